@@ -1,0 +1,160 @@
+"""The rows of everything that can be run or fetched, and how a face finds one by name.
+
+Engine packages announce themselves through the entry-point group `audio_ml.models`: each entry names
+a package, and every module in it offers a list `MODELS`. A module that cannot be imported does not
+take the rest down; it is listed by `unavailable`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from audio_ml.device import Device
+from audio_ml.errors import UnknownModel, did_you_mean
+from audio_ml.options import Options
+from audio_ml.sources import Source
+
+ENTRY_POINT_GROUP = "audio_ml.models"
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Under which terms a file may be used; `commercial` is None where its owner does not say."""
+
+    name: str
+    commercial: bool | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of a row with its exact size and sha256, and where it can be had, in order of preference."""
+
+    name: str
+    size: int
+    sha256: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class DerivedFile:
+    """A file made once from a row's files, by `builder` ("module:function") in a process of its own.
+
+    The function takes the output path and the input paths in the order of `inputs`. Changing
+    `version` makes caches build it anew.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    builder: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something that can be fetched by name: a model, or a sample to try one with."""
+
+    name: str
+    task: str
+    summary: str
+    licence: Licence
+    files: tuple[WeightFile, ...]
+    derived: tuple[DerivedFile, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def download_bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+class EngineFactory(Protocol):
+    """Loads a model: takes the row's files by name, which are checked when asked for, and a device."""
+
+    def __call__(self, files: Mapping[str, Path], device: Device) -> Any: ...
+
+
+@dataclass(frozen=True)
+class ModelSpec(Row):
+    """A row that can be run: what it makes, at which rate, with which options."""
+
+    outputs: tuple[str, ...] = ()
+    sample_rate: int = 0
+    n_channels: int = 0
+    memory_bytes: int = 0
+    options: type[Options] = Options
+    engine: EngineFactory = field(kw_only=True)
+
+
+@functools.cache
+def _discover() -> tuple[tuple[Row, ...], dict[str, str]]:
+    rows: list[Row] = []
+    failures: dict[str, str] = {}
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            package = importlib.import_module(entry.module)
+        except ImportError as error:
+            failures[entry.module] = str(error)
+            continue
+        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            try:
+                rows.extend(importlib.import_module(found.name).MODELS)
+            except (ImportError, AttributeError) as error:
+                failures[found.name] = str(error)
+    return tuple(rows), failures
+
+
+def rows() -> tuple[Row, ...]:
+    """Returns every row of every installed engine package."""
+    return _discover()[0]
+
+
+def unavailable() -> dict[str, str]:
+    """Returns the engine modules that could not be imported, each with the reason."""
+    return dict(_discover()[1])
+
+
+def models(task: str) -> tuple[ModelSpec, ...]:
+    """Returns the models of a task.
+
+    >>> [spec.name for spec in models("separation")]
+    ['spleeter-2stems']
+    """
+    return tuple(row for row in rows() if isinstance(row, ModelSpec) and row.task == task)
+
+
+def find_row(name: str) -> Row:
+    """Returns the row of that name or alias.
+
+    Raises:
+        UnknownModel: with the closest name.
+    """
+    return _pick(name, rows())
+
+
+def find(task: str, name: str) -> ModelSpec:
+    """Returns the model of that name or alias for a task.
+
+    Raises:
+        UnknownModel: with the closest name.
+
+    >>> find("separation", "spleeter:2stems").name
+    'spleeter-2stems'
+    """
+    spec = _pick(name, models(task))
+    assert isinstance(spec, ModelSpec)
+    return spec
+
+
+def _pick(name: str, among: tuple[Row, ...]) -> Row:
+    for row in among:
+        if name == row.name or name in row.aliases:
+            return row
+    names = [known for row in among for known in (row.name, *row.aliases)]
+    raise UnknownModel(f"Unknown model '{name}'.{did_you_mean(name, names)} See `audio-ml models list`.")

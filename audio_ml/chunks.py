@@ -1,0 +1,167 @@
+"""Segments, cross-fades and overlap-add as a stream: the only copy of that maths.
+
+A stream of blocks of any size is cut into overlapping segments, a function turns each segment
+[channels, length] into an array [..., length], and the results are added where they overlap.
+Memory does not grow with the length of the stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_ml.audio import Samples
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """How a stream is cut: segments of `length` samples, one every `hop`, after `lead` samples of silence.
+
+    The results of the segments must add up to the whole by themselves, through windows that sum to
+    one (see `crossfade`). A sample is complete once every segment that covers it was added, so
+    `lead` has to be at least `length - hop`.
+    """
+
+    length: int
+    hop: int
+    lead: int
+
+    def __post_init__(self) -> None:
+        assert 0 < self.hop <= self.length, "segments must not leave gaps"
+        assert self.lead >= self.length - self.hop, "the first samples would miss segments"
+
+
+class Fifo:
+    """A queue of samples: blocks [..., n] of any size go in, blocks of the size asked for come out."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[Samples] = deque()
+        self.n_samples = 0
+
+    def push(self, block: Samples) -> None:
+        if block.shape[-1]:
+            self._blocks.append(block)
+            self.n_samples += block.shape[-1]
+
+    def pop(self, n_samples: int) -> Samples:
+        """Takes the oldest `n_samples`, of which there must be enough."""
+        assert 0 < n_samples <= self.n_samples
+        parts, missing = [], n_samples
+        while missing:
+            block = self._blocks.popleft()
+            if block.shape[-1] > missing:
+                self._blocks.appendleft(block[..., missing:])
+                block = block[..., :missing]
+            parts.append(block)
+            missing -= block.shape[-1]
+        self.n_samples -= n_samples
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+
+def crossfade(length: int, hop: int) -> Samples:
+    """Returns weights [length] for segments that begin every `hop`: shifted by the hop, they sum to one.
+
+    A squared sine over the segment, divided by the sum of its own shifts; without overlap all ones.
+
+    >>> bool(np.allclose(crossfade(4, 2)[:2] + crossfade(4, 2)[2:], 1))
+    True
+    """
+    base = np.sin((np.arange(length) + 0.5) * np.pi / length) ** 2
+    total = np.zeros(length)
+    for shift in range(-(length - 1) // hop * hop, length, hop):
+        low, high = max(shift, 0), min(length + shift, length)
+        if low < high:
+            total[low:high] += base[low - shift : high - shift]
+    return (base / total).astype(np.float32)
+
+
+def overlap_add(
+    blocks: Iterable[Samples],
+    plan: Segmentation,
+    function: Callable[[Samples], Samples],
+    workers: int = 1,
+) -> Iterator[Samples]:
+    """Yields `function` of the stream [channels, n], joined again, with exactly as many samples as came in.
+
+    Segments are handed to up to `workers` threads; at most that many are under way at once.
+    """
+    cutter = _Cutter(blocks, plan)
+    pending = None
+    emitted = -plan.lead
+    for result in _map_in_order(function, cutter, workers):
+        if pending is None:
+            pending = np.zeros(result.shape, np.float32)
+        pending += result
+        complete = pending[..., : plan.hop].copy()
+        pending[..., : -plan.hop] = pending[..., plan.hop :]
+        pending[..., -plan.hop :] = 0
+        begin, emitted = max(0, -emitted), emitted + plan.hop
+        end = plan.hop if cutter.n_samples is None else plan.hop - max(0, emitted - cutter.n_samples)
+        if begin < end:
+            yield complete[..., begin:end]
+
+
+class _Cutter:
+    """Iterates over the segments of a stream; `n_samples` is the stream's length once it has ended."""
+
+    def __init__(self, blocks: Iterable[Samples], plan: Segmentation) -> None:
+        self._blocks = blocks
+        self._plan = plan
+        self.n_samples: int | None = None
+
+    def __iter__(self) -> Iterator[Samples]:
+        plan, fifo, seen, held = self._plan, Fifo(), 0, None
+        for block in self._blocks:
+            if held is None:
+                held = np.zeros((block.shape[0], plan.length), np.float32)
+                fifo.push(np.zeros((block.shape[0], plan.lead), np.float32))
+                self._fill(held, fifo, plan.length - plan.hop)
+            fifo.push(block)
+            seen += block.shape[-1]
+            while fifo.n_samples >= plan.hop:
+                yield self._next(held, fifo)
+        if held is None:
+            self.n_samples = 0
+            return
+        self.n_samples = seen
+        n_segments = -(-(plan.lead + seen) // plan.hop)
+        n_done = (plan.lead + seen - (plan.length - plan.hop)) // plan.hop
+        for _ in range(n_segments - n_done):
+            missing = plan.hop - fifo.n_samples
+            fifo.push(np.zeros((held.shape[0], max(missing, 0)), np.float32))
+            yield self._next(held, fifo)
+
+    def _fill(self, held: Samples, fifo: Fifo, n_samples: int) -> None:
+        """Puts the stream's first samples at the end of `held`, ready for the first shift."""
+        if n_samples:
+            held[:, -n_samples:] = fifo.pop(n_samples)
+
+    def _next(self, held: Samples, fifo: Fifo) -> Samples:
+        hop = self._plan.hop
+        held[:, :-hop] = held[:, hop:]
+        held[:, -hop:] = fifo.pop(hop)
+        return held.copy()
+
+
+def _map_in_order(
+    function: Callable[[Samples], Samples], segments: Iterable[Samples], workers: int
+) -> Iterator[Samples]:
+    if workers == 1:
+        yield from map(function, segments)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="segment") as pool:
+        under_way: deque[Future[Samples]] = deque()
+        try:
+            for segment in segments:
+                under_way.append(pool.submit(function, segment))
+                if len(under_way) > workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()

@@ -1,0 +1,130 @@
+"""The base of every option model, and the one description of an option that all faces draw from."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from audio_ml.errors import InvalidOption, did_you_mean
+
+Kind = Literal["flag", "integer", "number", "choice", "text", "list"]
+
+
+class Options(BaseModel):
+    """A frozen set of options; an unknown name is refused.
+
+    A field carries its default, description and range; `json_schema_extra` may add `flag` (the
+    command line's name for it), `unit` and `advanced` (folded away on a page).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """One option as a face sees it."""
+
+    name: str
+    kind: Kind
+    default: Any
+    description: str
+    flag: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+    advanced: bool = False
+    optional: bool = False
+
+
+def parse(model: type[AnyOptions], values: AnyOptions | Mapping[str, Any] | None) -> AnyOptions:
+    """Returns validated options from an instance, a mapping, or None for the defaults.
+
+    Raises:
+        InvalidOption: naming the option, the value, and what would be right.
+    """
+    if isinstance(values, model):
+        return values
+    if isinstance(values, Options):
+        values = values.model_dump(exclude_unset=True)
+    try:
+        return model(**(values or {}))
+    except ValidationError as error:
+        raise InvalidOption(_explain(model, error)) from error
+
+
+def describe(model: type[Options]) -> list[OptionField]:
+    """Lists the options of a model in order, for flags, widgets and tables.
+
+    >>> class Blur(Options):
+    ...     '''Options of a blur.'''
+    ...     size: int = 3
+    >>> describe(Blur)[0].flag
+    '--size'
+    """
+    return [_describe_field(name, field) for name, field in model.model_fields.items()]
+
+
+def _describe_field(name: str, field: FieldInfo) -> OptionField:
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    kind, choices, optional = _kind(field.annotation)
+    limits = {type(rule).__name__: rule for rule in field.metadata}
+    return OptionField(
+        name=name,
+        kind=kind,
+        default=field.get_default(call_default_factory=True),
+        description=field.description or "",
+        flag=str(extra.get("flag", "--" + name.replace("_", "-"))),
+        choices=choices,
+        minimum=_limit(limits, "Ge", "Gt"),
+        maximum=_limit(limits, "Le", "Lt"),
+        unit=str(extra.get("unit", "")),
+        advanced=bool(extra.get("advanced", False)),
+        optional=optional,
+    )
+
+
+def _limit(limits: Mapping[str, Any], closed: str, open_: str) -> float | None:
+    for kind in (closed, open_):
+        if kind in limits:
+            return float(getattr(limits[kind], kind.lower()))
+    return None
+
+
+def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        (inner,) = (argument for argument in arguments if argument is not type(None))
+        kind, choices, _ = _kind(inner)
+        return kind, choices, True
+    if origin is Literal:
+        return "choice", tuple(str(argument) for argument in arguments), False
+    if origin is tuple:
+        return "list", (), False
+    kinds: dict[Any, Kind] = {bool: "flag", int: "integer", float: "number", str: "text"}
+    return kinds[annotation], (), False
+
+
+def _explain(model: type[Options], error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        if problem["type"] == "extra_forbidden":
+            known = list(model.model_fields)
+            problems.append(
+                f"Unknown option '{name}'.{did_you_mean(name, known)} Known options: {', '.join(known)}."
+            )
+        elif name:
+            problems.append(f"Option '{name}' cannot be {problem['input']!r}: {problem['msg']}.")
+        else:
+            problems.append(problem["msg"].removeprefix("Value error, "))
+    return " ".join(problems)

