@@ -70,6 +70,10 @@ class Row:
     aliases: tuple[str, ...] = ()
 
     @property
+    def all_files(self) -> tuple[WeightFile | DerivedFile, ...]:
+        return (*self.files, *self.derived)
+
+    @property
     def download_bytes(self) -> int:
         return sum(file.size for file in self.files)
 

@@ -120,9 +120,7 @@ def _explain(model: type[Options], error: ValidationError) -> str:
         name = str(problem["loc"][0]) if problem["loc"] else ""
         if problem["type"] == "extra_forbidden":
             known = list(model.model_fields)
-            problems.append(
-                f"Unknown option '{name}'.{did_you_mean(name, known)} Known options: {', '.join(known)}."
-            )
+            problems.append(f"Unknown option '{name}'.{did_you_mean(name, known)} Known options: {', '.join(known)}.")
         elif name:
             problems.append(f"Option '{name}' cannot be {problem['input']!r}: {problem['msg']}.")
         else:

@@ -45,4 +45,3 @@ def record(
         source_sha256=source_sha256,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     )
-

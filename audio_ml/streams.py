@@ -112,22 +112,28 @@ class AudioReader:
             with av.open(str(path)) as container:
                 resampler = av.AudioResampler(format="fltp")
                 for frame in container.decode(audio=0):
-                    yield from (part.to_ndarray() for part in resampler.resample(frame))
-                yield from (part.to_ndarray() for part in resampler.resample(None))
+                    yield from _planes(resampler.resample(frame))
+                yield from _planes(resampler.resample(None))
         except av.FFmpegError as error:
             position = self.n_read / self.info.sample_rate
             raise UnreadableAudio(f"{show(path)} is damaged near {position:.2f} s: {error.strerror}.") from error
 
 
+def _planes(frames: Iterable[Any]) -> Iterator[Samples]:
+    """Turns FFmpeg's planar float frames into blocks."""
+    for frame in frames:
+        yield frame.to_ndarray()
+
+
 def _limited(blocks: Iterable[Samples], limit: int | None) -> Iterator[Samples]:
     for block in blocks:
+        wanted = block if limit is None else block[:, :limit]
+        if wanted.shape[1]:
+            yield wanted
         if limit is not None:
-            block = block[:, :limit]
-            limit -= block.shape[1]
-        if block.shape[1]:
-            yield block
-        if limit == 0:
-            return
+            limit -= wanted.shape[1]
+            if limit == 0:
+                return
 
 
 def _sndfile_info(path: Path) -> AudioInfo | None:

@@ -80,11 +80,11 @@ class WeightStore:
 
     def states(self, row: Row) -> list[FileState]:
         """Checks every file of a row against its checksum."""
-        return [self._state(row, file) for file in (*row.files, *row.derived)]
+        return [self._state(row, file) for file in row.all_files]
 
     def size_on_disk(self, row: Row) -> int:
         """Returns the bytes a row takes in the cache and the user's folder."""
-        paths = (self.find(row, file) for file in (*row.files, *row.derived))
+        paths = (self.find(row, file) for file in row.all_files)
         return sum(path.stat().st_size for path in paths if path is not None)
 
     def remove(self, row: Row) -> int:
@@ -274,7 +274,7 @@ class _Files(Mapping[str, Path]):
         self._store = store
         self._row = row
         self._progress = progress
-        self._by_name = {file.name: file for file in (*row.files, *row.derived)}
+        self._by_name: dict[str, WeightFile | DerivedFile] = {file.name: file for file in row.all_files}
 
     def __getitem__(self, name: str) -> Path:
         file = self._by_name[name]

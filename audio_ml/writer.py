@@ -161,7 +161,7 @@ def _rename_without_overwriting(source: Path, target: Path) -> None:
     except OSError:  # the file system has no hard links
         if target.exists():
             raise FileExistsError(target) from None
-        os.rename(source, target)
+        source.rename(target)
     else:
         source.unlink()
 
@@ -215,9 +215,7 @@ def _vorbis_compression(bitrate_kbps: int) -> float:
 class _FFmpegSink:
     """Encodes through FFmpeg's libraries."""
 
-    def __init__(
-        self, path: Path, format: Format, sample_rate: int, n_channels: int, bitrate_kbps: int
-    ) -> None:
+    def __init__(self, path: Path, format: Format, sample_rate: int, n_channels: int, bitrate_kbps: int) -> None:
         import av
 
         path.touch(exist_ok=False)
@@ -226,9 +224,10 @@ class _FFmpegSink:
         self._sample_rate = sample_rate
         self._position = 0
         self._container = av.open(str(path), "w", format=format.container)
-        self._stream: Any = self._container.add_stream(format.codec, rate=sample_rate)
-        self._stream.layout = self._layout
-        self._stream.bit_rate = bitrate_kbps * 1000
+        stream: Any = self._container.add_stream(format.codec, rate=sample_rate)
+        stream.layout = self._layout
+        stream.bit_rate = bitrate_kbps * 1000
+        self._stream = stream
 
     def write(self, block: Samples) -> None:
         frame = self._av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", self._layout)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from audio_ml import catalogue, loader as loaders, provenance
+from audio_ml import catalogue, provenance
+from audio_ml import loader as loaders
 from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
 from audio_ml.errors import AudioMLError, InvalidOption, OutputExists
@@ -134,9 +135,7 @@ def separate_file(
             meter.add(mixture, np.stack(stored))
         _finish(writers)
         done = time.perf_counter()
-    files = tuple(
-        _stem_file(stem, writer, form, reader) for stem, writer in zip(targets, writers, strict=True)
-    )
+    files = tuple(_stem_file(stem, writer, form, reader) for stem, writer in zip(targets, writers, strict=True))
     return SeparationReport(
         source=os.fspath(path),
         model=spec.name,
@@ -149,9 +148,7 @@ def separate_file(
         seconds_loading=loaded - began,
         seconds_separating=done - loaded,
         warnings=(*reader.warnings, *_clip_warnings(files)),
-        provenance=provenance.record(
-            spec, chosen, (loader or loaders.default()).device.kind, path, file_sha256(path)
-        ),
+        provenance=provenance.record(spec, chosen, (loader or loaders.default()).device.kind, path, file_sha256(path)),
     )
 
 

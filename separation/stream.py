@@ -117,7 +117,8 @@ def _as_channels(block: Samples, n_channels: int) -> Samples:
     if block.shape[-2] == n_channels:
         return block
     if n_channels == 1:
-        return block.mean(axis=-2, keepdims=True)
+        mean: Samples = block.mean(axis=-2, keepdims=True)
+        return mean
     return np.repeat(block, n_channels, axis=-2)
 
 

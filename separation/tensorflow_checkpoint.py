@@ -99,7 +99,8 @@ def _block_handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
 
 def _parse_entry(message: bytes) -> _Entry:
     """Decodes a `BundleEntryProto`: 1 dtype, 2 shape, 3 shard, 4 offset, 5 size."""
-    dtype, shape, shard, offset, size = 0, (), 0, 0, 0
+    dtype = shard = offset = size = 0
+    shape: tuple[int, ...] = ()
     for field, value in _fields(message):
         if field == 1:
             dtype = _integer(value)
