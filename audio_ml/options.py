@@ -23,7 +23,7 @@ class Options(BaseModel):
     command line's name for it), `unit` and `advanced` (folded away on a page).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)

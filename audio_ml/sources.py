@@ -16,7 +16,7 @@ import tarfile
 import time
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -69,22 +69,12 @@ class HubSource(Source):
         return f"hub repository {self.repository} at {self.revision[:12]}"
 
     def fetch(self, target: Path, work: Path, report: Report) -> None:
-        import httpx
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub import get_token, hf_hub_url
 
-        try:
-            found = hf_hub_download(
-                self.repository,
-                self.filename,
-                revision=self.revision,
-                local_dir=work / "hub",
-                etag_timeout=CONNECT_SECONDS,
-            )
-        except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
-            raise SourceFailed(_first_line(error)) from error
-        os.replace(found, target)
-        report(target.stat().st_size)
+        token = get_token()
+        # Not its own client: that one reports on its caller, and retries for half a minute.
+        url = hf_hub_url(self.repository, self.filename, revision=self.revision)
+        _download(url, target, report, headers={"Authorization": f"Bearer {token}"} if token else None)
 
 
 @dataclass(frozen=True)
@@ -102,25 +92,29 @@ class UrlSource(Source):
         return self.url
 
     def fetch(self, target: Path, work: Path, report: Report) -> None:
-        download = work / urlsplit(self.url).path.rsplit("/", 1)[-1]
-        if not download.exists():
-            self._download(download, report)
-        if self.member:
-            _extract_from_tar(download, self.member, target)
-        else:
-            os.replace(download, target)
+        if not self.member:
+            _download(self.url, target, report)
+            return
+        archive = work / urlsplit(self.url).path.rsplit("/", 1)[-1]
+        if not archive.exists():
+            _download(self.url, archive, report)
+        _extract_from_tar(archive, self.member, target)
 
-    def _download(self, path: Path, report: Report) -> None:
-        import pooch
-        import requests
 
-        downloader = pooch.HTTPDownloader(progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS))
-        try:
-            with path.with_suffix(".part").open("wb") as file:
-                downloader(self.url, file, None)
-        except (requests.RequestException, OSError, ValueError) as error:
-            raise SourceFailed(_first_line(error)) from error
-        os.replace(path.with_suffix(".part"), path)
+def _download(url: str, target: Path, report: Report, headers: Mapping[str, str] | None = None) -> None:
+    import pooch
+    import requests
+
+    downloader = pooch.HTTPDownloader(
+        progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS), headers=headers
+    )
+    partial = target.with_name(target.name + ".part")
+    try:
+        with partial.open("wb") as file:
+            downloader(url, file, None)
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise SourceFailed(_first_line(error)) from error
+    os.replace(partial, target)
 
 
 class _PoochProgress:

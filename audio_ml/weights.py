@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from audio_ml.catalogue import DerivedFile, Row, WeightFile
 from audio_ml.errors import (
     DownloadFailed,
@@ -26,10 +28,17 @@ from audio_ml.errors import (
     WeightsMissing,
 )
 from audio_ml.hashing import file_sha256
+from audio_ml.options import Options
 from audio_ml.progress import Progress
 from audio_ml.sources import CONNECT_SECONDS, Source, SourceFailed
 
 BUNDLE_MANIFEST = "manifest.json"
+
+
+class FetchOptions(Options):
+    """Whether a command may fetch."""
+
+    offline: bool = Field(False, description="Open no socket; use only what is on this machine.")
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,11 @@ class WeightStore:
     def folder(self, row: Row) -> Path:
         """Returns the cache folder of a row."""
         return self.cache / "models" / row.name
+
+    def find_folder(self, row: Row) -> Path | None:
+        """Returns where a row's first file lies: the user's own folder, the cache, or nowhere yet."""
+        path = self.find(row, row.files[0])
+        return path.parent if path else None
 
     def find(self, row: Row, file: WeightFile | DerivedFile) -> Path | None:
         """Returns where a file is, unchecked, or None."""

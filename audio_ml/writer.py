@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audio_ml.audio import Samples
+from audio_ml.audio import Audio, Samples
 from audio_ml.errors import (
     DiskFull,
     InvalidOption,
@@ -20,7 +20,7 @@ from audio_ml.errors import (
     OutputUnwritable,
     UnreadableAudio,
 )
-from audio_ml.formats import BYTES_PER_SAMPLE, RIFF_LIMIT_BYTES, BitDepth, Format
+from audio_ml.formats import BYTES_PER_SAMPLE, FORMATS, RIFF_LIMIT_BYTES, BitDepth, Format
 from audio_ml.streams import AudioReader, Resampler, show
 
 if TYPE_CHECKING:
@@ -65,7 +65,13 @@ class AudioWriter:
         self._temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._explain(error) from error
+        try:
             self._file = self._open(n_channels, bitrate_kbps, n_expected)
+        except InvalidOption:
+            self.discard()
+            raise
         except OSError as error:
             self.discard()
             raise self._explain(error) from error
@@ -255,3 +261,31 @@ class _FFmpegSink:
             self._container.close()
         except self._av.FFmpegError:
             return
+
+
+def write_audio(
+    path: str | os.PathLike[str], audio: Audio, *, bit_depth: BitDepth = "24", overwrite: bool = False
+) -> None:
+    """Writes sound in memory to a WAV, FLAC, AIFF or lossy file, told by the name's ending.
+
+    Raises:
+        InvalidOption: for an ending that is not a format of ours, or a depth it cannot hold.
+        OutputError: as `AudioWriter`.
+    """
+    target = Path(path)
+    name = target.suffix.lstrip(".").lower()
+    format = next((row for row in FORMATS.values() if row.name == name), None)
+    if format is None:
+        raise InvalidOption(f"{show(target)} should end in one of .{', .'.join(FORMATS)}.")
+    with AudioWriter(
+        target,
+        format,
+        audio.sample_rate,
+        audio.n_channels,
+        bit_depth=bit_depth,
+        n_expected=audio.n_samples,
+        overwrite=overwrite,
+    ) as writer:
+        writer.write(audio.samples)
+        writer.close()
+        writer.commit()

@@ -119,7 +119,7 @@ def separate_file(
         writers = [stack.enter_context(_writer(target, reader, form)) for target in targets.values()]
         engine = stack.enter_context((loader or loaders.default()).use(spec, progress))
         loaded = time.perf_counter()
-        meter = NullMeter()
+        computed, written = NullMeter(), NullMeter()
         pieces = separate_stream(
             reader.blocks(),
             sample_rate=reader.info.sample_rate,
@@ -132,10 +132,12 @@ def separate_file(
         )
         for mixture, stems in pieces:
             stored = [writer.write(stem) for writer, stem in zip(writers, stems, strict=True)]
-            meter.add(mixture, np.stack(stored))
+            computed.add(mixture, stems)
+            written.add(mixture, np.stack(stored))
         _finish(writers)
         done = time.perf_counter()
     files = tuple(_stem_file(stem, writer, form, reader) for stem, writer in zip(targets, writers, strict=True))
+    complete = set(targets) == set(spec.outputs)
     return SeparationReport(
         source=os.fspath(path),
         model=spec.name,
@@ -143,7 +145,8 @@ def separate_file(
         n_channels=reader.info.n_channels,
         n_samples=reader.n_read,
         files=files,
-        null_depth_db=meter.depth_db if set(targets) == set(spec.outputs) else None,
+        null_depth_db=computed.depth_db if complete else None,
+        null_depth_written_db=written.depth_db if complete else None,
         length_ok=all(file.n_samples == reader.n_read for file in files if file.sample_rate == reader.info.sample_rate),
         seconds_loading=loaded - began,
         seconds_separating=done - loaded,

