@@ -8,7 +8,7 @@ CODE = audio_ml separation ui bench tests
 .PHONY: demo test slow lint install install-test bench-separation clean
 
 demo: install
-	$(BIN)/python -m ui.demo
+	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
 
 test: install-test
 	$(BIN)/pytest
@@ -29,19 +29,19 @@ bench-separation: install-test
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)
 
 install: $(call STAMP,run)
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --force-reinstall .
 
 install-test: $(call STAMP,test)
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --force-reinstall .
 
 $(call STAMP,run): | $(BIN)/python
 	@echo "Installing what audio-ml needs into $(VENV) (two minutes, mostly torch) ..."
-	@$(BIN)/pip install --quiet "hatchling>=1.27" .
+	@$(BIN)/pip install -qq "hatchling>=1.27" .
 	@touch $@
 
 $(call STAMP,test): | $(BIN)/python
 	@echo "Installing audio-ml and its test tools into $(VENV) (two minutes, mostly torch) ..."
-	@$(BIN)/pip install --quiet "hatchling>=1.27" ".[test]"
+	@$(BIN)/pip install -qq "hatchling>=1.27" ".[test]"
 	@touch $@
 
 $(BIN)/python:

@@ -7,6 +7,7 @@ proxies and certificates are theirs; nothing of a package is installed, built or
 from __future__ import annotations
 
 import functools
+import gzip
 import importlib.util
 import os
 import shutil
@@ -15,6 +16,7 @@ import sys
 import tarfile
 import time
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -269,7 +271,7 @@ def _extract_from_tar(archive: Path, member: str, target: Path) -> None:
                 raise SourceFailed(f"{member} in {archive.name} is not a file")
             with source:
                 _copy(source, target)
-    except (KeyError, tarfile.TarError, EOFError, OSError) as error:
+    except (KeyError, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceFailed(f"{archive.name} has no readable {member}") from error
 
 

@@ -249,6 +249,8 @@ class WeightStore:
             if time.monotonic() - began > CONNECT_SECONDS:  # a refusal at once costs nothing next time
                 self._unreachable[source.service] = str(error)
             raise
+        except OSError as error:
+            raise OutputUnwritable(f"{target} cannot be written: {error.strerror}.") from error
         finally:
             remaining = [other for other in row.files if self.find(row, other) is None]
             if not remaining or not target.exists():

@@ -118,7 +118,9 @@ def fetch_elsewhere(cache: Path, source: str, **environment: str) -> subprocess.
     """Fetches the tiny row in a process of its own, where environment variables can still have an effect."""
     program = f"""
 from pathlib import Path
-from test_weights import *
+from audio_ml.sources import HubSource, UrlSource
+from audio_ml.weights import WeightStore
+from test_weights import row_of
 print(WeightStore(cache=Path({str(cache)!r}), offline=False).open(row_of({source}))["weights.bin"])
 """
     environment |= {"PYTHONPATH": str(Path(__file__).parent)}
@@ -130,7 +132,8 @@ def test_the_hub_at_the_endpoint_the_user_has_set(server: Server, tmp_path: Path
     server.pages[f"/someone/model/resolve/{'a' * 40}/w.bin"] = CONTENT
     source = f"HubSource('someone/model', 'w.bin', {'a' * 40!r})"
     ran = fetch_elsewhere(tmp_path, source, HF_ENDPOINT=server.url, HF_TOKEN="secret")
-    assert Path(ran.stdout.strip()).read_bytes() == CONTENT, ran.stderr
+    assert ran.returncode == 0, ran.stderr
+    assert Path(ran.stdout.strip()).read_bytes() == CONTENT
     assert server.authorizations == ["Bearer secret"], "one request, and none that reports on us"
 
 

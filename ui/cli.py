@@ -82,6 +82,8 @@ def separate(
 
     if report is not None and report.exists() and not delivery.get("overwrite"):
         raise OutputExists(f"{show(report)} exists already; use --overwrite to replace it.")
+    if report is not None and not report.absolute().parent.is_dir():
+        raise OutputUnwritable(f"{show(report)} cannot be written: its folder does not exist.")
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     reports: list[separation.SeparationReport] = []
     failures: dict[str, AudioMLError] = {}
