@@ -12,7 +12,7 @@ from audio_ml.catalogue import ModelSpec
 from audio_ml.chunks import Fifo, Segmentation, overlap_add
 from audio_ml.errors import InvalidInput, InvalidOption, did_you_mean
 from audio_ml.progress import Progress
-from audio_ml.streams import Resampler
+from audio_ml.streams import BLOCK_SAMPLES, Resampler
 from separation.options import SeparationOptions
 
 MAX_CHANNELS = 2
@@ -93,8 +93,7 @@ def separate_stream(
     progress.update("separating", 0.0)
     for estimate in _padded(estimates(), mixture, ready):
         ready.push(estimate.reshape(len(estimated), n_channels, -1))
-        n_samples = min(ready.n_samples, mixture.n_samples)
-        if n_samples:
+        while n_samples := min(ready.n_samples, mixture.n_samples, BLOCK_SAMPLES):
             block = mixture.pop(n_samples)
             yield block, _arrange(block, ready.pop(n_samples), estimated, stems, remainder)
             n_done += n_samples

@@ -31,7 +31,7 @@ MAX_WORKERS = 2  # patches under way at once on a CPU; each takes about 160 MB
 STEMS = ("vocals", "accompaniment")
 FFT_PARTS = [slice(start, start + 64) for start in range(0, FRAMES, 64)]  # small enough for the cache
 
-MaskNet = Callable[[Samples, Sequence[int]], Samples]
+MaskNet = Callable[[Samples, Sequence[int]], Sequence[Samples]]  # from [2, FRAMES, BINS], of each stem asked for
 
 
 class SpleeterOptions(SeparationOptions):
@@ -84,14 +84,11 @@ class SpleeterEngine:
         The networks end at 11 kHz. Above, Spleeter has silence; by default we take the mean of the mask
         below, the best of a dozen rules on songs with true stems that have sound up there.
         """
-        magnitude = np.empty((*segment.shape[:1], FRAMES, BINS), np.float32)
-        for part in FFT_PARTS:
-            np.abs(self._spectrum(segment, part)[..., :BINS], out=magnitude[:, part])
-        masks = self._masks(magnitude, [STEMS.index(stem) for stem in stems])
-        above = masks[..., :1] * 0 if options.exact else masks.mean(axis=-1, keepdims=True)
+        masks = self._masks(self._magnitude(segment), [STEMS.index(stem) for stem in stems])
+        above = [mask[..., :1] * 0 if options.exact else mask.mean(axis=-1, keepdims=True) for mask in masks]
         weights = crossfade(FRAMES, self.segmentation(options).hop // HOP)[:, None]
         synthesis = self._window * np.float32(SYNTHESIS_GAIN)
-        joined = np.zeros((*masks.shape[:2], FRAMES + N_FFT // HOP - 1, HOP), np.float32)
+        joined = np.zeros((len(stems), segment.shape[0], FRAMES + N_FFT // HOP - 1, HOP), np.float32)
         for part in FFT_PARTS:
             spectrum = self._spectrum(segment, part)  # made again: keeping it would take 17 MB, and saves 2 %
             for mask, beyond, stem in zip(masks, above, joined, strict=True):
@@ -103,6 +100,13 @@ class SpleeterEngine:
                     stem[:, part.start + shift : part.stop + shift] += frames[..., shift * HOP : (shift + 1) * HOP]
         return joined.reshape(len(stems), segment.shape[0], SEGMENT)
 
+    def _magnitude(self, segment: Samples) -> Samples:
+        """Returns what the networks see, [2, FRAMES, BINS]."""
+        magnitude = np.empty((segment.shape[0], FRAMES, BINS), np.float32)
+        for part in FFT_PARTS:
+            np.abs(self._spectrum(segment, part)[..., :BINS], out=magnitude[:, part])
+        return magnitude
+
     def _spectrum(self, segment: Samples, part: slice) -> NDArray[np.complex64]:
         """Returns the spectrum [2, frames, N_FFT / 2 + 1] of some of a segment's frames."""
         frames = np.lib.stride_tricks.sliding_window_view(segment, N_FFT, axis=-1)[:, ::HOP]
@@ -112,9 +116,9 @@ class SpleeterEngine:
 def _onnx_masks(path: Path, n_threads: int) -> MaskNet:
     session = cpu_session(path, n_threads)
 
-    def masks(magnitude: Samples, stems: Sequence[int]) -> Samples:
-        names = [f"mask_{stem}" for stem in stems]
-        return np.concatenate(session.run(names, {"magnitude": magnitude[None]}))
+    def masks(magnitude: Samples, stems: Sequence[int]) -> Sequence[Samples]:
+        found = session.run([f"mask_{stem}" for stem in stems], {"magnitude": magnitude[None]})
+        return [mask[0] for mask in found]
 
     return masks
 
@@ -125,10 +129,9 @@ def _torch_masks(files: Mapping[str, Path], device: Device) -> MaskNet:
     weights = read_weights(files["model.index"], files["model.data-00000-of-00001"], len(STEMS))
     network = torch_masks(weights, device.kind)
 
-    def masks(magnitude: Samples, stems: Sequence[int]) -> Samples:
+    def masks(magnitude: Samples, stems: Sequence[int]) -> Sequence[Samples]:
         found = network(torch.from_numpy(magnitude[None]).to(device.kind))
-        chosen: Samples = found[list(stems)].cpu().numpy()
-        return chosen
+        return list(found[list(stems)].cpu().numpy())
 
     return masks
 

@@ -1,0 +1,140 @@
+"""Serves the page to browsers on this machine; nothing of it comes from, or goes to, anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from audio_ml import loader as loaders
+from audio_ml.errors import InvalidInput
+from audio_ml.loader import ModelLoader
+from ui.web.jobs import Sessions
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
+FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
+MONOSPACE = ("Consolas", "Menlo", "monospace")
+CSS = """
+progress { appearance: none; width: 100%; height: 0.6em; border: 0; border-radius: 0.3em; overflow: hidden; }
+progress, progress::-webkit-progress-bar { background: var(--border-color-primary); }
+progress::-webkit-progress-value { background: var(--color-accent); }
+progress::-moz-progress-bar { background: var(--color-accent); }
+[role=alert] { color: var(--error-text-color); border-left: 4px solid; padding-left: 0.8em; }
+"""
+
+# The browser itself refuses to talk to anyone but this server. Gradio's page has scripts and styles in its text.
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "worker-src 'self' blob:",
+        "connect-src 'self' blob: data:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+
+
+def launch(host: str = "127.0.0.1", port: int = 7860, loader: ModelLoader | None = None) -> None:
+    """Serves the page until the process is told to stop; then all files of its users go.
+
+    Raises:
+        InvalidInput: when nothing can listen on that address.
+    """
+    with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
+        files = Path(folder).resolve()
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
+        sessions = Sessions(files)
+        server = _server(_application(host, build_page(loader or loaders.default(), sessions)), sessions)
+        print(f"The page is at http://{f'[{host}]' if ':' in host else host}:{port}/ (end it with Ctrl-C).", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def build_page(loader: ModelLoader, sessions: Sessions) -> Any:
+    """Returns the page as `gradio.Blocks`, with one tab for each thing the suite does."""
+    import gradio as gr
+
+    from ui.web.separate import SeparateTab
+
+    with gr.Blocks(title="audio-ml", analytics_enabled=False) as page, gr.Tabs(), gr.Tab("Separate"):
+        SeparateTab(page, loader, sessions)
+    return page
+
+
+def _application(host: str, page: Any) -> FastAPI:
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    if host in LOCAL_NAMES:  # else a page on the internet whose name leads here could act for its reader
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_NAMES, "[::1]"])
+    theme = gr.themes.Default(font=FONTS, font_mono=MONOSPACE).set(block_info_text_color="*neutral_500")
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        theme=theme,
+        css=CSS,
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+    )
+    return app
+
+
+def _server(app: FastAPI, sessions: Sessions) -> uvicorn.Server:
+    import uvicorn
+    from starlette.routing import Mount
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Ends what open pages still wait for, which would otherwise be broken off with a traceback each."""
+            for mount in (route for route in app.routes if isinstance(route, Mount)):
+                cast(Any, mount.app).stop_event.set()
+            await asyncio.to_thread(sessions.close)
+            await super().shutdown(sockets)
+
+    return Server(uvicorn.Config(_serve_only_itself(app), log_level="warning", timeout_graceful_shutdown=5))
+
+
+def _serve_only_itself(app: ASGIApp) -> ASGIApp:
+    """Wraps an application so that every answer carries the content policy."""
+    from starlette.datastructures import MutableHeaders
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = CONTENT_POLICY
+            await send(message)
+
+        await app(scope, receive, send_with_policy)
+
+    return guarded
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InvalidInput(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another --port.") from error
