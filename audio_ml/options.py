@@ -41,6 +41,7 @@ class OptionField:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    step: float | None = None
     unit: str = ""
     advanced: bool = False
     optional: bool = False
@@ -87,6 +88,7 @@ def _describe_field(name: str, field: FieldInfo) -> OptionField:
         choices=choices,
         minimum=_limit(limits, "Ge", "Gt"),
         maximum=_limit(limits, "Le", "Lt"),
+        step=limits["MultipleOf"].multiple_of if "MultipleOf" in limits else None,
         unit=str(extra.get("unit", "")),
         advanced=bool(extra.get("advanced", False)),
         optional=optional,

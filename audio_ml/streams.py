@@ -67,7 +67,7 @@ class AudioReader:
         self._skip = round(self.start_seconds * rate)
         self._limit = None if self.duration_seconds is None else round(self.duration_seconds * rate)
         if self.info.exact and total is not None and self._skip >= max(total, 1):
-            raise InvalidInput(f"{show(path)} ends at {total / rate:.3f} s, before --start {self.start_seconds}.")
+            raise InvalidInput(f"{show(path)} ends at {total / rate:.3f} s: it cannot start at {self.start_seconds} s.")
 
     @property
     def n_expected(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -53,7 +54,7 @@ class AudioWriter:
         overwrite: bool = False,
     ) -> None:
         if path.exists() and not overwrite:
-            raise OutputExists(f"{show(path)} exists already; use --overwrite to replace it.")
+            raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
         self.path = path
         self.sample_rate = format.rate_for(sample_rate)
         self.n_written = 0
@@ -63,6 +64,7 @@ class AudioWriter:
         self._overwrite = overwrite
         self._resampler = Resampler(sample_rate, self.sample_rate, n_channels)
         self._temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+        self._made_folder = not path.parent.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -104,11 +106,14 @@ class AudioWriter:
             raise self._explain(error) from error
 
     def discard(self) -> None:
-        """Removes what was written and not committed."""
+        """Removes what was written and not committed, and the folder made for it if nothing else is in it."""
         file = getattr(self, "_file", None)
         if file is not None:
             file.abandon()
         self._temporary.unlink(missing_ok=True)
+        if self._made_folder:
+            with contextlib.suppress(OSError):  # something else is in it
+                self.path.parent.rmdir()
 
     def __enter__(self) -> AudioWriter:
         return self
@@ -154,7 +159,7 @@ class AudioWriter:
         if folder.is_dir() and shutil.disk_usage(folder).free < FREE_BYTES_OF_A_FULL_DISK:
             return DiskFull(f"The disk of {show(folder)} is full; {show(self.path)} was not written.")
         if isinstance(error, FileExistsError) and self.path.is_file():
-            return OutputExists(f"{show(self.path)} exists already; use --overwrite to replace it.")
+            return OutputExists(f"{show(self.path)} exists already and is kept (--overwrite replaces it).")
         reason = getattr(error, "strerror", None) or str(error) or "it cannot be written to"
         return OutputUnwritable(f"{show(self.path)} was not written: {reason}.")
 

@@ -184,7 +184,7 @@ def _targets(
         if target in targets.values():
             raise InvalidOption(f"Option 'filename' gives {show(target)} to more than one stem; add {{stem}} to it.")
         if target.exists() and not form.overwrite:
-            raise OutputExists(f"{show(target)} exists already; use --overwrite to replace it.")
+            raise OutputExists(f"{show(target)} exists already and is kept (--overwrite replaces it).")
         if target.exists() and target.samefile(source):
             raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
         targets[stem] = target
@@ -234,7 +234,7 @@ def _stem_file(stem: str, writer: AudioWriter, form: DeliveryOptions, reader: Au
 
 def _clip_warnings(files: tuple[StemFile, ...]) -> tuple[str, ...]:
     return tuple(
-        f"{show(file.path)}: {file.n_clipped} samples were beyond full scale and clipped; --bit-depth 32f keeps them."
+        f"{show(file.path)}: {file.n_clipped} samples beyond full scale were clipped; a bit depth of 32f keeps them."
         for file in files
         if file.n_clipped
     )

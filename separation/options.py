@@ -15,9 +15,7 @@ DEFAULT_MODEL = "spleeter-2stems"
 class SeparationOptions(Options):
     """Options of every separation model; a model's own options extend them."""
 
-    stems: tuple[str, ...] = Field(
-        (), description="Only these stems, separated by commas; all of the model's by default."
-    )
+    stems: tuple[str, ...] = Field((), description="Only these stems; all of the model's by default.")
 
     @property
     def adds_up(self) -> bool:

@@ -69,9 +69,7 @@ class Separator:
         source = Path(audio_descriptor)
         folder = source.absolute().parent.name.replace("{", "{{").replace("}", "}}")
         try:
-            template = filename_format.format(
-                filename="{track}", instrument="{stem}", codec="{ext}", foldername=folder
-            )
+            template = filename_format.format(filename="{track}", instrument="{stem}", codec="{ext}", foldername=folder)
             kilobits = int(str(bitrate).removesuffix("k"))
         except (KeyError, IndexError, ValueError) as error:
             raise InvalidOption(

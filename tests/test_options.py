@@ -26,6 +26,7 @@ def test_description_carries_range_unit_and_flag() -> None:
     assert (size.kind, size.default, size.minimum, size.maximum, size.unit) == ("integer", 3, 1, 9, "px")
     assert (wide.kind, names.kind) == ("flag", "list")
     assert (limit.kind, limit.optional, limit.minimum) == ("number", True, 0)
+    assert {field.name: field.step for field in describe(SpleeterOptions)}["overlap"] == 0.25
     assert {field.name: field.flag for field in describe(DeliveryOptions)}["start_seconds"] == "--start"
 
 

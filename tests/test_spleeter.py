@@ -227,3 +227,15 @@ def test_audio_refuses_what_is_no_sound() -> None:
             Audio(samples, 44100)
     with pytest.raises(InvalidInput, match="rate"):
         Audio(np.zeros((1, 5)), 0)
+
+
+def test_the_runtime_reports_to_nobody(tmp_path: Path, loader: ModelLoader) -> None:
+    """ONNX Runtime has telemetry that is on by default and leaves its files in these folders."""
+    write_audio(tmp_path / "song.wav", noise(1))
+    for folder in ("tmp", "cache"):
+        (tmp_path / folder).mkdir()
+    environment = {"TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+    command = [Path(sys.executable).with_name("audio-ml"), "separate", "song.wav", "-q", "--device", "cpu"]
+    environment["AUDIO_ML_CACHE"] = str(loader.store.cache)
+    subprocess.run(command, cwd=tmp_path, env=os.environ | environment, check=True)
+    assert not list((tmp_path / "tmp").iterdir()) and not list((tmp_path / "cache").iterdir())

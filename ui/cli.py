@@ -82,7 +82,7 @@ def separate(
     from audio_ml.loader import ModelLoader
 
     if report is not None and report.exists() and not delivery.get("overwrite"):
-        raise OutputExists(f"{show(report)} exists already; use --overwrite to replace it.")
+        raise OutputExists(f"{show(report)} exists already and is kept (--overwrite replaces it).")
     if report is not None and not report.absolute().parent.is_dir():
         raise OutputUnwritable(f"{show(report)} cannot be written: its folder does not exist.")
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))

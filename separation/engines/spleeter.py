@@ -17,9 +17,9 @@ from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import Segmentation, crossfade
 from audio_ml.device import Device
+from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
 from separation.nets.spleeter import BINS, FRAMES, read_weights, torch_masks
-from separation.nets.spleeter_onnx import cpu_session
 from separation.options import SeparationOptions
 
 SAMPLE_RATE = 44100

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from audio_ml.errors import WeightsCorrupt
+from audio_ml.onnx_sessions import cpu_session
 from separation.nets.spleeter import (
     BINS,
     FRAMES,
@@ -42,16 +43,6 @@ def build(output: Path, index: Path, data: Path) -> None:
     agreement_db = 10 * np.log10(np.sum(expected**2) / max(np.sum((expected - found) ** 2), 1e-30))
     if agreement_db < VERIFIED_DB:
         raise WeightsCorrupt(f"The ONNX graph agrees with the torch network only to {agreement_db:.0f} dB.")
-
-
-def cpu_session(path: Path, n_threads: int) -> Any:
-    """Returns an ONNX Runtime session for the CPU; `run` may be called from several threads at once."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = n_threads
-    settings.enable_mem_pattern = False  # its one large block per call takes 100 MB more than it saves time
-    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
 
 
 def _onnx_model(networks: Sequence[UNetWeights]) -> Any:

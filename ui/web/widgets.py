@@ -37,7 +37,8 @@ def draw(field: OptionField, choices: Sequence[str] = ()) -> Any:
     precision = 0 if field.kind == "integer" else None
     if field.minimum is None or field.maximum is None:
         return gr.Number(field.default, precision=precision, **common)
-    return gr.Slider(field.minimum, field.maximum, field.default, precision=precision, buttons=[], **common)
+    step = field.step or (1 if field.kind == "integer" else None)
+    return gr.Slider(field.minimum, field.maximum, field.default, step=step, precision=precision, buttons=[], **common)
 
 
 @dataclass(frozen=True)
