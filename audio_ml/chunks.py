@@ -158,7 +158,7 @@ def _map_in_order(
         try:
             for segment in segments:
                 under_way.append(pool.submit(function, segment))
-                if len(under_way) >= workers:
+                if len(under_way) > workers:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
