@@ -23,7 +23,7 @@ lint: install-test
 	$(BIN)/lint-imports
 
 bench-separation: install-test
-	$(BIN)/python -m bench.separation
+	$(BIN)/python -m bench.separation $(SONGS)
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)
