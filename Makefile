@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all of their own set-up on a bare machine: Python 3.10 to 3.13 and make.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10 python3,\
-	$(shell $(name) -c "import sys; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
+	$(shell $(name) -c "import sys, ensurepip, venv; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
 VENV ?= .venv
 BIN = $(VENV)/bin
 CODE = audio_ml separation ui bench tests
@@ -47,7 +47,7 @@ $(call STAMP,test): | $(BIN)/python
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "audio-ml needs Python 3.10, 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
 	@echo "Making an environment for $$($(PYTHON) --version) in $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@rm -rf $(VENV) && { $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 
 clean:
 	rm -rf $(VENV) demo

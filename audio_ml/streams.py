@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from audio_ml.audio import Audio, Samples
 from audio_ml.errors import InvalidInput, UnreadableAudio
 
 BLOCK_SAMPLES = 1 << 16
+UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
+FFMPEG_OPTIONS = {"protocol_whitelist": "file"}  # a media file may name others, on other machines too
+PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
 EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
 
 
@@ -53,16 +57,20 @@ class AudioReader:
 
     def __post_init__(self) -> None:
         path = Path(self.path)
-        if path.is_dir():
-            raise UnreadableAudio(f"{show(path)} is a folder, not an audio file.")
-        if not path.exists():
-            raise UnreadableAudio(f"{show(path)} does not exist.")
         try:
-            if path.stat().st_size == 0:
+            with path.open("rb") as file:
+                beginning = file.read(64)
+            if not beginning:
                 raise UnreadableAudio(f"{show(path)} is empty.")
+            if beginning.lstrip().startswith(PLAYLISTS):
+                raise UnreadableAudio(f"{show(path)} is a list of other files, not an audio or video file.")
             self.info = _sndfile_info(path) or _ffmpeg_info(path)
-        except PermissionError as error:
-            raise UnreadableAudio(f"{show(path)} may not be read: {error.strerror}.") from error
+        except IsADirectoryError:
+            raise UnreadableAudio(f"{show(path)} is a folder, not an audio file.") from None
+        except FileNotFoundError:
+            raise UnreadableAudio(f"{show(path)} does not exist.") from None
+        except OSError as error:
+            raise UnreadableAudio(f"{show(path)} cannot be read: {error.strerror}.") from error
         rate, total = self.info.sample_rate, self.info.n_samples
         self._skip = round(self.start_seconds * rate)
         self._limit = None if self.duration_seconds is None else round(self.duration_seconds * rate)
@@ -89,11 +97,28 @@ class AudioReader:
             yield block
         if self.n_read == 0:
             raise UnreadableAudio(f"{show(path)} holds no samples to read.")
+        if self._is_cut_short():
+            seconds = self.n_read / self.info.sample_rate
+            self.warnings.append(f"{show(path)} is cut short or damaged: {seconds:.2f} s of sound are left of it.")
+
+    def _is_cut_short(self) -> bool:
+        """Tells whether the file holds less than it promises: in its header, or as its RIFF or AIFF size."""
         expected = self.n_expected
-        if self.info.exact and expected is not None and self.n_read < expected:
-            self.warnings.append(
-                f"{show(path)} promises {expected} samples but holds {self.n_read}: it is cut short or damaged."
-            )
+        promise_is_a_guess = self.info.format == "FFMPEG"
+        if (
+            expected is not None
+            and not promise_is_a_guess
+            and self.n_read < (1 if self.info.exact else 0.98) * expected
+        ):
+            return True
+        path = Path(self.path)
+        with path.open("rb") as file:
+            header = file.read(8)
+        byte_order = {b"RIFF": "<", b"FORM": ">"}.get(header[:4])
+        if byte_order is None:
+            return False
+        (promised,) = struct.unpack(byte_order + "I", header[4:])
+        return bool(promised < UNKNOWN_RIFF_SIZE and promised + 8 > path.stat().st_size + 1)
 
     def _decoded_after_skip(self, path: Path) -> Iterator[Samples]:
         """Decodes from the beginning and drops what was to be skipped: seeking is not exact in lossy files."""
@@ -109,7 +134,7 @@ class AudioReader:
         import av
 
         try:
-            with av.open(str(path)) as container:
+            with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS) as container:
                 resampler = av.AudioResampler(format="fltp")
                 for frame in container.decode(audio=0):
                     yield from _planes(resampler.resample(frame))
@@ -117,6 +142,11 @@ class AudioReader:
         except av.FFmpegError as error:
             position = self.n_read / self.info.sample_rate
             raise UnreadableAudio(f"{show(path)} is damaged near {position:.2f} s: {error.strerror}.") from error
+
+
+def ffmpeg_name(path: Path) -> str:
+    """Returns a path as FFmpeg takes for a file, even if it looks like a URL."""
+    return "file:" + os.fspath(path)
 
 
 def _planes(frames: Iterable[Any]) -> Iterator[Samples]:
@@ -140,7 +170,7 @@ def _sndfile_info(path: Path) -> AudioInfo | None:
     import soundfile
 
     try:
-        info = soundfile.info(os.fspath(path))
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return None
     exact = info.format in EXACT_SEEK
@@ -151,7 +181,7 @@ def _sndfile_blocks(path: Path, skip: int) -> Iterator[Samples]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(os.fspath(path)) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             file.seek(skip)
             while True:
                 block = file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
@@ -166,7 +196,7 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS) as container:
             if not container.streams.audio:
                 raise UnreadableAudio(f"{show(path)} has no sound track.")
             stream = container.streams.audio[0]

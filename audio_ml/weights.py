@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,7 +31,7 @@ from audio_ml.errors import (
 from audio_ml.hashing import file_sha256
 from audio_ml.options import Options
 from audio_ml.progress import Progress
-from audio_ml.sources import CONNECT_SECONDS, Source, SourceFailed
+from audio_ml.sources import CONNECT_SECONDS, Source, SourceFailed, isolated_environment
 
 BUNDLE_MANIFEST = "manifest.json"
 
@@ -62,7 +63,11 @@ class WeightStore:
         self.cache = cache or Path(environment.get("AUDIO_ML_CACHE") or _user_cache())
         local_name = environment.get("AUDIO_ML_MODELS")
         self.local = local or (Path(local_name) if local_name else None)
-        self.offline = environment.get("AUDIO_ML_OFFLINE", "0") not in ("", "0") if offline is None else offline
+        self.offline = (
+            environment.get("AUDIO_ML_OFFLINE", "").lower() not in ("", "0", "false", "no")
+            if offline is None
+            else offline
+        )
         self._unreachable: dict[str, str] = {}
 
     def open(self, row: Row, progress: Progress | None = None) -> Mapping[str, Path]:
@@ -122,7 +127,8 @@ class WeightStore:
         except OSError as error:
             raise OutputUnwritable(f"{bundle} was not written: {error.strerror}.") from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the folder is not there
+                partial.unlink(missing_ok=True)
 
     def import_bundle(self, bundle: Path, rows: Mapping[str, Row]) -> list[str]:
         """Takes the rows of a bundle into the cache, each file checked against its row, and returns their names.
@@ -136,7 +142,13 @@ class WeightStore:
                 names = [name for name in json.loads(archive.read(BUNDLE_MANIFEST))["rows"] if name in rows]
                 for name in names:
                     self._import_row(archive, rows[name])
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        except WeightsError:
+            raise
+        except OSError as error:
+            if error.errno is not None and bundle.is_file():
+                raise OutputUnwritable(f"{self.cache} cannot be written: {error.strerror}.") from error
+            raise InvalidInput(f"{bundle} is not a bundle that can be read: {error.strerror}") from error
+        except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
             raise InvalidInput(f"{bundle} is not a bundle that can be read: {error}") from error
         return names
 
@@ -157,12 +169,16 @@ class WeightStore:
             places = [self.folder(row) / file.name]
             if self.local is not None:
                 places.insert(0, self.local / row.name / file.name)
-        return next((place for place in places if place.is_file()), None)
+        try:
+            return next((place for place in places if place.is_file()), None)
+        except OSError as error:
+            raise OutputUnwritable(f"{places[0]} cannot be read: {error.strerror}.") from error
 
     def obtain(self, row: Row, file: WeightFile, progress: Progress) -> Path:
         """Returns a checked file, fetched when it is not here; `open` is the door for callers."""
         path = self.find(row, file)
         if path is None:
+            self._refuse_offline(row)
             with self._lock(row):
                 path = self.find(row, file) or self._fetch(row, file, progress)
         _check(path, file.size, file.sha256, row)
@@ -209,17 +225,23 @@ class WeightStore:
         folder = self.folder(row)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / ".lock")
+            lock.acquire()
         except OSError as error:
-            raise OutputUnwritable(f"The cache {folder} cannot be made: {error.strerror}.") from error
-        with FileLock(folder / ".lock"):
+            raise OutputUnwritable(f"The cache {folder} cannot be written: {error.strerror}.") from error
+        try:
             yield
+        finally:
+            lock.release()
 
-    def _fetch(self, row: Row, file: WeightFile, progress: Progress) -> Path:
+    def _refuse_offline(self, row: Row) -> None:
         if self.offline:
             raise WeightsMissing(
                 f"{row.name} is not on this machine and fetching is off. Run `audio-ml models pull {row.name}` "
                 "where there is a network, or bring a bundle with `audio-ml models import`."
             )
+
+    def _fetch(self, row: Row, file: WeightFile, progress: Progress) -> Path:
         failures: dict[str, SourceFailed | MissingDependency | WeightsCorrupt] = {}
         for source in file.sources:
             try:
@@ -263,14 +285,19 @@ class WeightStore:
         partial = path.with_name(f".{path.name}.part")
         command = [sys.executable, "-m", "audio_ml.derivation", file.builder, str(partial), *map(str, inputs)]
         try:
-            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            made = subprocess.run(
+                command, capture_output=True, text=True, check=False, cwd=path.parent, env=isolated_environment()
+            )
             if made.returncode:
-                raise WeightsError(f"{file.name} could not be made from its weights:\n{made.stderr[-2000:]}")
+                reason = (made.stderr.strip().splitlines() or [f"it ended with code {made.returncode}"])[-1]
+                raise WeightsError(f"{file.name} could not be made from its weights: {reason}")
             record = path.with_name(path.name + ".sha256")
             record.write_text(file_sha256(partial))
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
+            if not path.exists():
+                shutil.rmtree(path.parent, ignore_errors=True)
 
     def _import_row(self, archive: zipfile.ZipFile, row: Row) -> None:
         with self._lock(row):
@@ -332,4 +359,5 @@ def _check(path: Path, size: int, sha256: str, row: Row) -> None:
 
 
 def _repair(path: Path, row: Row, problem: str) -> str:
-    return f"{path} is damaged: {problem}. Repair it with `audio-ml models pull {row.name}`."
+    remedy = f"Repair it with `audio-ml models pull {row.name}`; replace it yourself if it lies in AUDIO_ML_MODELS"
+    return f"{path} is damaged: {problem}. {remedy}."

@@ -22,7 +22,7 @@ from audio_ml.errors import (
     UnreadableAudio,
 )
 from audio_ml.formats import BYTES_PER_SAMPLE, FORMATS, RIFF_LIMIT_BYTES, BitDepth, Format
-from audio_ml.streams import AudioReader, Resampler, show
+from audio_ml.streams import BLOCK_SAMPLES, AudioReader, Resampler, ffmpeg_name, show
 
 if TYPE_CHECKING:
     import soundfile
@@ -53,7 +53,11 @@ class AudioWriter:
         n_expected: int | None = None,
         overwrite: bool = False,
     ) -> None:
-        if path.exists() and not overwrite:
+        try:
+            exists = path.exists()
+        except OSError as error:
+            raise OutputUnwritable(f"{show(path)} cannot be written: {error.strerror}.") from error
+        if exists and not overwrite:
             raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
         self.path = path
         self.sample_rate = format.rate_for(sample_rate)
@@ -63,9 +67,10 @@ class AudioWriter:
         self._bit_depth = bit_depth
         self._overwrite = overwrite
         self._resampler = Resampler(sample_rate, self.sample_rate, n_channels)
-        self._temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-        self._made_folder = not path.parent.exists()
+        self._temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        self._made_folders: list[Path] = []
         try:
+            self._made_folders = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._explain(error) from error
@@ -106,14 +111,14 @@ class AudioWriter:
             raise self._explain(error) from error
 
     def discard(self) -> None:
-        """Removes what was written and not committed, and the folder made for it if nothing else is in it."""
+        """Removes what was written and not committed, and the folders made for it if nothing else is in them."""
         file = getattr(self, "_file", None)
         if file is not None:
             file.abandon()
         self._temporary.unlink(missing_ok=True)
-        if self._made_folder:
-            with contextlib.suppress(OSError):  # something else is in it
-                self.path.parent.rmdir()
+        with contextlib.suppress(OSError):  # something else is in one of them
+            for folder in self._made_folders:
+                folder.rmdir()
 
     def __enter__(self) -> AudioWriter:
         return self
@@ -156,9 +161,10 @@ class AudioWriter:
 
     def _explain(self, error: Exception) -> OutputError:
         folder = self.path.parent
-        if folder.is_dir() and shutil.disk_usage(folder).free < FREE_BYTES_OF_A_FULL_DISK:
-            return DiskFull(f"The disk of {show(folder)} is full; {show(self.path)} was not written.")
-        if isinstance(error, FileExistsError) and self.path.is_file():
+        with contextlib.suppress(OSError):  # there is no such folder
+            if shutil.disk_usage(folder).free < FREE_BYTES_OF_A_FULL_DISK:
+                return DiskFull(f"The disk of {show(folder)} is full; {show(self.path)} was not written.")
+        if isinstance(error, FileExistsError) and Path(error.filename or "") != folder:
             return OutputExists(f"{show(self.path)} exists already and is kept (--overwrite replaces it).")
         reason = getattr(error, "strerror", None) or str(error) or "it cannot be written to"
         return OutputUnwritable(f"{show(self.path)} was not written: {reason}.")
@@ -190,7 +196,7 @@ class _SndfileSink:
         try:
             path.touch(exist_ok=False)  # tells why a folder is not writable better than libsndfile does
             self._file: soundfile.SoundFile = soundfile.SoundFile(
-                os.fspath(path), "w", sample_rate, n_channels, subtype, format=format, **quality
+                os.fsencode(path), "w", sample_rate, n_channels, subtype, format=format, **quality
             )
         except soundfile.LibsndfileError as error:
             raise InvalidOption(
@@ -199,7 +205,8 @@ class _SndfileSink:
 
     def write(self, block: Samples) -> None:
         try:
-            self._file.write(block.T)
+            for start in range(0, block.shape[1], BLOCK_SAMPLES):  # a minute at once overflows Vorbis' stack
+                self._file.write(block[:, start : start + BLOCK_SAMPLES].T)
         except self._error as error:
             raise OSError(str(error)) from error
 
@@ -234,7 +241,7 @@ class _FFmpegSink:
         self._layout = "mono" if n_channels == 1 else "stereo"
         self._sample_rate = sample_rate
         self._position = 0
-        self._container = av.open(str(path), "w", format=format.container)
+        self._container = av.open(ffmpeg_name(path), "w", format=format.container)
         stream: Any = self._container.add_stream(format.codec, rate=sample_rate)
         stream.layout = self._layout
         stream.bit_rate = bitrate_kbps * 1000

@@ -1,7 +1,7 @@
 """Stem separation: `separation.separate` in memory, `separation.separate_file` from file to files."""
 
 from audio_ml.audio import Audio
-from separation.api import Separation, separate, separate_file
+from separation.api import Separation, check_request, output_paths, separate, separate_file
 from separation.options import DeliveryOptions, SeparationOptions
 from separation.report import SeparationReport
 
@@ -11,6 +11,8 @@ __all__ = [
     "Separation",
     "SeparationOptions",
     "SeparationReport",
+    "check_request",
+    "output_paths",
     "separate",
     "separate_file",
 ]

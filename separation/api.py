@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import string
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from audio_ml import catalogue, provenance
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
-from audio_ml.errors import AudioMLError, InvalidOption, OutputExists
+from audio_ml.errors import InvalidOption, OutputExists, OutputUnwritable
 from audio_ml.formats import FORMATS, BitDepth, source_depth
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
@@ -75,7 +76,8 @@ def separate(
             options=chosen,
             progress=progress,
         )
-        stems = np.concatenate([stems for _, stems in pieces], axis=-1)
+        with closing(pieces):
+            stems = np.concatenate([stems for _, stems in pieces], axis=-1)
     return Separation(
         stems={name: Audio(stem, audio.sample_rate) for name, stem in zip(names, stems, strict=True)},
         residual=Audio(audio.samples - stems.sum(axis=0), audio.sample_rate),
@@ -112,7 +114,10 @@ def separate_file(
     form = parse(DeliveryOptions, delivery)
     reader = AudioReader(path, form.start_seconds, form.duration_seconds)
     check_channels(reader.info.n_channels)
-    targets = _targets(Path(path), Path(out_dir), spec, chosen, form)
+    targets = _name_targets(Path(path), Path(out_dir), spec, chosen, form)
+    for target in targets.values():
+        _check_target(target, Path(path), form.overwrite)
+    source_sha256 = file_sha256(path)
     progress = progress or Progress()
     began = time.perf_counter()
     with ExitStack() as stack:
@@ -130,6 +135,7 @@ def separate_file(
             options=chosen,
             progress=progress,
         )
+        stack.callback(pieces.close)  # its threads end before the model is given back
         for mixture, stems in pieces:
             stored = [writer.write(stem) for writer, stem in zip(writers, stems, strict=True)]
             computed.add(mixture, stems)
@@ -147,12 +153,35 @@ def separate_file(
         files=files,
         null_depth_db=computed.depth_db if complete else None,
         null_depth_written_db=written.depth_db if complete else None,
-        length_ok=all(file.n_samples == reader.n_read for file in files if file.sample_rate == reader.info.sample_rate),
+        length_ok=all(file.n_samples == reader.n_read for file in files),
         seconds_loading=loaded - began,
         seconds_separating=done - loaded,
-        warnings=(*reader.warnings, *_clip_warnings(files)),
-        provenance=provenance.record(spec, chosen, (loader or loaders.default()).device.kind, path, file_sha256(path)),
+        warnings=(*reader.warnings, *_rate_warning(reader, files), *_clip_warnings(files)),
+        provenance=provenance.record(spec, chosen, (loader or loaders.default()).device.kind, path, source_sha256),
     )
+
+
+def output_paths(
+    path: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    model: str | ModelSpec | None = None,
+    options: OptionValues = None,
+    delivery: DeliveryOptions | Mapping[str, Any] | None = None,
+) -> dict[str, Path]:
+    """Returns the path that `separate_file` would write each stem to, whether it exists or not; raises as it does."""
+    spec = _spec(model)
+    return _name_targets(Path(path), Path(out_dir), spec, _options(spec, options), parse(DeliveryOptions, delivery))
+
+
+def check_request(
+    *,
+    model: str | ModelSpec | None = None,
+    options: OptionValues = None,
+    delivery: DeliveryOptions | Mapping[str, Any] | None = None,
+) -> None:
+    """Raises what `separate_file` would raise for any file: a batch asks once, before its first file."""
+    output_paths("track", "", model=model, options=options, delivery=delivery)
 
 
 def _spec(model: str | ModelSpec | None) -> ModelSpec:
@@ -165,30 +194,45 @@ def _options(spec: ModelSpec, values: OptionValues) -> SeparationOptions:
     return options
 
 
-def _targets(
+def _name_targets(
     source: Path, out_dir: Path, spec: ModelSpec, options: SeparationOptions, form: DeliveryOptions
 ) -> dict[str, Path]:
-    """Returns the path of each stem; every reason not to write it is found here, before any work."""
     track = source.stem if source.stem.strip(". ") else "_"
     targets: dict[str, Path] = {}
     for stem in chosen_stems(spec, options):
-        try:
-            name = form.filename.format(track=track, stem=stem, model=spec.name, ext=form.format)
-        except (KeyError, IndexError, ValueError) as error:
-            raise InvalidOption(
-                f"Option 'filename' cannot be {form.filename!r}: it may have {{track}}, {{stem}}, {{model}}, {{ext}}."
-            ) from error
+        name = _fill_template(form.filename, {"track": track, "stem": stem, "model": spec.name, "ext": form.format})
         target = out_dir / name
-        if not name or ".." in Path(name).parts or Path(name).is_absolute():
+        if ".." in Path(name).parts or Path(name).is_absolute():
             raise InvalidOption(f"Option 'filename' cannot be {form.filename!r}: it leaves the output folder.")
         if target in targets.values():
             raise InvalidOption(f"Option 'filename' gives {show(target)} to more than one stem; add {{stem}} to it.")
-        if target.exists() and not form.overwrite:
-            raise OutputExists(f"{show(target)} exists already and is kept (--overwrite replaces it).")
-        if target.exists() and target.samefile(source):
-            raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
         targets[stem] = target
     return targets
+
+
+def _fill_template(template: str, fields: Mapping[str, str]) -> str:
+    """Fills in bare fields only: no attributes, no widths."""
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise InvalidOption(f"Option 'filename' cannot be {template!r}: {error}.") from error
+    if any(name is not None and (name not in fields or form or how) for _, name, form, how in parts):
+        known = ", ".join(f"{{{name}}}" for name in fields)
+        raise InvalidOption(f"Option 'filename' cannot be {template!r}: it may have {known}.")
+    if not template.endswith("{ext}"):
+        raise InvalidOption(f"Option 'filename' cannot be {template!r}: it has to end in {{ext}}.")
+    return template.format(**fields)
+
+
+def _check_target(target: Path, source: Path, overwrite: bool) -> None:
+    try:
+        exists = target.exists()
+    except OSError as error:
+        raise OutputUnwritable(f"{show(target)} cannot be written: {error.strerror}.") from error
+    if exists and not overwrite:
+        raise OutputExists(f"{show(target)} exists already and is kept (--overwrite replaces it).")
+    if exists and target.samefile(source):
+        raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
 
 
 def _writer(target: Path, reader: AudioReader, form: DeliveryOptions) -> AudioWriter:
@@ -221,7 +265,7 @@ def _finish(writers: list[AudioWriter]) -> None:
         for writer in writers:
             writer.commit()
             committed.append(writer)
-    except AudioMLError:
+    except BaseException:
         for writer in committed:
             writer.path.unlink(missing_ok=True)
         raise
@@ -229,7 +273,16 @@ def _finish(writers: list[AudioWriter]) -> None:
 
 def _stem_file(stem: str, writer: AudioWriter, form: DeliveryOptions, reader: AudioReader) -> StemFile:
     depth = "lossy" if FORMATS[form.format].lossy else _bit_depth(reader, form)
-    return StemFile(stem, os.fspath(writer.path), writer.sample_rate, depth, writer.n_written, writer.n_clipped)
+    return StemFile(
+        stem, os.fspath(writer.path), form.format, writer.sample_rate, depth, writer.n_written, writer.n_clipped
+    )
+
+
+def _rate_warning(reader: AudioReader, files: tuple[StemFile, ...]) -> tuple[str, ...]:
+    rate = files[0].sample_rate
+    if rate == reader.info.sample_rate:
+        return ()
+    return (f"The stems have {rate} Hz: the format cannot hold the {reader.info.sample_rate} Hz of the source.",)
 
 
 def _clip_warnings(files: tuple[StemFile, ...]) -> tuple[str, ...]:

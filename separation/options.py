@@ -9,6 +9,7 @@ from pydantic import Field
 from audio_ml.formats import FormatName
 from audio_ml.options import Options
 
+MAX_SECONDS = 1_000_000.0  # eleven days
 DEFAULT_MODEL = "spleeter-2stems"
 
 
@@ -28,7 +29,7 @@ class DeliveryOptions(Options):
 
     filename: str = Field(
         "{track}/{stem}.{ext}",
-        description="Name of each stem below the output folder, made of {track}, {stem}, {model} and {ext}.",
+        description="Name of each stem below the output folder, made of {track}, {stem}, {model} and, last, {ext}.",
     )
     format: FormatName = Field("wav", description="File format of the stems.")
     bit_depth: Literal["same", "16", "24", "32f"] = Field(
@@ -42,11 +43,16 @@ class DeliveryOptions(Options):
         json_schema_extra={"flag": "--bitrate", "unit": "kbit/s", "advanced": True},
     )
     start_seconds: float = Field(
-        0.0, ge=0, description="Where to start in the file.", json_schema_extra={"flag": "--start", "unit": "s"}
+        0.0,
+        ge=0,
+        le=MAX_SECONDS,
+        description="Where to start in the file.",
+        json_schema_extra={"flag": "--start", "unit": "s"},
     )
     duration_seconds: float | None = Field(
         None,
         gt=0,
+        le=MAX_SECONDS,
         description="How much of the file; all of it by default.",
         json_schema_extra={"flag": "--duration", "unit": "s"},
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from audio_ml.audio import Samples
+from audio_ml.formats import FormatName
 from audio_ml.provenance import Provenance
 
 SILENCE_DB = -200.0  # a null that is exact
@@ -22,6 +23,7 @@ class StemFile:
 
     stem: str
     path: str
+    format: FormatName
     sample_rate: int
     bit_depth: str
     n_samples: int
@@ -77,7 +79,7 @@ class NullMeter:
     def add(self, mixture: Samples, stems: Samples) -> None:
         """Takes a mixture [channels, n] and its stems [stems, channels, n]."""
         residual = np.abs(mixture - stems.sum(axis=0))
-        self._peak = max(self._peak, float(residual.max(initial=0.0)))
+        self._peak = float(np.maximum(self._peak, residual.max(initial=0.0)))  # NaN stays NaN
 
     @property
     def depth_db(self) -> float:

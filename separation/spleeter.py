@@ -22,16 +22,28 @@ class Separator:
     """Separates as Spleeter's own class of this name does, with the same numbers.
 
     `exact=False` gives our default instead: nothing is lost above 11 kHz and the stems add up.
+    `multiprocess` is accepted and has nothing to do: files are written while the model runs.
 
     Raises:
-        UnknownModel: for a descriptor that is not one of our Spleeter models.
+        UnknownModel: for a descriptor that is no model of ours.
+        InvalidOption: for `MWF=True`: the multichannel Wiener filter is not here.
 
     >>> stems = Separator("spleeter:2stems").separate(np.zeros((44100, 2), np.float32))
     >>> stems["vocals"].shape
     (44100, 2)
     """
 
-    def __init__(self, params_descriptor: str, *, exact: bool = True, loader: ModelLoader | None = None) -> None:
+    def __init__(
+        self,
+        params_descriptor: str,
+        MWF: bool = False,  # noqa: N803, Spleeter's name
+        multiprocess: bool = True,
+        *,
+        exact: bool = True,
+        loader: ModelLoader | None = None,
+    ) -> None:
+        if MWF:
+            raise InvalidOption("Option 'MWF' cannot be True: the multichannel Wiener filter is not here.")
         self._spec = catalogue.find("separation", params_descriptor)
         self._options = {"exact": exact}
         self._loader = loader
@@ -53,19 +65,23 @@ class Separator:
         self,
         audio_descriptor: str | os.PathLike[str],
         destination: str | os.PathLike[str],
-        *,
+        audio_adapter: None = None,
         offset: float = 0.0,
         duration: float | None = None,
         codec: str = "wav",
-        bitrate: str = "256k",
+        bitrate: str = "128k",
         filename_format: str = "{filename}/{instrument}.{codec}",
+        synchronous: bool = True,
+        *,
         overwrite: bool = False,
     ) -> SeparationReport:
         """Writes the stems of a file, all of it where no `duration` in seconds is given.
 
-        `filename_format` may have {filename}, {foldername}, {instrument} and {codec}; raises as
-        `separation.separate_file`.
+        `filename_format` may have {filename}, {foldername}, {instrument} and, last, {codec}. It is always
+        `synchronous`; an `audio_adapter` is refused. Raises as `separation.separate_file`.
         """
+        if audio_adapter is not None:
+            raise InvalidOption("Option 'audio_adapter' is not here: files are read and written by audio-ml itself.")
         source = Path(audio_descriptor)
         folder = source.absolute().parent.name.replace("{", "{{").replace("}", "}}")
         try:

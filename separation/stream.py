@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,7 +61,7 @@ def separate_stream(
     engine: SeparationEngine,
     options: SeparationOptions,
     progress: Progress,
-) -> Iterator[tuple[Samples, Samples]]:
+) -> Generator[tuple[Samples, Samples], None, None]:
     """Yields blocks of the mixture [channels, n] with their stems [stems, channels, n], at `sample_rate`.
 
     Joined, they have exactly as many samples as came in. Where the options say that the stems add
@@ -92,6 +92,10 @@ def separate_stream(
     ready, n_done = Fifo(), 0
     progress.update("separating", 0.0)
     for estimate in _padded(estimates(), mixture, ready):
+        if not np.isfinite(estimate).all():
+            raise InvalidInput(
+                f"The mixture is too loud for {spec.name}: its samples go beyond what floats can square."
+            )
         ready.push(estimate.reshape(len(estimated), n_channels, -1))
         while n_samples := min(ready.n_samples, mixture.n_samples, BLOCK_SAMPLES):
             block = mixture.pop(n_samples)

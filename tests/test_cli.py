@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -88,6 +89,22 @@ def test_one_bad_file_does_not_stop_the_rest(run_cli: Cli, song: Path, tmp_path:
     assert "2 of 3 files failed" in ran.stderr
 
 
+def test_files_of_one_name_do_not_overwrite_each_other(run_cli: Cli, tmp_path: Path) -> None:
+    for folder, seconds in (("p", 1), ("q", 2)):
+        write_audio(tmp_path / folder / "song.wav", noise(seconds))
+    ran = run_cli("separate", tmp_path / "p/song.wav", tmp_path / "q/song.wav", "-o", tmp_path / "out", "--overwrite")
+    assert ran.returncode == 7 and "earlier file of this call" in ran.stderr
+    assert soundfile.info(tmp_path / "out" / "song" / "vocals.wav").frames == 44100
+
+
+def test_a_rate_the_format_cannot_hold_is_told(run_cli: Cli, tmp_path: Path) -> None:
+    write_audio(tmp_path / "x.wav", noise(1, 96000))
+    ran = run_cli("separate", tmp_path / "x.wav", "-o", tmp_path / "out", "--format", "mp3", "--json")
+    assert "cannot hold the 96000 Hz" in ran.stderr
+    (report,) = json.loads(ran.stdout)["reports"]
+    assert report["length_ok"] is False and {file["sample_rate"] for file in report["files"]} == {48000}
+
+
 def test_nothing_is_overwritten_without_the_flag(run_cli: Cli, song: Path, tmp_path: Path) -> None:
     target = tmp_path / "stems" / "song" / "vocals.wav"
     target.parent.mkdir(parents=True)
@@ -118,8 +135,15 @@ def test_the_source_is_never_overwritten(run_cli: Cli, tmp_path: Path) -> None:
         (["separate", "song.wav", "--start", "99"], 2, "ends at"),
         (["separate", "song.wav", "--format", "flac", "--bit-depth", "32f"], 2, "flac cannot hold"),
         (["separate", "song.wav", "--filename", "{artist}.wav"], 2, "'filename'"),
-        (["separate", "song.wav", "--filename", "../{stem}.wav"], 2, "leaves the output folder"),
-        (["separate", "song.wav", "--filename", "same.wav"], 2, "more than one stem"),
+        (["separate", "song.wav", "--filename", "../{stem}.{ext}"], 2, "leaves the output folder"),
+        (["separate", "song.wav", "--filename", "same.{ext}"], 2, "more than one stem"),
+        (["separate", "song.wav", "--filename", "{stem}.mp3"], 2, "has to end in {ext}"),
+        (["separate", "song.wav", "--filename", "{track.name}.{ext}"], 2, "'filename'"),
+        (["separate", "song.wav", "--filename", "{stem:9999999999}.{ext}"], 2, "'filename'"),
+        (["separate", "song.wav", "--start", "1e308"], 2, "'start_seconds'"),
+        (["separate", "song.wav", "other.wav", "-m", "nothing"], 2, "Unknown model 'nothing'"),
+        (["separate", "s" * 300 + ".wav"], 2, "cannot be read"),
+        (["separate", "song.wav", "-o", "o" * 300], 6, "cannot be written"),
         (["separate", "song.wav", "--loud"], 2, "--loud"),
         (["separate"], 2, "FILE"),
         (["models", "pull", "nothing"], 2, "Unknown model 'nothing'"),
@@ -146,9 +170,11 @@ def test_a_signal_ends_it_without_leavings(number: int, tmp_path: Path) -> None:
         assert running.poll() is None
     time.sleep(0.5)
     running.send_signal(number)
-    running.communicate(timeout=10)
+    said = running.communicate(timeout=10)[1].decode()
+    assert "Traceback" not in said
+    assert number != signal.SIGINT or "Stopped" in said
+    assert not (tmp_path / "stems").exists()
     assert running.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-    assert not stems_in(tmp_path / "stems")
 
 
 class TestModels:
@@ -229,12 +255,28 @@ class TestBadInput:
         assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) <= 3
         assert not stems_in(tmp_path / "out")
 
+    def test_too_loud_to_compute_is_refused(self, run_cli: Cli, tmp_path: Path) -> None:
+        write_audio(tmp_path / "x.wav", noise(1, peak=1e30), bit_depth="32f")
+        ran = run_cli("separate", tmp_path / "x.wav", "-o", tmp_path / "out")
+        assert ran.returncode == 2 and "too loud" in ran.stderr
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+    def test_a_name_that_is_no_text(self, run_cli: Cli, tmp_path: Path) -> None:
+        path = tmp_path / os.fsdecode(b"bad\xff.wav")
+        write_audio(path, noise(1))
+        ran = run_cli(
+            "separate", path, "-o", tmp_path / "out", "--report", tmp_path / "r.json", PYTHONIOENCODING="ascii"
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads((tmp_path / "r.json").read_text())["reports"][0]["n_samples"] == 44100
+
     def test_a_truncated_mp3_gives_what_it_holds(self, run_cli: Cli, tmp_path: Path) -> None:
         write_audio(tmp_path / "x.mp3", noise(5))
         whole = (tmp_path / "x.mp3").read_bytes()
         (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2])
         ran = run_cli("separate", tmp_path / "cut.mp3", "-o", tmp_path / "out")
-        assert ran.returncode == 0, ran.stderr
+        assert ran.returncode == 0 and "cut short or damaged" in ran.stderr
         frames = {soundfile.info(path).frames for path in stems_in(tmp_path / "out").values()}
         assert len(frames) == 1 and 2 < frames.pop() / 44100 < 3
 

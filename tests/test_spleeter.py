@@ -214,7 +214,9 @@ class TestSeparator:
     def test_what_it_cannot_do_is_refused(self, loader: ModelLoader, tmp_path: Path) -> None:
         with pytest.raises(UnknownModel, match="spleeter:9stems"):
             Separator("spleeter:9stems")
-        separator = Separator("spleeter:2stems", loader=loader)
+        with pytest.raises(InvalidOption, match="MWF"):
+            Separator("spleeter:2stems", MWF=True)
+        separator = Separator("spleeter:2stems", False, False, loader=loader)
         with pytest.raises(InvalidInput, match="waveform"):
             separator.separate(np.zeros(100, np.float32))
         with pytest.raises(InvalidOption, match="filename_format"):

@@ -146,20 +146,46 @@ def test_a_file_without_sound_track_says_so(tmp_path: Path) -> None:
         AudioReader(path)
 
 
-def test_a_file_cut_short_is_told(tmp_path: Path) -> None:
-    """What is there is read, and the loss is never silent."""
-    write_audio(tmp_path / "x.flac", noise(5, 44100))
-    whole = (tmp_path / "x.flac").read_bytes()
-    (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
-    reader = AudioReader(tmp_path / "cut.flac")
-    try:
-        for _ in reader.blocks():
-            pass
-    except UnreadableAudio as error:
-        assert "damaged" in str(error)
-    else:
-        assert reader.n_read < 5 * 44100
-        assert "cut short or damaged" in reader.warnings[0]
+@pytest.mark.parametrize("name", ["wav", "aiff", "flac", "mp3"])
+def test_a_file_cut_short_is_told(name: str, tmp_path: Path) -> None:
+    """What is there is read or refused, and the loss is never silent."""
+    write_audio(tmp_path / f"x.{name}", noise(5, 44100))
+    whole = (tmp_path / f"x.{name}").read_bytes()
+    cut = tmp_path / f"cut.{name}"
+    cut.write_bytes(whole[: len(whole) // 2])
+    reader = AudioReader(cut)
+    if name == "flac":
+        with pytest.raises(UnreadableAudio, match="damaged"):
+            list(reader.blocks())
+        return
+    list(reader.blocks())
+    assert 2 * 44100 < reader.n_read < 3 * 44100
+    assert "cut short or damaged" in reader.warnings[0]
+    intact = AudioReader(tmp_path / f"x.{name}")
+    list(intact.blocks())
+    assert intact.warnings == []
+
+
+@pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:1,\n", "ffconcat version 1.0\nfile "])
+def test_a_list_of_other_files_is_not_followed(text: str, tmp_path: Path) -> None:
+    write_audio(tmp_path / "secret.m4a", noise(1))
+    (tmp_path / "list.wav").write_text(text + str(tmp_path / "secret.m4a"))
+    with pytest.raises(UnreadableAudio, match="list of other files"):
+        AudioReader(tmp_path / "list.wav")
+
+
+@pytest.mark.parametrize("name", ["http:127.0.0.1:9.m4a", "a:b.mp3"])
+def test_a_name_like_an_address_is_still_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_audio(Path(name), noise(1))
+    assert (tmp_path / name).is_file()
+    assert abs(read_audio(Path(name)).duration_seconds - 1) < 0.1
+
+
+def test_a_minute_of_vorbis_in_one_piece(tmp_path: Path) -> None:
+    """libvorbis overflows its stack when given that much at once."""
+    write_audio(tmp_path / "x.ogg", noise(60))
+    assert abs(read_audio(tmp_path / "x.ogg").duration_seconds - 60) < 0.1
 
 
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:

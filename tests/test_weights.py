@@ -262,7 +262,7 @@ def test_offline_asks_no_source_and_names_the_remedy(server: Server, tmp_path: P
     store = WeightStore(cache=tmp_path, offline=True)
     with pytest.raises(WeightsMissing, match="audio-ml models pull tiny"):
         store.open(row_of(UrlSource(server.url + "/w")))["weights.bin"]
-    assert not server.requests
+    assert not server.requests and not list(tmp_path.iterdir())
 
 
 @pytest.mark.weights
@@ -305,6 +305,28 @@ def test_two_processes_fetching_at_once_fetch_once(server: Server, tmp_path: Pat
         runs = list(pool.map(lambda _: fetch_elsewhere(tmp_path, source), range(4)))
     assert len({run.stdout for run in runs}) == 1 and all(run.returncode == 0 for run in runs)
     assert len(server.requests) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux, to mount a small disk")
+def test_a_disk_that_fills_while_fetching_is_told(server: Server, tmp_path: Path) -> None:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        server.pages["/w"] = CONTENT
+        with pytest.raises(OutputUnwritable, match="No space left"):
+            WeightStore(cache=tmp_path, offline=False).open(row_of(UrlSource(server.url + "/w")))["weights.bin"]
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_process_of_ours_imports_nothing_from_the_current_folder(
+    store: WeightStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zipfile.py").write_text("raise SystemExit('the wrong file was imported')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DownloadFailed) as failed:
+        store.open(row_of(PyPISource("tiny-weights", "1.0", "w.bin")))["weights.bin"]
+    assert sys.version_info < (3, 11) or "wrong file" not in str(failed.value)
 
 
 def test_cancel_while_fetching_leaves_no_file(server: Server, store: WeightStore) -> None:
@@ -372,6 +394,11 @@ class TestBundle:
         for path in (tmp_path / "text", tmp_path / "missing"):
             with pytest.raises(InvalidInput, match="not a bundle"):
                 store.import_bundle(path, {"tiny": row})
+        for manifest in ("[]", "null", '{"rows": 5}'):
+            with zipfile.ZipFile(bundle, "w") as archive:
+                archive.writestr("manifest.json", manifest)
+            with pytest.raises(InvalidInput, match="not a bundle"):
+                store.import_bundle(bundle, {"tiny": row})
         with zipfile.ZipFile(bundle, "w") as archive:
             archive.writestr("manifest.json", json.dumps({"rows": ["tiny", "../evil"]}))
             archive.writestr("tiny/weights.bin", b"altered" + CONTENT[7:])

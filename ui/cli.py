@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+import io
 import signal
 import sys
 from importlib.metadata import version
@@ -14,12 +13,11 @@ import typer
 
 from audio_ml import catalogue
 from audio_ml.device import DeviceOptions
-from audio_ml.errors import AudioMLError, Cancelled, OutputExists, OutputUnwritable, PartialFailure
+from audio_ml.errors import AudioMLError, Cancelled, OutputExists, OutputUnwritable
 from audio_ml.options import Options
 from audio_ml.streams import show
 from audio_ml.weights import FetchOptions
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
-from ui.console import megabytes, shown_progress
 from ui.flags import takes
 from ui.models import app as models_app
 from ui.models import store_for
@@ -80,41 +78,22 @@ def separate(
     """Take files apart into stems, at their own sample rate and length."""
     import separation
     from audio_ml.loader import ModelLoader
+    from ui.batch import Batch
 
-    if report is not None and report.exists() and not delivery.get("overwrite"):
-        raise OutputExists(f"{show(report)} exists already and is kept (--overwrite replaces it).")
-    if report is not None and not report.absolute().parent.is_dir():
-        raise OutputUnwritable(f"{show(report)} cannot be written: its folder does not exist.")
-    loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    reports: list[separation.SeparationReport] = []
-    failures: dict[str, AudioMLError] = {}
-    for path in files:
-        try:
-            with shown_progress(show(path), quiet or as_json) as progress:
-                done = separation.separate_file(
-                    path, out_dir, model=model, options=options, delivery=delivery, loader=loader, progress=progress
-                )
-        except Cancelled:
-            raise
-        except AudioMLError as error:
-            failures[os.fspath(path)] = error
-            if len(files) > 1:
-                _complain(error)
-            continue
-        reports.append(done)
-        for warning in done.warnings:
-            print(f"audio-ml: {warning}", file=sys.stderr)
-        if not (quiet or as_json):
-            _print_summary(done)
-    outcome = {
-        "reports": [done.as_dict() for done in reports],
-        "failures": [{"source": path, "error": str(error)} for path, error in failures.items()],
-    }
-    if as_json:
-        print(json.dumps(outcome, indent=2, ensure_ascii=False))
-    if report is not None:
-        _write_report(report, outcome)
-    _raise_for(failures, len(files))
+    _check_report_path(report, overwrite="overwrite" in delivery)
+    separation.check_request(model=model, options=options, delivery=delivery)
+    batch = Batch(ModelLoader(device.get("device", "auto"), store_for(fetch)), quiet=quiet, as_json=as_json)
+    try:
+        for path in files:
+            batch.separate(path, out_dir, model=model, options=options, delivery=delivery)
+    except KeyboardInterrupt:
+        raise Cancelled("Stopped; no unfinished file was kept.") from None
+    finally:
+        if as_json:
+            print(batch.as_json())
+        if report is not None:
+            _write_report(report, batch.as_json())
+    batch.raise_failures()
 
 
 @app.command()
@@ -133,31 +112,18 @@ def ui(
     launch(host=host, port=port, loader=ModelLoader(device.get("device", "auto"), store_for(fetch)))
 
 
-def _print_summary(done: Any) -> None:
-    print(f"{show(done.source)}: {done.duration_seconds:.1f} s at {done.times_real_time:.0f} times real time")
-    for file in done.files:
-        print(f"  {file.stem:<14} {show(file.path)}  ({megabytes(Path(file.path).stat().st_size)})")
-    if done.null_depth_db is not None:
-        written = f"{done.null_depth_written_db:.1f} as {done.files[0].bit_depth} files"
-        print(f"  the stems null against the mixture at {done.null_depth_db:.1f} dBFS ({written})")
+def _check_report_path(path: Path | None, overwrite: bool) -> None:
+    if path is not None and path.exists() and not overwrite:
+        raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise OutputUnwritable(f"{show(path)} cannot be written: its folder does not exist.")
 
 
-def _write_report(path: Path, outcome: dict[str, Any]) -> None:
+def _write_report(path: Path, text: str) -> None:
     try:
-        path.write_text(json.dumps(outcome, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="ascii")
     except OSError as error:
         raise OutputUnwritable(f"{show(path)} was not written: {error.strerror}.") from error
-
-
-def _raise_for(failures: dict[str, AudioMLError], n_files: int) -> None:
-    if n_files == 1 and failures:
-        raise next(iter(failures.values()))
-    if failures:
-        raise PartialFailure(f"{len(failures)} of {n_files} files failed.")
-
-
-def _complain(error: AudioMLError) -> None:
-    print(f"audio-ml: {error}", file=sys.stderr)
 
 
 def _end_on_termination(*_: object) -> None:
@@ -167,10 +133,13 @@ def _end_on_termination(*_: object) -> None:
 def main() -> None:
     """Runs the command line; an error of ours is one message and its exit code, any other shows its traceback."""
     signal.signal(signal.SIGTERM, _end_on_termination)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that cannot be printed is no reason to fail
     try:
         app()
     except AudioMLError as error:
-        _complain(error)
+        print(f"audio-ml: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 

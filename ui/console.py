@@ -30,9 +30,16 @@ def _bar(name: str) -> Iterator[Progress]:
     from rich.markup import escape
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    words = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # the rest keeps its width on a narrow terminal
+    columns = (
+        TextColumn("{task.description}", table_column=words),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task(escape(name), total=1.0)
         stage = ""
 

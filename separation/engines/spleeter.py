@@ -175,7 +175,7 @@ MODELS: list[Row] = [
         outputs=STEMS,
         sample_rate=SAMPLE_RATE,
         n_channels=2,
-        memory_bytes=500_000_000,
+        memory_bytes=550_000_000,
         options=SpleeterOptions,
         engine=SpleeterEngine,
     ),
