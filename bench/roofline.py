@@ -12,13 +12,14 @@ import numpy as np
 from audio_ml import catalogue
 from audio_ml.device import cpu_cores
 from audio_ml.loader import ModelLoader
+from audio_ml.onnx_sessions import cpu_session
 from audio_ml.weights import WeightStore
 from bench.reference import MODEL
 from separation.nets.spleeter import BINS, FRAMES, UNetWeights, read_weights
-from separation.nets.spleeter_onnx import cpu_session
 
 MATRIX_SIZE = 2048
 MATRIX_REPEATS = 20
+COPY_NUMBERS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Roofline:
 
     n_patches: int
     flop_per_patch: int
+    bytes_per_patch: int
     ceiling_flop_per_second: float
+    ceiling_bytes_per_second: float
     network_seconds: float
 
     @property
@@ -38,6 +41,11 @@ class Roofline:
     def floor_seconds(self) -> float:
         """What the networks would take if every core always multiplied at its best."""
         return self.flop / self.ceiling_flop_per_second
+
+    @property
+    def floor_seconds_of_memory(self) -> float:
+        """What the networks would take if moving their layers' numbers were all there is to do."""
+        return self.n_patches * self.bytes_per_patch / self.ceiling_bytes_per_second
 
 
 def measure(n_samples: int) -> Roofline:
@@ -51,7 +59,9 @@ def measure(n_samples: int) -> Roofline:
     return Roofline(
         n_patches=n_patches,
         flop_per_patch=sum(map(flop_of, weights)),
+        bytes_per_patch=sum(map(bytes_of, weights)),
         ceiling_flop_per_second=_ceiling(),
+        ceiling_bytes_per_second=_copy_rate(),
         network_seconds=_network_seconds(files["network.onnx"], n_patches, workers),
     )
 
@@ -70,6 +80,33 @@ def flop_of(weights: UNetWeights) -> int:
         total += 2 * layer.kernel.size * positions
         positions *= 4
     return total + 2 * weights.head.kernel.size * positions
+
+
+def bytes_of(weights: UNetWeights) -> int:
+    """Counts the bytes that one network moves at least: inputs, outputs and kernels of its layers, once each."""
+    numbers, positions = 0, FRAMES * BINS
+    for layer in weights.down:
+        n_out, n_in = layer.kernel.shape[:2]
+        numbers += n_in * positions + n_out * positions // 4 + layer.kernel.size
+        positions //= 4
+    for layer in weights.up:
+        n_in, n_out = layer.kernel.shape[:2]
+        numbers += n_in * positions + n_out * positions * 4 + layer.kernel.size
+        positions *= 4
+    return 4 * (numbers + 3 * positions)
+
+
+def _copy_rate() -> float:
+    """Returns the best rate, in bytes read and written, of copying a block far larger than the caches."""
+    source = np.ones(COPY_NUMBERS, np.float32)
+    target = np.empty_like(source)
+
+    def copy() -> float:
+        began = time.perf_counter()
+        np.copyto(target, source)
+        return time.perf_counter() - began
+
+    return 2 * source.nbytes / min(copy() for _ in range(MATRIX_REPEATS))
 
 
 def _ceiling() -> float:

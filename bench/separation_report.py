@@ -107,6 +107,11 @@ def _bound(findings: Findings) -> str:
     rows = [
         [f"arithmetic of both networks on a patch of {PATCH_SECONDS:.1f} s", f"{bound.flop_per_patch / 1e9:.1f} GFLOP"],
         [f"patches in {findings.longest.label}", f"{bound.n_patches}, {bound.flop / 1e9:.0f} GFLOP"],
+        ["bytes its layers read and write at least", f"{bound.bytes_per_patch / 1e6:.0f} MB"],
+        [
+            "copying memory, one core, and the networks' bytes at that rate",
+            f"{bound.ceiling_bytes_per_second / 1e9:.1f} GB/s, {bound.floor_seconds_of_memory:.2f} s",
+        ],
         ["float32 matrix product, all cores, the best", f"{bound.ceiling_flop_per_second / 1e9:.0f} GFLOP/s"],
         ["the networks at that rate", seconds(bound.floor_seconds)],
         ["the networks alone, as the engine runs them", seconds(bound.network_seconds)],
