@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 
 from audio_ml import catalogue, provenance
 from audio_ml import loader as loaders
-from audio_ml.audio import Audio
+from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
 from audio_ml.errors import InvalidOption, OutputExists, OutputUnwritable
 from audio_ml.formats import FORMATS, BitDepth, source_depth
@@ -124,7 +124,6 @@ def separate_file(
         writers = [stack.enter_context(_writer(target, reader, form)) for target in targets.values()]
         engine = stack.enter_context((loader or loaders.default()).use(spec, progress))
         loaded = time.perf_counter()
-        computed, written = NullMeter(), NullMeter()
         pieces = separate_stream(
             reader.blocks(),
             sample_rate=reader.info.sample_rate,
@@ -136,29 +135,12 @@ def separate_file(
             progress=progress,
         )
         stack.callback(pieces.close)  # its threads end before the model is given back
-        for mixture, stems in pieces:
-            stored = [writer.write(stem) for writer, stem in zip(writers, stems, strict=True)]
-            computed.add(mixture, stems)
-            written.add(mixture, np.stack(stored))
-        _finish(writers)
+        null_depths = _write(pieces, writers)
         done = time.perf_counter()
     files = tuple(_stem_file(stem, writer, form, reader) for stem, writer in zip(targets, writers, strict=True))
-    complete = set(targets) == set(spec.outputs)
-    return SeparationReport(
-        source=os.fspath(path),
-        model=spec.name,
-        sample_rate=reader.info.sample_rate,
-        n_channels=reader.info.n_channels,
-        n_samples=reader.n_read,
-        files=files,
-        null_depth_db=computed.depth_db if complete else None,
-        null_depth_written_db=written.depth_db if complete else None,
-        length_ok=all(file.n_samples == reader.n_read for file in files),
-        seconds_loading=loaded - began,
-        seconds_separating=done - loaded,
-        warnings=(*reader.warnings, *_rate_warning(reader, files), *_clip_warnings(files)),
-        provenance=provenance.record(spec, chosen, (loader or loaders.default()).device.kind, path, source_sha256),
-    )
+    device = (loader or loaders.default()).device.kind
+    made_by = provenance.record(spec, chosen, device, path, source_sha256)
+    return _report(reader, spec, files, null_depths, (loaded - began, done - loaded), made_by)
 
 
 def output_paths(
@@ -254,6 +236,43 @@ def _bit_depth(reader: AudioReader, form: DeliveryOptions) -> BitDepth:
         return form.bit_depth
     depth, held = source_depth(reader.info.subtype), FORMATS[form.format].bit_depths
     return depth if depth in held or not held else held[-1]
+
+
+def _write(pieces: Iterable[tuple[Samples, Samples]], writers: list[AudioWriter]) -> tuple[float, float]:
+    """Writes all stems and names them; returns their null depth in dBFS as computed, and as the files hold them."""
+    computed, written = NullMeter(), NullMeter()
+    for mixture, stems in pieces:
+        stored = [writer.write(stem) for writer, stem in zip(writers, stems, strict=True)]
+        computed.add(mixture, stems)
+        written.add(mixture, np.stack(stored))
+    _finish(writers)
+    return computed.depth_db, written.depth_db
+
+
+def _report(
+    reader: AudioReader,
+    spec: ModelSpec,
+    files: tuple[StemFile, ...],
+    null_depths: tuple[float, float],
+    seconds: tuple[float, float],
+    made_by: provenance.Provenance,
+) -> SeparationReport:
+    complete = {file.stem for file in files} == set(spec.outputs)
+    return SeparationReport(
+        source=os.fspath(reader.path),
+        model=spec.name,
+        sample_rate=reader.info.sample_rate,
+        n_channels=reader.info.n_channels,
+        n_samples=reader.n_read,
+        files=files,
+        null_depth_db=null_depths[0] if complete else None,
+        null_depth_written_db=null_depths[1] if complete else None,
+        length_ok=all(file.n_samples == reader.n_read for file in files),
+        seconds_loading=seconds[0],
+        seconds_separating=seconds[1],
+        warnings=(*reader.warnings, *_rate_warning(reader, files), *_clip_warnings(files)),
+        provenance=made_by,
+    )
 
 
 def _finish(writers: list[AudioWriter]) -> None:
