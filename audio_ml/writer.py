@@ -53,12 +53,7 @@ class AudioWriter:
         n_expected: int | None = None,
         overwrite: bool = False,
     ) -> None:
-        try:
-            exists = path.exists()
-        except OSError as error:
-            raise OutputUnwritable(f"{show(path)} cannot be written: {error.strerror}.") from error
-        if exists and not overwrite:
-            raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
+        check_target(path, overwrite)
         self.path = path
         self.sample_rate = format.rate_for(sample_rate)
         self.n_written = 0
@@ -168,6 +163,21 @@ class AudioWriter:
             return OutputExists(f"{show(self.path)} exists already and is kept (--overwrite replaces it).")
         reason = getattr(error, "strerror", None) or str(error) or "it cannot be written to"
         return OutputUnwritable(f"{show(self.path)} was not written: {reason}.")
+
+
+def check_target(path: Path, overwrite: bool) -> None:
+    """Finds out before any work whether a file may be written under this name.
+
+    Raises:
+        OutputExists: when it is there and may not be replaced.
+        OutputUnwritable: when there can be no such file.
+    """
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise OutputUnwritable(f"{show(path)} cannot be written: {error.strerror}.") from error
+    if exists and not overwrite:
+        raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
 
 
 def _rename_without_overwriting(source: Path, target: Path) -> None:

@@ -17,14 +17,14 @@ from audio_ml import catalogue, provenance
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
-from audio_ml.errors import InvalidOption, OutputExists, OutputUnwritable
+from audio_ml.errors import InvalidOption, OutputExists
 from audio_ml.formats import FORMATS, BitDepth, source_depth
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
 from audio_ml.streams import AudioReader, read_audio, show
-from audio_ml.writer import AudioWriter
+from audio_ml.writer import AudioWriter, check_target
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
 from separation.report import NullMeter, SeparationReport, StemFile
 from separation.stream import check_channels, chosen_stems, separate_stream
@@ -207,13 +207,8 @@ def _fill_template(template: str, fields: Mapping[str, str]) -> str:
 
 
 def _check_target(target: Path, source: Path, overwrite: bool) -> None:
-    try:
-        exists = target.exists()
-    except OSError as error:
-        raise OutputUnwritable(f"{show(target)} cannot be written: {error.strerror}.") from error
-    if exists and not overwrite:
-        raise OutputExists(f"{show(target)} exists already and is kept (--overwrite replaces it).")
-    if exists and target.samefile(source):
+    check_target(target, overwrite)
+    if target.exists() and target.samefile(source):
         raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
 
 
