@@ -20,7 +20,8 @@ class Options(BaseModel):
     """A frozen set of options; an unknown name is refused.
 
     A field carries its default, description and range; `json_schema_extra` may add `flag` (the
-    command line's name for it), `unit` and `advanced` (folded away on a page).
+    command line's name for it), `unit`, `advanced` (folded away on a page) and `names` (what a text or
+    list names, such as "stems", so that a page can offer them).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -45,6 +46,7 @@ class OptionField:
     unit: str = ""
     advanced: bool = False
     optional: bool = False
+    names: str = ""
 
 
 def parse(model: type[AnyOptions], values: AnyOptions | Mapping[str, Any] | None) -> AnyOptions:
@@ -92,6 +94,7 @@ def _describe_field(name: str, field: FieldInfo) -> OptionField:
         unit=str(extra.get("unit", "")),
         advanced=bool(extra.get("advanced", False)),
         optional=optional,
+        names=str(extra.get("names", "")),
     )
 
 

@@ -7,11 +7,14 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from audio_ml.catalogue import ModelSpec
 from audio_ml.options import Options
 
+PROVENANCE_CHUNK = b"prov"  # of a WAV file
+PROVENANCE_TAG = "AUDIO_ML_PROVENANCE"  # of formats with tags
 LIBRARIES = ("numpy", "onnxruntime", "torch", "soxr", "soundfile", "av")
 
 
@@ -27,13 +30,21 @@ class Provenance:
     device: str
     source: str
     source_sha256: str
+    source_umid: str | None
+    seed: int
     versions: Mapping[str, str]
 
 
 def record(
-    spec: ModelSpec, options: Options, device: str, source: str | os.PathLike[str], source_sha256: str
+    spec: ModelSpec,
+    options: Options,
+    device: str,
+    source: str | os.PathLike[str],
+    source_sha256: str,
+    source_umid: str | None = None,
+    seed: int = 0,
 ) -> Provenance:
-    """Returns the provenance of a result made by `spec` from a file."""
+    """Returns the provenance of a result made by `spec` from a file; of its path only the name is told."""
     return Provenance(
         software=f"audio-ml {version('audio-ml')}",
         model=spec.name,
@@ -41,7 +52,9 @@ def record(
         weights_sha256={file.name: file.sha256 for file in spec.files},
         options=options.model_dump(mode="json"),
         device=device,
-        source=os.fspath(source),
+        source=Path(source).name,
         source_sha256=source_sha256,
+        source_umid=source_umid,
+        seed=seed,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     )

@@ -13,17 +13,23 @@ import numpy as np
 
 from audio_ml.audio import Audio, Samples
 from audio_ml.errors import InvalidInput, UnreadableAudio
+from audio_ml.layouts import mask_of_speakers
 
 BLOCK_SAMPLES = 1 << 16
 UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
 FFMPEG_OPTIONS = {"protocol_whitelist": "file"}  # a media file may name others, on other machines too
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
+FLAC_MASKS = {3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}  # its own order, RFC 9639, section 9.1.3
 EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file says of itself; `n_samples` per channel is an estimate where `exact` is False."""
+    """What a file says of itself; `n_samples` per channel is an estimate where `exact` is False.
+
+    `channel_mask` (see `audio_ml/layouts.py`) is None where the format or the file has none; that of a
+    WAV file is part of its metadata.
+    """
 
     sample_rate: int
     n_channels: int
@@ -31,6 +37,7 @@ class AudioInfo:
     exact: bool
     format: str
     subtype: str
+    channel_mask: int | None = None
 
 
 @dataclass
@@ -64,6 +71,7 @@ class AudioReader:
                 raise UnreadableAudio(f"{show(path)} is empty.")
             if beginning.lstrip().startswith(PLAYLISTS):
                 raise UnreadableAudio(f"{show(path)} is a list of other files, not an audio or video file.")
+            self._stamp = _stamp(path)
             self.info = _sndfile_info(path) or _ffmpeg_info(path)
         except IsADirectoryError:
             raise UnreadableAudio(f"{show(path)} is a folder, not an audio file.") from None
@@ -97,6 +105,8 @@ class AudioReader:
             yield block
         if self.n_read == 0:
             raise UnreadableAudio(f"{show(path)} holds no samples to read.")
+        if self._stamp != _stamp(path):
+            raise UnreadableAudio(f"{show(path)} changed while it was read; try again when nothing writes to it.")
         if self._is_cut_short():
             seconds = self.n_read / self.info.sample_rate
             self.warnings.append(f"{show(path)} is cut short or damaged: {seconds:.2f} s of sound are left of it.")
@@ -144,6 +154,12 @@ class AudioReader:
             raise UnreadableAudio(f"{show(path)} is damaged near {position:.2f} s: {error.strerror}.") from error
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Returns what changes when somebody writes to a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def ffmpeg_name(path: Path) -> str:
     """Returns a path as FFmpeg takes for a file, even if it looks like a URL."""
     return "file:" + os.fspath(path)
@@ -173,8 +189,11 @@ def _sndfile_info(path: Path) -> AudioInfo | None:
         info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return None
+    if info.frames == 0:  # perhaps an unfinished recording, whose header does not know its length: FFmpeg reads on
+        return None
     exact = info.format in EXACT_SEEK
-    return AudioInfo(info.samplerate, info.channels, info.frames, exact, info.format, info.subtype)
+    mask = FLAC_MASKS.get(info.channels) if info.format == "FLAC" else None
+    return AudioInfo(info.samplerate, info.channels, info.frames, exact, info.format, info.subtype, mask)
 
 
 def _sndfile_blocks(path: Path, skip: int) -> Iterator[Samples]:
@@ -203,7 +222,8 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
             seconds = (container.duration or 0) / 1_000_000
             n_samples = round(seconds * stream.rate) or None
             context = stream.codec_context
-            return AudioInfo(stream.rate, context.channels, n_samples, False, "FFMPEG", context.name)
+            mask = mask_of_speakers([channel.name for channel in context.layout.channels])
+            return AudioInfo(stream.rate, context.channels, n_samples, False, "FFMPEG", context.name, mask)
     except av.FFmpegError as error:
         raise UnreadableAudio(f"{show(path)} is not an audio or video file that can be read.") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from audio_ml.audio import Samples
-from separation.report import NullMeter
+from separation.proof import NullMeter
 
 CUTOFF_HZ = 11025  # where Spleeter's networks end: bin 1024 of 4096 at 44.1 kHz
 

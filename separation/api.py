@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import string
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +18,25 @@ import numpy as np
 
 from audio_ml import catalogue, provenance
 from audio_ml import loader as loaders
-from audio_ml.audio import Audio, Samples
+from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
+from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidOption, OutputExists
-from audio_ml.formats import FORMATS, BitDepth, source_depth
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
+from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.options import parse
 from audio_ml.progress import Progress
 from audio_ml.streams import AudioReader, read_audio, show
-from audio_ml.writer import AudioWriter, check_target
+from audio_ml.writer import check_target
+from separation.channels import ChannelPlan, plan_channels
+from separation.delivery import Delivery, Form, find_form
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
-from separation.report import NullMeter, SeparationReport, StemFile
-from separation.stream import check_channels, chosen_stems, separate_stream
+from separation.recipe import Recipe, find_recipe
+from separation.report import SeparationReport, StemFile
+from separation.stream import StemStream
 
+_UNKNOWN_LENGTH = 1 << 62  # samples: to the end, wherever that is
 OptionValues = SeparationOptions | Mapping[str, Any] | None
 
 
@@ -61,27 +69,33 @@ def separate(
     """
     spec = _spec(model)
     chosen = _options(spec, options)
-    names = chosen_stems(spec, chosen)
-    audio = mixture if isinstance(mixture, Audio) else read_audio(mixture)
-    check_channels(audio.n_channels)
+    recipe = find_recipe(spec, chosen)
+    audio, metadata = (mixture, Metadata()) if isinstance(mixture, Audio) else _read(mixture)
+    plan = plan_channels(chosen, audio.n_channels, spec.n_channels, metadata.channel_mask, metadata.track_names)
     progress = progress or Progress()
     with (loader or loaders.default()).use(spec, progress) as engine:
-        pieces = separate_stream(
-            [audio.samples],
-            sample_rate=audio.sample_rate,
-            n_channels=audio.n_channels,
-            n_expected=audio.n_samples,
-            spec=spec,
-            engine=engine,
-            options=chosen,
-            progress=progress,
-        )
-        with closing(pieces):
-            stems = np.concatenate([stems for _, stems in pieces], axis=-1)
+        stream = StemStream(spec, engine, chosen, plan, recipe.sources, audio.sample_rate, progress)
+        with closing(stream.run([audio.samples], audio.n_samples)) as pairs:
+            outputs = np.concatenate([recipe.apply(stems) for _, stems in pairs], axis=-1)
     return Separation(
-        stems={name: Audio(stem, audio.sample_rate) for name, stem in zip(names, stems, strict=True)},
-        residual=Audio(audio.samples - stems.sum(axis=0), audio.sample_rate),
+        stems={name: Audio(stem, audio.sample_rate) for name, stem in zip(recipe.outputs, outputs, strict=True)},
+        residual=Audio(audio.samples - outputs.sum(axis=0), audio.sample_rate),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A request that was found to be in order."""
+
+    reader: AudioReader
+    metadata: Metadata
+    spec: ModelSpec
+    options: SeparationOptions
+    delivery: DeliveryOptions
+    plan: ChannelPlan
+    recipe: Recipe
+    form: Form
+    targets: dict[str, Path]
 
 
 def separate_file(
@@ -97,7 +111,8 @@ def separate_file(
     """Takes a media file of any length apart, into one file per stem, in constant memory.
 
     Everything is checked before work begins, and no stem appears under its name before all are
-    complete. Stems have the source's sample rate, channels and exact length.
+    complete. Unless the options say otherwise, stems have the source's sample rate, channels, bit
+    depth, exact length and metadata, and add up to it.
 
     Raises:
         InvalidInput: for an unknown model or option, or a file that cannot be read or separated.
@@ -109,38 +124,63 @@ def separate_file(
     >>> report.null_depth_db < -120                              # doctest: +SKIP
     True
     """
-    spec = _spec(model)
-    chosen = _options(spec, options)
-    form = parse(DeliveryOptions, delivery)
-    reader = AudioReader(path, form.start_seconds, form.duration_seconds)
-    check_channels(reader.info.n_channels)
-    targets = _name_targets(Path(path), Path(out_dir), spec, chosen, form)
-    for target in targets.values():
-        _check_target(target, Path(path), form.overwrite)
-    source_sha256 = file_sha256(path)
-    progress = progress or Progress()
+    loader, progress = loader or loaders.default(), progress or Progress()
+    job = _check(path, out_dir, model, options, delivery)
+    reader, info = job.reader, job.reader.info
+    made_by = provenance.record(
+        job.spec,
+        job.options,
+        loader.device.kind,
+        path,
+        file_sha256(path, progress.check),
+        job.metadata.umid,
+        job.delivery.seed,
+    )
+    identity = Identity(
+        chunks=job.metadata.for_stem(coding_history=_history(job), keep_umid=job.delivery.keep_umid),
+        tags=job.metadata.tags,
+        channel_mask=job.metadata.channel_mask,
+        is_bw64=job.metadata.is_bw64,
+        provenance=json.dumps(dataclasses.asdict(made_by)),
+    )
     began = time.perf_counter()
     with ExitStack() as stack:
-        writers = [stack.enter_context(_writer(target, reader, form)) for target in targets.values()]
-        engine = stack.enter_context((loader or loaders.default()).use(spec, progress))
+        written = Delivery(job.targets, job.recipe, job.form, job.delivery, reader, job.plan.layout, identity, stack)
+        engine = stack.enter_context(loader.use(job.spec, progress))
         loaded = time.perf_counter()
-        pieces = separate_stream(
-            reader.blocks(),
-            sample_rate=reader.info.sample_rate,
-            n_channels=reader.info.n_channels,
-            n_expected=reader.n_expected,
-            spec=spec,
-            engine=engine,
-            options=chosen,
-            progress=progress,
-        )
-        stack.callback(pieces.close)  # its threads end before the model is given back
-        null_depths = _write(pieces, writers)
+        stream = StemStream(job.spec, engine, job.options, job.plan, job.recipe.sources, info.sample_rate, progress)
+        pairs = stream.run(reader.blocks(), reader.n_expected)
+        stack.callback(pairs.close)  # its threads end before the model is given back
+        written.run(pairs, progress)
+        files = written.finish(job.metadata, _history(job), job.delivery.keep_umid)
         done = time.perf_counter()
-    files = tuple(_stem_file(stem, writer, form, reader) for stem, writer in zip(targets, writers, strict=True))
-    device = (loader or loaders.default()).device.kind
-    made_by = provenance.record(spec, chosen, device, path, source_sha256)
-    return _report(reader, spec, files, null_depths, (loaded - began, done - loaded), made_by)
+    return _report(job, written, files, (loaded - began, done - loaded), made_by)
+
+
+def _check(
+    path: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    model: str | ModelSpec | None,
+    options: OptionValues,
+    delivery: DeliveryOptions | Mapping[str, Any] | None,
+) -> _Job:
+    """Finds out all that could be wrong with a request before any work."""
+    spec = _spec(model)
+    chosen = _options(spec, options)
+    form_options = parse(DeliveryOptions, delivery)
+    recipe = find_recipe(spec, chosen)
+    reader = AudioReader(path, form_options.start_seconds, form_options.duration_seconds)
+    metadata = read_metadata(path, tags_of_wave=form_options.format != "wav")
+    metadata = dataclasses.replace(metadata, channel_mask=metadata.channel_mask or reader.info.channel_mask)
+    plan = plan_channels(chosen, reader.info.n_channels, spec.n_channels, metadata.channel_mask, metadata.track_names)
+    form = find_form(reader, form_options)
+    targets = _name_targets(Path(path), Path(out_dir), spec, recipe.outputs, form_options)
+    for target in targets.values():
+        _check_target(target, Path(path), form_options.overwrite)
+    start = round(form_options.start_seconds * reader.info.sample_rate)
+    n_samples = reader.n_expected if reader.n_expected is not None else _UNKNOWN_LENGTH
+    metadata = metadata.cut(start, n_samples, reader.info.sample_rate, form.sample_rate)
+    return _Job(reader, metadata, spec, chosen, form_options, plan, recipe, form, targets)
 
 
 def output_paths(
@@ -153,7 +193,8 @@ def output_paths(
 ) -> dict[str, Path]:
     """Returns the path that `separate_file` would write each stem to, whether it exists or not; raises as it does."""
     spec = _spec(model)
-    return _name_targets(Path(path), Path(out_dir), spec, _options(spec, options), parse(DeliveryOptions, delivery))
+    outputs = find_recipe(spec, _options(spec, options)).outputs
+    return _name_targets(Path(path), Path(out_dir), spec, outputs, parse(DeliveryOptions, delivery))
 
 
 def check_request(
@@ -164,6 +205,10 @@ def check_request(
 ) -> None:
     """Raises what `separate_file` would raise for any file: a batch asks once, before its first file."""
     output_paths("track", "", model=model, options=options, delivery=delivery)
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Audio, Metadata]:
+    return read_audio(path), read_metadata(path, tags_of_wave=False)
 
 
 def _spec(model: str | ModelSpec | None) -> ModelSpec:
@@ -177,11 +222,11 @@ def _options(spec: ModelSpec, values: OptionValues) -> SeparationOptions:
 
 
 def _name_targets(
-    source: Path, out_dir: Path, spec: ModelSpec, options: SeparationOptions, form: DeliveryOptions
+    source: Path, out_dir: Path, spec: ModelSpec, outputs: tuple[str, ...], form: DeliveryOptions
 ) -> dict[str, Path]:
     track = source.stem if source.stem.strip(". ") else "_"
     targets: dict[str, Path] = {}
-    for stem in chosen_stems(spec, options):
+    for stem in outputs:
         name = _fill_template(form.filename, {"track": track, "stem": stem, "model": spec.name, "ext": form.format})
         target = out_dir / name
         if ".." in Path(name).parts or Path(name).is_absolute():
@@ -212,96 +257,49 @@ def _check_target(target: Path, source: Path, overwrite: bool) -> None:
         raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
 
 
-def _writer(target: Path, reader: AudioReader, form: DeliveryOptions) -> AudioWriter:
-    return AudioWriter(
-        target,
-        FORMATS[form.format],
-        reader.info.sample_rate,
-        reader.info.n_channels,
-        bit_depth=_bit_depth(reader, form),
-        bitrate_kbps=form.bitrate_kbps,
-        n_expected=reader.n_expected,
-        overwrite=form.overwrite,
-    )
-
-
-def _bit_depth(reader: AudioReader, form: DeliveryOptions) -> BitDepth:
-    """Returns the depth of the stems; where it follows the source, the nearest that the format can hold."""
-    if form.bit_depth != "same":
-        return form.bit_depth
-    depth, held = source_depth(reader.info.subtype), FORMATS[form.format].bit_depths
-    return depth if depth in held or not held else held[-1]
-
-
-def _write(pieces: Iterable[tuple[Samples, Samples]], writers: list[AudioWriter]) -> tuple[float, float]:
-    """Writes all stems and names them; returns their null depth in dBFS as computed, and as the files hold them."""
-    computed, written = NullMeter(), NullMeter()
-    for mixture, stems in pieces:
-        stored = [writer.write(stem) for writer, stem in zip(writers, stems, strict=True)]
-        computed.add(mixture, stems)
-        written.add(mixture, np.stack(stored))
-    _finish(writers)
-    return computed.depth_db, written.depth_db
+def _history(job: _Job) -> str:
+    """Returns the line of a bext's CodingHistory for what was done here (EBU R 98)."""
+    form, n_channels = job.form, job.form.n_channels
+    width = "32" if form.bit_depth == "32f" else form.bit_depth
+    mode = {1: "mono", 2: "stereo"}.get(n_channels, "multi")
+    made = f"audio-ml {version('audio-ml')} {job.spec.name}"
+    return f"A=PCM,F={form.sample_rate},W={width},M={mode},T={made}"
 
 
 def _report(
-    reader: AudioReader,
-    spec: ModelSpec,
+    job: _Job,
+    written: Delivery,
     files: tuple[StemFile, ...],
-    null_depths: tuple[float, float],
     seconds: tuple[float, float],
     made_by: provenance.Provenance,
 ) -> SeparationReport:
-    complete = {file.stem for file in files} == set(spec.outputs)
+    reader, metadata, is_wav = job.reader, job.metadata, job.form.format.name == "wav"
+    n_expected = round(reader.n_read * job.form.sample_rate / reader.info.sample_rate)
+    adds_up = job.recipe.complete or job.options.residual_policy.kind == "none"
+    chunks = tuple((payload[:4] if id == b"LIST" else id).decode("latin-1").strip() for id, payload in metadata.chunks)
+    tags = () if is_wav or not metadata.tags else ("tags",)
     return SeparationReport(
         source=os.fspath(reader.path),
-        model=spec.name,
+        model=job.spec.name,
         sample_rate=reader.info.sample_rate,
         n_channels=reader.info.n_channels,
         n_samples=reader.n_read,
         files=files,
-        null_depth_db=null_depths[0] if complete else None,
-        null_depth_written_db=null_depths[1] if complete else None,
-        length_ok=all(file.n_samples == reader.n_read for file in files),
+        null_depth_db=written.computed.depth_db if adds_up else None,
+        null_depth_written_db=written.written.depth_db if adds_up else None,
+        length_ok=all(file.n_samples == n_expected for file in files),
+        channel_policy=job.plan.policy,
+        residual_policy=job.options.residual,
+        clip_policy=job.form.clip,
+        rescale_gain_db=written.rescale_gain_db,
+        carried=chunks if is_wav else tags,
+        left_behind=metadata.left if is_wav else (*chunks, *metadata.left),
         seconds_loading=seconds[0],
         seconds_separating=seconds[1],
-        warnings=(*reader.warnings, *_rate_warning(reader, files), *_clip_warnings(files)),
+        warnings=(
+            *reader.warnings,
+            *(f"{show(reader.path)}: {text}." for text in metadata.warnings),
+            *written.warnings(files),
+        ),
         provenance=made_by,
-    )
-
-
-def _finish(writers: list[AudioWriter]) -> None:
-    """Names all stems, or none."""
-    for writer in writers:
-        writer.close()
-    committed: list[AudioWriter] = []
-    try:
-        for writer in writers:
-            writer.commit()
-            committed.append(writer)
-    except BaseException:
-        for writer in committed:
-            writer.path.unlink(missing_ok=True)
-        raise
-
-
-def _stem_file(stem: str, writer: AudioWriter, form: DeliveryOptions, reader: AudioReader) -> StemFile:
-    depth = "lossy" if FORMATS[form.format].lossy else _bit_depth(reader, form)
-    return StemFile(
-        stem, os.fspath(writer.path), form.format, writer.sample_rate, depth, writer.n_written, writer.n_clipped
-    )
-
-
-def _rate_warning(reader: AudioReader, files: tuple[StemFile, ...]) -> tuple[str, ...]:
-    rate = files[0].sample_rate
-    if rate == reader.info.sample_rate:
-        return ()
-    return (f"The stems have {rate} Hz: the format cannot hold the {reader.info.sample_rate} Hz of the source.",)
-
-
-def _clip_warnings(files: tuple[StemFile, ...]) -> tuple[str, ...]:
-    return tuple(
-        f"{show(file.path)}: {file.n_clipped} samples beyond full scale were clipped; a bit depth of 32f keeps them."
-        for file in files
-        if file.n_clipped
     )

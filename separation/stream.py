@@ -10,12 +10,13 @@ import numpy as np
 from audio_ml.audio import Samples
 from audio_ml.catalogue import ModelSpec
 from audio_ml.chunks import Fifo, Segmentation, overlap_add
-from audio_ml.errors import InvalidInput, InvalidOption, did_you_mean
+from audio_ml.errors import InvalidInput
 from audio_ml.progress import Progress
 from audio_ml.streams import BLOCK_SAMPLES, Resampler
-from separation.options import SeparationOptions
-
-MAX_CHANNELS = 2
+from separation.channels import ChannelPlan
+from separation.options import RESIDUAL, SeparationOptions
+from separation.projection import Projection
+from separation.recipe import remainder_stem
 
 
 class SeparationEngine(Protocol):
@@ -30,110 +31,147 @@ class SeparationEngine(Protocol):
         """Returns [len(stems), channels, length] for a segment [channels, length] at the model's rate."""
 
 
-def chosen_stems(spec: ModelSpec, options: SeparationOptions) -> tuple[str, ...]:
-    """Returns the stems that were asked for.
+class StemStream:
+    """Turns blocks of a mixture [channels, n] into pairs of a block and its stems [stems, channels, n].
+
+    Joined, they have exactly as many samples as came in. `stems` are some of the model's, and "residual"
+    where the options make it a stem. Under the policies "project" and "into" one stem is the mixture
+    minus the others: it keeps all that the model cannot hear.
 
     Raises:
-        InvalidOption: when the model has no stem of that name.
+        InvalidInput: when the mixture is too loud for floats.
     """
-    for stem in options.stems:
-        if stem not in spec.outputs:
-            hint = did_you_mean(stem, spec.outputs)
-            raise InvalidOption(f"{spec.name} has no stem '{stem}'.{hint} It has {', '.join(spec.outputs)}.")
-    return tuple(dict.fromkeys(options.stems)) or spec.outputs
 
+    def __init__(
+        self,
+        spec: ModelSpec,
+        engine: SeparationEngine,
+        options: SeparationOptions,
+        plan: ChannelPlan,
+        stems: Sequence[str],
+        sample_rate: int,
+        progress: Progress,
+    ) -> None:
+        self._spec, self._engine, self._options, self._plan = spec, engine, options, plan
+        self._stems, self._sample_rate, self._progress = tuple(stems), sample_rate, progress
+        self._target = remainder_stem(spec, options)
+        same_rate = sample_rate == spec.sample_rate
+        is_whole = options.adds_up and same_rate  # the estimates leave nothing
+        shares = options.residual_policy.kind == "project" and not is_whole
+        self._projects = self._target is not None and (shares or plan.downmix is not None)
+        if self._projects or RESIDUAL in stems:
+            self._estimated = spec.outputs
+        elif self._target in stems:
+            self._estimated = tuple(stem for stem in spec.outputs if stem != self._target)
+        else:
+            self._estimated = self._stems
+        self._mixture = Fifo()
 
-def check_channels(n_channels: int) -> None:
-    """Raises `InvalidInput` for more than two channels: leaving some out would lose the dialogue of a 5.1 mix."""
-    if n_channels > MAX_CHANNELS:
-        raise InvalidInput(
-            f"The mixture has {n_channels} channels; mono and stereo can be separated. Bring it as stereo pairs."
-        )
+    def run(self, blocks: Iterable[Samples], n_expected: int | None) -> Generator[tuple[Samples, Samples], None, None]:
+        """Yields the pairs; `n_expected` samples are for the progress only."""
+        self._progress.update("separating", 0.0)
+        n_done = 0
+        pairs, names = self._aligned(self._estimates(blocks)), self._estimated
+        if self._projects:
+            pairs, names = self._projected(pairs), tuple(stem for stem in names if stem != self._target)
+        for mixture, estimates in pairs:
+            yield mixture, self._arrange(mixture, dict(zip(names, estimates, strict=True)))
+            n_done += mixture.shape[-1]
+            self._progress.update("separating", n_done / n_expected if n_expected else 0.0)
 
+    def _estimates(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Yields the model's estimates [estimated, heard channels, n] at the rate of the mixture."""
+        spec, plan = self._spec, self._plan
+        by_subtraction = self._options.adds_up and set(self._estimated) == set(spec.outputs)
+        asked = self._estimated[:-1] if by_subtraction else self._estimated
+        heard = Fifo()
+        to_model = Resampler(self._sample_rate, spec.sample_rate, len(plan.lanes) * spec.n_channels)
+        to_source = Resampler(spec.sample_rate, self._sample_rate, len(self._estimated) * plan.n_heard)
 
-def separate_stream(
-    blocks: Iterable[Samples],
-    *,
-    sample_rate: int,
-    n_channels: int,
-    n_expected: int | None,
-    spec: ModelSpec,
-    engine: SeparationEngine,
-    options: SeparationOptions,
-    progress: Progress,
-) -> Generator[tuple[Samples, Samples], None, None]:
-    """Yields blocks of the mixture [channels, n] with their stems [stems, channels, n], at `sample_rate`.
+        def model_input() -> Iterator[Samples]:
+            for block in blocks:
+                self._mixture.push(block)
+                resampled = to_model.push(plan.hear(block, spec.n_channels))
+                if by_subtraction:
+                    heard.push(resampled)
+                yield resampled
+            rest = to_model.finish()
+            if by_subtraction:
+                heard.push(rest)
+            yield rest
 
-    Joined, they have exactly as many samples as came in. Where the options say that the stems add
-    up, the model's last stem is the mixture minus the others: it keeps all that the model cannot hear.
-    """
-    stems = chosen_stems(spec, options)
-    remainder = spec.outputs[-1] if options.adds_up and spec.outputs[-1] in stems else None
-    estimated = spec.outputs[:-1] if remainder else stems
-    mixture = Fifo()
-    to_model = Resampler(sample_rate, spec.sample_rate, spec.n_channels)
-    to_source = Resampler(spec.sample_rate, sample_rate, len(estimated) * n_channels)
+        def separate(segment: Samples) -> Samples:
+            return self._separate_lanes(segment, asked)
 
-    def model_input() -> Iterator[Samples]:
-        for block in blocks:
-            mixture.push(block)
-            yield to_model.push(_as_channels(block, spec.n_channels))
-        yield to_model.finish()
-
-    def estimates() -> Iterator[Samples]:
-        plan = engine.segmentation(options)
-        separated = overlap_add(
-            model_input(), plan, lambda segment: engine.separate(segment, estimated, options), engine.workers
-        )
-        for block in separated:
-            yield to_source.push(_as_channels(block, n_channels).reshape(-1, block.shape[-1]))
+        cut = self._engine.segmentation(self._options)
+        for separated in overlap_add(model_input(), cut, separate, self._engine.workers):
+            for start in range(0, separated.shape[-1], BLOCK_SAMPLES):  # the whole at once would take 30 MB
+                block = separated[..., start : start + BLOCK_SAMPLES]
+                if by_subtraction:
+                    block = np.concatenate([block, heard.pop(block.shape[-1])[None] - block.sum(axis=0, keepdims=True)])
+                yield to_source.push(plan.place(block).reshape(-1, block.shape[-1]))
         yield to_source.finish()
 
-    ready, n_done = Fifo(), 0
-    progress.update("separating", 0.0)
-    for estimate in _padded(estimates(), mixture, ready):
-        if not np.isfinite(estimate).all():
-            raise InvalidInput(
-                f"The mixture is too loud for {spec.name}: its samples go beyond what floats can square."
-            )
-        ready.push(estimate.reshape(len(estimated), n_channels, -1))
-        while n_samples := min(ready.n_samples, mixture.n_samples, BLOCK_SAMPLES):
-            block = mixture.pop(n_samples)
-            yield block, _arrange(block, ready.pop(n_samples), estimated, stems, remainder)
-            n_done += n_samples
-        progress.update("separating", n_done / n_expected if n_expected else 0.0)
+    def _separate_lanes(self, segment: Samples, stems: Sequence[str]) -> Samples:
+        """Returns [stems, rows, length] of a segment [rows, length] that holds one lane after the other."""
+        n_model_channels = self._spec.n_channels
+        if len(segment) == n_model_channels and segment.any():
+            return self._engine.separate(segment, stems, self._options)
+        separated = np.zeros((len(stems), *segment.shape), np.float32)
+        for row in range(0, len(segment), n_model_channels):
+            lane = slice(row, row + n_model_channels)
+            self._progress.check()
+            if segment[lane].any():  # the stems of silence are silent
+                separated[:, lane] = self._engine.separate(segment[lane], stems, self._options)
+        return separated
+
+    def _aligned(self, estimates: Iterator[Samples]) -> Iterator[tuple[Samples, Samples]]:
+        """Yields blocks of the mixture with their estimates, no longer than `BLOCK_SAMPLES`."""
+        ready, mixture, n_rows = Fifo(), self._mixture, len(self._estimated) * self._plan.n_heard
+        for estimate in _and_silence(estimates, n_rows, mixture, ready):
+            if not np.isfinite(estimate).all():
+                raise InvalidInput(
+                    f"The mixture is too loud for {self._spec.name}: its samples go beyond what floats can square."
+                )
+            ready.push(estimate.reshape(len(self._estimated), self._plan.n_heard, -1))
+            while n_samples := min(ready.n_samples, mixture.n_samples, BLOCK_SAMPLES):
+                yield mixture.pop(n_samples), ready.pop(n_samples)
+
+    def _projected(self, pairs: Iterator[tuple[Samples, Samples]]) -> Iterator[tuple[Samples, Samples]]:
+        """Yields blocks of the mixture with all stems but the target."""
+        plan, waiting = self._plan, Fifo()
+        assert self._target is not None
+        projection = Projection(
+            self._sample_rate,
+            self._spec.sample_rate,
+            plan.n_channels,
+            len(self._estimated),
+            self._estimated.index(self._target),
+            plan.passed,
+            whole=plan.downmix is not None,
+        )
+
+        def rows() -> Iterator[Samples]:
+            for mixture, estimates in pairs:
+                waiting.push(mixture)
+                yield np.concatenate([mixture, estimates.reshape(-1, estimates.shape[-1])])
+
+        for others in overlap_add(rows(), projection.segmentation, projection):
+            yield waiting.pop(others.shape[-1]), others
+
+    def _arrange(self, mixture: Samples, estimates: dict[str, Samples]) -> Samples:
+        """Returns the stems that were asked for; the remainder takes what is left, passed channels included."""
+        passed, last = list(self._plan.passed), self._spec.outputs[-1]
+        if self._target is not None and self._target in self._stems:
+            estimates[self._target] = mixture - sum(estimates.values())
+        elif self._target is None and passed and last in estimates:
+            estimates[last][passed] = mixture[passed]
+        return np.stack([estimates[stem] for stem in self._stems])
 
 
-def _padded(estimates: Iterator[Samples], mixture: Fifo, ready: Fifo) -> Iterator[Samples]:
+def _and_silence(estimates: Iterator[Samples], n_rows: int, mixture: Fifo, ready: Fifo) -> Iterator[Samples]:
     """Passes estimates on; resampling there and back may end a sample or two before the mixture does."""
-    n_rows = 0
-    for estimate in estimates:
-        n_rows = estimate.shape[0]
-        yield estimate
+    yield from estimates
     missing = mixture.n_samples - ready.n_samples
     if missing > 0:
         yield np.zeros((n_rows, missing), np.float32)
-
-
-def _as_channels(block: Samples, n_channels: int) -> Samples:
-    """Repeats mono [..., 1, n] to the channels wanted, or takes the mean of stereo to mono."""
-    if block.shape[-2] == n_channels:
-        return block
-    if n_channels == 1:
-        mean: Samples = block.mean(axis=-2, keepdims=True)
-        return mean
-    return np.repeat(block, n_channels, axis=-2)
-
-
-def _arrange(
-    mixture: Samples,
-    estimates: Samples,
-    estimated: Sequence[str],
-    stems: Sequence[str],
-    remainder: str | None,
-) -> Samples:
-    """Orders the estimates as the stems were asked for and adds the remainder."""
-    by_name = dict(zip(estimated, estimates, strict=True))
-    if remainder:
-        by_name[remainder] = mixture - estimates.sum(axis=0)
-    return np.stack([by_name[stem] for stem in stems])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from separation.options import SeparationOptions
 class FakeOptions(SeparationOptions):
     """Options of the fake engine."""
 
-    gain: float = Field(0.5, ge=0, le=1, description="Share of the mixture that is the first stem.")
+    part: float = Field(0.5, ge=0, le=1, description="Share of the mixture that is the first stem.")
 
 
 class FakeEngine:
@@ -34,7 +35,7 @@ class FakeEngine:
 
     def separate(self, segment: Samples, stems: Sequence[str], options: FakeOptions) -> Samples:
         self.n_calls += 1
-        shares = {"share": options.gain, "rest": 1 - options.gain}
+        shares = {"share": options.part, "rest": 1 - options.part}
         windowed = segment * crossfade(4000, 3000)
         return np.stack([windowed * np.float32(shares[stem]) for stem in stems])
 
@@ -51,4 +52,23 @@ FAKE = ModelSpec(
     memory_bytes=1_000_000,
     options=FakeOptions,
     engine=FakeEngine,
+)
+
+
+class FourEngine(FakeEngine):
+    """Gives four stems of different size."""
+
+    def separate(self, segment: Samples, stems: Sequence[str], options: SeparationOptions) -> Samples:
+        shares = {"vocals": 0.4, "drums": 0.3, "bass": 0.2, "other": 0.1}
+        windowed = segment * crossfade(4000, 3000)
+        return np.stack([windowed * np.float32(shares[stem]) for stem in stems])
+
+
+FOUR = dataclasses.replace(
+    FAKE,
+    name="four",
+    outputs=("vocals", "drums", "bass", "other"),
+    sample_rate=44100,
+    options=SeparationOptions,
+    engine=FourEngine,
 )

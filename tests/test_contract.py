@@ -19,7 +19,8 @@ from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress, ProgressState
 from audio_ml.writer import write_audio
-from separation.stream import separate_stream
+from separation.channels import plan_channels
+from separation.stream import StemStream
 
 MODELS = [FAKE, *catalogue.models("separation")]
 
@@ -37,18 +38,12 @@ def joined(spec: ModelSpec, loader: ModelLoader, audio: Audio, block_sizes: list
     while position < audio.n_samples:
         position += block_sizes[len(starts) % len(block_sizes)]
         starts.append(position)
+    options = parse(spec.options, None)
+    plan = plan_channels(options, audio.n_channels, spec.n_channels)
     with loader.use(spec) as engine:
-        pieces = separate_stream(
-            np.split(audio.samples, starts[:-1], axis=1),
-            sample_rate=audio.sample_rate,
-            n_channels=audio.n_channels,
-            n_expected=audio.n_samples,
-            spec=spec,
-            engine=engine,
-            options=parse(spec.options, None),
-            progress=Progress(),
-        )
-        return np.concatenate([stems for _, stems in pieces], axis=-1)
+        stream = StemStream(spec, engine, options, plan, spec.outputs, audio.sample_rate, Progress())
+        pairs = stream.run(np.split(audio.samples, starts[:-1], axis=1), audio.n_samples)
+        return np.concatenate([stems for _, stems in pairs], axis=-1)
 
 
 def test_stems_are_sound_of_the_right_form(spec: ModelSpec, loader: ModelLoader) -> None:
@@ -135,9 +130,18 @@ def test_a_choice_of_stems_changes_none_of_them(spec: ModelSpec, loader: ModelLo
         np.testing.assert_allclose(only[name].samples, every[name].samples, atol=1e-6)
 
 
-def test_more_than_two_channels_are_refused_rather_than_dropped(spec: ModelSpec, loader: ModelLoader) -> None:
-    with pytest.raises(InvalidInput, match="6 channels"):
-        separation.separate(noise(0.1, n_channels=6), model=spec, loader=loader)
+@pytest.mark.parametrize("n_channels", [3, 4, 6, 8])
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_no_channel_is_dropped(spec: ModelSpec, loader: ModelLoader, n_channels: int, rate: int) -> None:
+    mixture = noise(0.5, rate, n_channels)
+    stems = separation.separate(mixture, model=spec, loader=loader).stems
+    total = sum(stem.samples for stem in stems.values())
+    assert peak_db(total - mixture.samples) <= -120 and np.abs(total).max(axis=1).min() > 0.1
+
+
+def test_more_channels_than_any_recorder_has_are_refused(spec: ModelSpec, loader: ModelLoader) -> None:
+    with pytest.raises(InvalidInput, match="65 channels"):
+        separation.separate(noise(0.01, n_channels=65), model=spec, loader=loader)
 
 
 def test_cancel_stops_within_a_segment_and_leaves_nothing(spec: ModelSpec, loader: ModelLoader, tmp_path: Path) -> None:

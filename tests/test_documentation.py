@@ -54,6 +54,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "song.mp3").write_bytes(song.read_bytes())
     write_audio(folder / "reel.wav", noise(3, 48000))
     write_audio(folder / "interview.flac", noise(1, 48000, 1))
+    write_audio(folder / "surround.wav", noise(1, 48000, 6))
+    for name in ("1/opening.wav", "2/credits.wav"):
+        write_audio(folder / "reels" / name, noise(1, 48000))
     with av.open(str(folder / "film.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=48000)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(noise(2, 48000).samples), "fltp", "stereo")

@@ -174,7 +174,7 @@ def test_a_file_becomes_stems_to_hear_and_to_keep(open_page: OpenPage, server: S
     expect(page.get_by_role("button", name="Play", exact=True)).to_have_count(2)
     expect(page.get_by_text("0:08", exact=True)).to_have_count(2)  # the browser could decode them
     expect(page.get_by_text(f"{mixture.n_samples} samples at 44100 Hz")).to_be_visible()
-    expect(page.get_by_text("give back the file to within -1")).to_be_visible()
+    expect(page.get_by_text("give back the source to within -1")).to_be_visible()
 
     links = page.locator("a[download$=' - vocals.wav'], a[download$=' - accompaniment.wav']")
     expect(links).to_have_count(2)
@@ -210,7 +210,7 @@ def test_an_option_reaches_the_work(open_page: OpenPage, tmp_path: Path) -> None
     page.get_by_label("Duration (s)").fill("1.5")
     separate(page, source)
     expect(page.get_by_text("66150 samples at 44100 Hz")).to_be_visible(timeout=WORK_MS)
-    expect(page.get_by_text("because some were left out")).to_be_visible()
+    expect(page.get_by_text("is not the whole mixture")).to_be_visible()
     expect(page.get_by_role("button", name="Play", exact=True)).to_have_count(1)
 
 

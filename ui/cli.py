@@ -1,4 +1,4 @@
-"""The command line: `audio-ml separate | models | ui`."""
+"""The command line: `audio-ml separate | loudness | models | ui`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from audio_ml import catalogue
+from audio_ml import device as devices
 from audio_ml.device import DeviceOptions
-from audio_ml.errors import AudioMLError, Cancelled, OutputExists, OutputUnwritable
+from audio_ml.errors import AudioMLError
 from audio_ml.options import Options
-from audio_ml.streams import show
 from audio_ml.weights import FetchOptions
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
 from ui.flags import takes
+from ui.loudness import loudness
 from ui.models import app as models_app
 from ui.models import store_for
 
@@ -36,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models_app, name="models")
+app.command()(loudness)
 
 
 def _print_version(wanted: bool) -> None:
@@ -61,13 +63,22 @@ def _root(
     fetch=[FetchOptions],
 )
 def separate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio or video files.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...", help="Audio or video files, folders, and globs in quotes.", show_default=False
+        ),
+    ],
     *,
     model: Annotated[str, typer.Option("-m", "--model", help="See `audio-ml models list`.")] = DEFAULT_MODEL,
     out_dir: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the stems.")] = Path(
         "stems"
     ),
-    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every file here.")] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=64, help="How many files at once.")] = 1,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with new files of the folders until Ctrl-C.")] = False,
+    report_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every file here.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     options: dict[str, Any],
@@ -75,25 +86,31 @@ def separate(
     device: dict[str, Any],
     fetch: dict[str, Any],
 ) -> None:
-    """Take files apart into stems, at their own sample rate and length."""
+    """Take files apart into stems, at their own sample rate and length.
+
+    Folders are searched for audio and video files, and mirrored in the output folder. Of several
+    files, audio-ml-batch.json in the output folder remembers which are done: run the same command
+    again and it does what is missing, changed or failed. With --overwrite it does everything again.
+    """
     import separation
     from audio_ml.loader import ModelLoader
-    from ui.batch import Batch
+    from ui.batch import Request
+    from ui.run import separate_paths
 
-    _check_report_path(report, overwrite="overwrite" in delivery)
     separation.check_request(model=model, options=options, delivery=delivery)
-    batch = Batch(ModelLoader(device.get("device", "auto"), store_for(fetch)), quiet=quiet, as_json=as_json)
-    try:
-        for path in files:
-            batch.separate(path, out_dir, model=model, options=options, delivery=delivery)
-    except KeyboardInterrupt:
-        raise Cancelled("Stopped; no unfinished file was kept.") from None
-    finally:
-        if as_json:
-            print(batch.as_json())
-        if report is not None:
-            _write_report(report, batch.as_json())
-    batch.raise_failures()
+    device_name = device.get("device", "auto")
+    devices.resolve(device_name)  # a device that is not here would fail every file
+    separate_paths(
+        paths,
+        out_dir,
+        Request(model, options, delivery),
+        ModelLoader(device_name, store_for(fetch)),
+        jobs=jobs,
+        watch=watch,
+        report_file=report_file,
+        json_wanted=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command()
@@ -110,20 +127,6 @@ def ui(
     from ui.web.page import launch
 
     launch(host=host, port=port, loader=ModelLoader(device.get("device", "auto"), store_for(fetch)))
-
-
-def _check_report_path(path: Path | None, overwrite: bool) -> None:
-    if path is not None and path.exists() and not overwrite:
-        raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
-    if path is not None and not path.absolute().parent.is_dir():
-        raise OutputUnwritable(f"{show(path)} cannot be written: its folder does not exist.")
-
-
-def _write_report(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="ascii")
-    except OSError as error:
-        raise OutputUnwritable(f"{show(path)} was not written: {error.strerror}.") from error
 
 
 def _end_on_termination(*_: object) -> None:

@@ -20,7 +20,7 @@ from audio_ml.device import Device
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
 from separation.nets.spleeter import BINS, FRAMES, read_weights, torch_masks
-from separation.options import SeparationOptions
+from separation.options import ResidualPolicy, SeparationOptions
 
 SAMPLE_RATE = 44100
 N_FFT = 4096
@@ -55,7 +55,16 @@ class SpleeterOptions(SeparationOptions):
     def _exact_has_no_overlap(self) -> SpleeterOptions:
         if self.exact and self.overlap:
             raise ValueError("Spleeter itself has no overlap; use either 'exact' or 'overlap'.")
+        if self.exact and "residual" in self.model_fields_set and self.residual == "project":
+            raise ValueError(
+                "Sharing the residual changes what Spleeter computes; 'exact' goes with file, into or none."
+            )
         return self
+
+    @property
+    def residual_policy(self) -> ResidualPolicy:
+        is_default = "residual" not in self.model_fields_set
+        return ResidualPolicy("none") if self.exact and is_default else super().residual_policy
 
     @property
     def adds_up(self) -> bool:

@@ -21,7 +21,6 @@ from audio_ml.options import OptionField, describe
 from audio_ml.progress import Progress, ProgressState
 from separation import DeliveryOptions, SeparationReport
 from separation.options import DEFAULT_MODEL
-from separation.report import SILENCE_DB
 from ui.web.jobs import Job, Sessions
 from ui.web.widgets import Form, draw
 
@@ -30,6 +29,7 @@ FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one downlo
 PLAYABLE = ("wav", "flac", "mp3", "m4a", "ogg", "opus")  # by every browser of today
 SECONDS_WITH_WAVEFORM = 15 * 60  # to draw it, the browser holds the whole sound in memory
 POLL_SECONDS = 0.25
+N_PLAYERS = 8  # stems, the residual and mixes; more are among the files
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class SeparateTab:
                     self._stop = gr.Button("Cancel", variant="stop", interactive=False)
             with gr.Column():
                 self._status = _text(_line("The stems will appear here."))
-                n_players = max((len(spec.outputs) for spec in self._specs.values()), default=0)
-                self._players = [gr.Audio(interactive=False, visible=False, buttons=[]) for _ in range(n_players)]
+                self._players = [gr.Audio(interactive=False, visible=False, buttons=[]) for _ in range(N_PLAYERS)]
                 self._files = gr.File(label="Files", file_count="multiple", interactive=False, visible=False)
                 self._archive = gr.DownloadButton("Download all as one file", visible=False)
                 self._report = _text(visible=False)
@@ -230,28 +229,10 @@ def _in_words(report: SeparationReport, folders: Sequence[Path]) -> str:
     sentences = [
         f"{report.duration_seconds:.2f} s of sound were separated in {report.seconds_separating:.1f} s: "
         f"{report.times_real_time:.1f} times real time.",
-        _length_in_words(report),
-        _null_in_words(report),
+        *report.summary(),
         *(f"Warning: {_without_folders(warning, folders)}" for warning in report.warnings),
     ]
     return "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
-
-
-def _length_in_words(report: SeparationReport) -> str:
-    length = f"{report.n_samples} samples at {report.sample_rate} Hz"
-    if report.length_ok:
-        return f"Every stem is exactly as long as the file: {length}."
-    return f"Not every stem is as long as the file, which has {length}."
-
-
-def _null_in_words(report: SeparationReport) -> str:
-    if report.null_depth_db is None or report.null_depth_written_db is None:
-        return "Whether the stems add up to the file was not measured, because some were left out."
-    depths = [
-        "exactly" if depth <= SILENCE_DB else f"to within {depth:.0f} dBFS"
-        for depth in (report.null_depth_db, report.null_depth_written_db)
-    ]
-    return f"Added together, the stems give back the file {depths[0]}; after rounding to their bit depth, {depths[1]}."
 
 
 def _without_folders(text: str, folders: Sequence[Path]) -> str:

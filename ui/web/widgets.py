@@ -23,22 +23,34 @@ def label(field: OptionField) -> str:
     return f"{words} ({field.unit})" if field.unit else words
 
 
-def draw(field: OptionField, choices: Sequence[str] = ()) -> Any:
-    """Returns the Gradio component of an option; `choices` are what a list may hold."""
+def draw(field: OptionField, stems: Sequence[str] = ()) -> Any:
+    """Returns the Gradio component of an option; `stems` are offered where it names stems."""
     common: dict[str, Any] = {"label": label(field), "info": field.description, "min_width": MIN_WIDTH_PIXELS}
     if field.kind == "flag":
         return gr.Checkbox(field.default, **common)
     if field.kind == "choice":
         return gr.Dropdown(list(field.choices), value=field.default, filterable=False, **common)
-    if field.kind == "list":
-        return gr.CheckboxGroup(list(choices), value=list(field.default), **common)
-    if field.kind == "text" or field.optional:  # Gradio shows an empty number as 0
-        return gr.Textbox(field.default, placeholder="default" if field.optional else None, **common)
+    if field.names == "stems":
+        return _draw_stems(field, stems, common)
+    if field.kind in ("text", "list") or field.optional:  # Gradio shows an empty number as 0
+        return _draw_text(field, common)
     precision = 0 if field.kind == "integer" else None
     if field.minimum is None or field.maximum is None:
         return gr.Number(field.default, precision=precision, **common)
     step = field.step or (1 if field.kind == "integer" else None)
     return gr.Slider(field.minimum, field.maximum, field.default, step=step, precision=precision, buttons=[], **common)
+
+
+def _draw_stems(field: OptionField, stems: Sequence[str], common: dict[str, Any]) -> Any:
+    if field.kind == "list":
+        return gr.CheckboxGroup(list(stems), value=list(field.default), **common)
+    return gr.Dropdown([("none", ""), *((stem, stem) for stem in stems)], value="", filterable=False, **common)
+
+
+def _draw_text(field: OptionField, common: dict[str, Any]) -> Any:
+    if field.kind == "list":
+        return gr.Textbox(", ".join(field.default), placeholder="separate several with commas", **common)
+    return gr.Textbox(field.default, placeholder="default" if field.optional else None, **common)
 
 
 @dataclass(frozen=True)
@@ -49,5 +61,16 @@ class Form:
 
     def read(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         """Picks the options out of the values that Gradio gives by component; an empty field is the default."""
-        given = {field.name: values[widget] for field, widget in self.widgets}
+        given = {field.name: _value(field, values[widget]) for field, widget in self.widgets}
         return {name: value for name, value in given.items() if value not in ("", None)}
+
+
+def _value(field: OptionField, shown: Any) -> Any:
+    """Returns what a widget means: a list that was typed is cut at its commas.
+
+    >>> _value(OptionField("gain", "list", (), "Louder.", "--gain"), "vocals=-6, drums=2")
+    ['vocals=-6', 'drums=2']
+    """
+    if field.kind == "list" and isinstance(shown, str):
+        return [part.strip() for part in shown.split(",") if part.strip()]
+    return shown
