@@ -20,6 +20,19 @@ LOUDNESS_UNKNOWN = 0x7FFF
 LARGEST_LOUDNESS = 9999  # hundredths; what lies beyond is ignored by readers
 
 
+def create(description: str, originator: str, time_reference: int) -> bytes:
+    """Returns the chunk of a new file, whose first sample is at `time_reference` samples since midnight.
+
+    >>> time_reference(create("Reel 1", "audio-ml", 172_800_000))
+    172800000
+    """
+    text = description.encode("ascii", "replace")[:256].ljust(256, b"\0")
+    text += originator.encode("ascii", "replace")[:32].ljust(32, b"\0")
+    version_1 = (1).to_bytes(2, "little")
+    fields = bytes(32 + 10 + 8) + time_reference.to_bytes(8, "little") + version_1
+    return (text + fields).ljust(FIXED_BYTES, b"\0")
+
+
 def repaired(bext: bytes) -> bytes | None:
     """Returns the chunk with the fixed fields complete; None when not even the time reference is there."""
     return bext.ljust(FIXED_BYTES, b"\0") if len(bext) >= TIME_REFERENCE.stop else None
