@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CODE = audio_ml separation ui bench tests
 
-.PHONY: demo test slow lint install install-test bench-separation clean
+.PHONY: demo test slow lint install install-test bench-separation bench-delivery clean
 
 demo: install
 	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
@@ -24,6 +24,9 @@ lint: install-test
 
 bench-separation: install-test
 	$(BIN)/python -m bench.separation $(SONGS)
+
+bench-delivery: install-test
+	$(BIN)/python -m bench.delivery $(SONG)
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)

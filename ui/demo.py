@@ -83,12 +83,13 @@ def _at_reel_rate(audio: Audio) -> Samples:
 
 def _write_reel(path: Path, voice: Samples, bed: Samples) -> None:
     silence = np.zeros_like(bed[0])
-    channels = np.stack([bed[0], bed[1], voice.mean(axis=0), silence, 0.3 * bed[1], 0.3 * bed[0]]).astype(np.float32) / 2
+    channels = np.stack([bed[0], bed[1], voice.mean(axis=0), silence, 0.3 * bed[1], 0.3 * bed[0]])
+    half = np.asarray(channels / 2, np.float32)  # room for what the summing adds
     identity = Identity(
         chunks=((b"bext", bext.create("A demonstration in 5.1", "audio-ml", TEN_O_CLOCK)),), channel_mask=MASK_5_1
     )
     with AudioWriter(path, FORMATS["wav"], REEL_RATE, len(channels), identity=identity, overwrite=True) as writer:
-        writer.write(channels)
+        writer.write(half)
         writer.close()
         writer.commit()
 
