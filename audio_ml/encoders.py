@@ -226,8 +226,9 @@ def _layout(format: Format, n_channels: int, mask: int | None) -> str:
         return _LAYOUTS[n_channels]
     if format.name == "aiff":
         return f"{n_channels} channels"
-    if format.name == "flac" and mask:
-        return "+".join(speaker for speaker in layout_of_mask(mask, n_channels).speakers if speaker)
+    speakers = layout_of_mask(mask or 0, n_channels).speakers
+    if format.name == "flac" and all(speakers):
+        return "+".join(speakers)
     return _LAYOUTS.get(n_channels, f"{n_channels} channels")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,18 +31,16 @@ class Provenance:
     source: str
     source_sha256: str
     source_umid: str | None
-    seed: int
     versions: Mapping[str, str]
 
 
 def record(
     spec: ModelSpec,
-    options: Options,
+    options: Sequence[Options],
     device: str,
     source: str | os.PathLike[str],
     source_sha256: str,
     source_umid: str | None = None,
-    seed: int = 0,
 ) -> Provenance:
     """Returns the provenance of a result made by `spec` from a file; of its path only the name is told."""
     return Provenance(
@@ -50,11 +48,10 @@ def record(
         model=spec.name,
         licence=spec.licence.name,
         weights_sha256={file.name: file.sha256 for file in spec.files},
-        options=options.model_dump(mode="json"),
+        options={name: value for part in options for name, value in part.model_dump(mode="json").items()},
         device=device,
         source=Path(source).name,
         source_sha256=source_sha256,
         source_umid=source_umid,
-        seed=seed,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     )

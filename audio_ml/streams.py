@@ -191,6 +191,8 @@ def _sndfile_info(path: Path) -> AudioInfo | None:
         return None
     if info.frames == 0:  # perhaps an unfinished recording, whose header does not know its length: FFmpeg reads on
         return None
+    if info.format == "OGG" and info.channels > 2:  # in an order of its own, which FFmpeg brings into WAVE's
+        return None
     exact = info.format in EXACT_SEEK
     mask = FLAC_MASKS.get(info.channels) if info.format == "FLAC" else None
     return AudioInfo(info.samplerate, info.channels, info.frames, exact, info.format, info.subtype, mask)
@@ -222,7 +224,8 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
             seconds = (container.duration or 0) / 1_000_000
             n_samples = round(seconds * stream.rate) or None
             context = stream.codec_context
-            mask = mask_of_speakers([channel.name for channel in context.layout.channels])
+            speakers = [channel.name for channel in context.layout.channels]
+            mask = mask_of_speakers(speakers) if len(speakers) > 2 else None
             return AudioInfo(stream.rate, context.channels, n_samples, False, "FFMPEG", context.name, mask)
     except av.FFmpegError as error:
         raise UnreadableAudio(f"{show(path)} is not an audio or video file that can be read.") from error

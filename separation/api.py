@@ -129,12 +129,11 @@ def separate_file(
     reader, info = job.reader, job.reader.info
     made_by = provenance.record(
         job.spec,
-        job.options,
+        (job.options, job.delivery),
         loader.device.kind,
         path,
         file_sha256(path, progress.check),
         job.metadata.umid,
-        job.delivery.seed,
     )
     identity = Identity(
         chunks=job.metadata.for_stem(coding_history=_history(job), keep_umid=job.delivery.keep_umid),
@@ -275,7 +274,6 @@ def _report(
 ) -> SeparationReport:
     reader, metadata, is_wav = job.reader, job.metadata, job.form.format.name == "wav"
     n_expected = round(reader.n_read * job.form.sample_rate / reader.info.sample_rate)
-    adds_up = job.recipe.complete or job.options.residual_policy.kind == "none"
     chunks = tuple((payload[:4] if id == b"LIST" else id).decode("latin-1").strip() for id, payload in metadata.chunks)
     tags = () if is_wav or not metadata.tags else ("tags",)
     return SeparationReport(
@@ -285,8 +283,8 @@ def _report(
         n_channels=reader.info.n_channels,
         n_samples=reader.n_read,
         files=files,
-        null_depth_db=written.computed.depth_db if adds_up else None,
-        null_depth_written_db=written.written.depth_db if adds_up else None,
+        null_depth_db=written.computed.depth_db if job.recipe.complete else None,
+        null_depth_written_db=written.written.depth_db if job.recipe.complete else None,
         length_ok=all(file.n_samples == n_expected for file in files),
         channel_policy=job.plan.policy,
         residual_policy=job.options.residual,

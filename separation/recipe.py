@@ -20,8 +20,8 @@ MAX_GAIN_DB = 24.0
 class Recipe:
     """The `outputs` as sums of `sources` (stems of the model, and the residual), by `weights` [outputs, sources].
 
-    `complete` says that the outputs add up to all of the model's stems; then `remainder` is the output
-    that may be computed as the mixture minus the others, if there is one.
+    `complete` says that the outputs hold every stem once. Then `remainder` is the output that may be
+    computed as the mixture minus the others, if the residual policy has one.
     """
 
     outputs: tuple[str, ...]
@@ -64,8 +64,8 @@ def find_recipe(spec: ModelSpec, options: SeparationOptions) -> Recipe:
     rows = {name: weights * _gains(options.gain, columns, spec.name) for name, weights in _rows(spec, columns, options)}
     weights = np.stack(list(rows.values()))
     used = np.atleast_1d(weights.any(axis=0))
-    complete = target is not None and bool(np.all(weights.sum(axis=0) == 1))
-    holder = [index for index, row in enumerate(weights) if complete and row[columns.index(target or "")] == 1]
+    complete = bool(np.all(weights.sum(axis=0) == 1))
+    holder = [index for index, row in enumerate(weights) if complete and target and row[columns.index(target)] == 1]
     return Recipe(
         outputs=tuple(rows),
         sources=tuple(name for name, is_used in zip(columns, used, strict=True) if is_used) or columns[:1],

@@ -12,6 +12,8 @@ from audio_ml.loudness import Loudness
 from audio_ml.provenance import Provenance
 from separation.proof import SILENCE_DB
 
+_FILES = {"16": "16-bit", "24": "24-bit", "32f": "float"}
+
 
 @dataclass(frozen=True)
 class StemFile:
@@ -110,7 +112,7 @@ class SeparationReport:
             return f"Added together, the stems give back the source {_depth(self.null_depth_db)} before coding."
         return (
             f"Added together, the stems give back the source {_depth(self.null_depth_db)}, "
-            f"and as {self.files[0].bit_depth} files {_depth(self.null_depth_written_db)}."
+            f"and as {_FILES[self.files[0].bit_depth]} files {_depth(self.null_depth_written_db)}."
         )
 
     def _loudness_in_words(self) -> list[str]:

@@ -60,9 +60,12 @@ class Form:
     widgets: Sequence[tuple[OptionField, Any]]
 
     def read(self, values: Mapping[Any, Any]) -> dict[str, Any]:
-        """Picks the options out of the values that Gradio gives by component; an empty field is the default."""
-        given = {field.name: _value(field, values[widget]) for field, widget in self.widgets}
-        return {name: value for name, value in given.items() if value not in ("", None)}
+        """Picks the options that were chosen out of the values that Gradio gives by component.
+
+        What is empty or at its default was not chosen: an option may depend on whether another was.
+        """
+        given = [(field, _value(field, values[widget])) for field, widget in self.widgets]
+        return {field.name: value for field, value in given if value not in ("", None, [], field.default)}
 
 
 def _value(field: OptionField, shown: Any) -> Any:
