@@ -87,7 +87,7 @@ def overlap_add(
 ) -> Iterator[Samples]:
     """Yields `function` of the stream [channels, n], joined again, with exactly as many samples as came in.
 
-    Segments are handed to up to `workers` threads; one more waits, so that none of them does.
+    Segments are handed to up to `workers` threads.
     """
     cutter = _Cutter(blocks, plan)
     pending = None
@@ -158,7 +158,7 @@ def _map_in_order(
         try:
             for segment in segments:
                 under_way.append(pool.submit(function, segment))
-                if len(under_way) > workers:
+                if len(under_way) >= workers:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()

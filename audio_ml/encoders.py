@@ -128,13 +128,25 @@ class _FFmpegEncoder:
                 f"{format.name} cannot hold {n_channels} channels at {sample_rate} Hz: {error}."
             ) from error
         self._stream = stream
+        self._n_channels = n_channels
+        self._frame_samples = stream.codec_context.frame_size if format.name in ("m4a", "wma") else 0
+        self._drops_ends = format.name == "wma"  # decoders give neither its first frame nor the last
+        if self._drops_ends:
+            self._put_silence(self._frame_samples)
 
     def write(self, block: Samples) -> None:
+        self._put(block)
+
+    def _put(self, block: Samples) -> None:
         frame = self._av.AudioFrame.from_ndarray(self._codes(block), self._form, self._layout)
         frame.sample_rate = self._sample_rate
         frame.pts = self._position
         self._position += block.shape[1]
         self._encode(frame)
+
+    def _put_silence(self, n_samples: int) -> None:
+        if n_samples:
+            self._put(np.zeros((self._n_channels, n_samples), np.float32))
 
     def _codes(self, block: Samples) -> Any:
         """Returns samples as the codec takes them: planes of float, or interleaved codes of the bit depth."""
@@ -147,6 +159,8 @@ class _FFmpegEncoder:
         return codes.astype(np.int16) if self._depth == "16" else codes.astype(np.int32) << 8
 
     def close(self, chunks: Chunks | None = None) -> None:
+        if self._frame_samples:  # decoders may leave out a last frame that is not full
+            self._put_silence(-self._position % self._frame_samples + self._frame_samples * self._drops_ends)
         self._encode(None)
         try:
             self._container.close()

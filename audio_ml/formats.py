@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from audio_ml.errors import InvalidOption
+from audio_ml.layouts import Layout, layout_of_mask
 
 FormatName = Literal["wav", "flac", "aiff", "mp3", "m4a", "ogg", "opus", "wma"]
 BitDepth = Literal["16", "24", "32f"]
@@ -49,15 +50,26 @@ class Format:
         depth = source_depth(subtype)
         return depth if depth in self.bit_depths or self.lossy else self.bit_depths[-1]
 
-    def check(self, depth: BitDepth, n_channels: int) -> None:
-        """Raises `InvalidOption` when the format cannot hold a bit depth or so many channels."""
+    def check(self, depth: BitDepth, n_channels: int, layout: Layout | None = None) -> None:
+        """Raises `InvalidOption` when the format cannot hold a bit depth, so many channels, or these loudspeakers."""
         if self.bit_depths and depth not in self.bit_depths:
             held = " or ".join(self.bit_depths)
             raise InvalidOption(f"{self.name} cannot hold a bit depth of {depth}; choose {held}, or wav.")
         if n_channels > self.max_channels:
             most = self.max_channels
             raise InvalidOption(f"{self.name} holds {most} channels at most, not {n_channels}; choose wav.")
+        if self.lossy and layout and n_channels > 2 and layout.speakers not in CODED_LAYOUTS:
+            said = ", ".join(speaker or "a track" for speaker in layout.speakers)
+            raise InvalidOption(
+                f"{self.name} codes channels for the loudspeakers it knows, in its own order, and would damage these "
+                f"({said}); choose wav or flac."
+            )
 
+
+# What lossy codecs take surround for: they cut the LFE's top off, and a player sends each channel to its place.
+CODED_LAYOUTS = {
+    layout_of_mask(mask, mask.bit_count()).speakers for mask in (0x7, 0x33, 0x37, 0x3F, 0x607, 0x60F, 0x70F, 0x63F)
+}
 
 _MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 

@@ -14,7 +14,8 @@ WORD = 1 << 32
 BWF_TIME = "BWF_TIME_REFERENCE_LOW", "BWF_TIME_REFERENCE_HIGH"
 TIMESTAMP = "TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_LO", "TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_HI"
 SYNC_POINT = "SYNC_POINT_LOW", "SYNC_POINT_HIGH"
-SYNC_POINT_ELEMENT = re.compile(r"<SYNC_POINT>.*?</SYNC_POINT>\s*", re.DOTALL)
+# Tempered, so that openings without an end are looked at once and not again from each of them.
+SYNC_POINT_ELEMENT = re.compile(r"<SYNC_POINT>(?:(?!<SYNC_POINT>).)*?</SYNC_POINT>\s*", re.DOTALL)
 RELATIVE_POINT = re.compile(r"<SYNC_POINT_TYPE\s*>\s*RELATIVE", re.IGNORECASE)
 
 
@@ -128,7 +129,7 @@ def _tracks(root: ElementTree.Element) -> list[tuple[int, str]]:
     tracks = []
     for position, track in enumerate(root.iterfind("./TRACK_LIST/TRACK"), start=1):
         index = (track.findtext("INTERLEAVE_INDEX") or str(position)).strip()
-        tracks.append((int(index) if index.isdecimal() else 0, (track.findtext("NAME") or "").strip()))
+        tracks.append((int(index) if re.fullmatch("[0-9]{1,9}", index) else 0, (track.findtext("NAME") or "").strip()))
     return sorted(tracks, key=lambda track: track[0])
 
 

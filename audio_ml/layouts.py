@@ -96,8 +96,10 @@ def find_layout(n_channels: int, mask: int | None, track_names: Sequence[str] = 
     """Returns the layout of a file by its mask, the names of its tracks, or the number of its channels.
 
     Six or eight channels without either are 5.1 or 7.1. Tracks of a production recorder (names that
-    are no loudspeakers) and other numbers of channels have no loudspeakers: each stands alone.
+    are no loudspeakers, and no left and right) and other numbers of channels stand alone, each on its own.
     """
+    if n_channels == 2 and len(track_names) == 2 and not _is_pair(*track_names):
+        return Layout(("", ""))
     if n_channels <= 2:
         return parse_layout(_BY_COUNT[n_channels])
     if mask:
@@ -107,6 +109,24 @@ def find_layout(n_channels: int, mask: int | None, track_names: Sequence[str] = 
         surround = len(speakers) == n_channels == len(set(speakers)) and all(speakers)
         return Layout(speakers if surround else ("",) * n_channels)
     return parse_layout(_BY_COUNT[n_channels]) if n_channels in _BY_COUNT else Layout(("",) * n_channels)
+
+
+def _is_pair(left: str, right: str) -> bool:
+    """Tells two sides of one sound from two tracks.
+
+    >>> _is_pair("Mix L", "Mix R"), _is_pair("Boom", "Lav 1")
+    (True, False)
+    """
+    first, second = left.strip().upper(), right.strip().upper()
+    return (
+        first == second
+        or (first[:-1], first[-1:], second[-1:]) == (second[:-1], "L", "R")
+        or {
+            first,
+            second,
+        }
+        == {"LEFT", "RIGHT"}
+    )
 
 
 def _speaker(name: str) -> str:

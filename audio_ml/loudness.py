@@ -25,6 +25,7 @@ from audio_ml.progress import Progress
 from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.writer import AudioWriter, check_target
 
+LOWEST_RATE = 4000  # the shelf of K-weighting lies at 1.7 kHz
 STEPS_PER_SECOND = 10  # blocks of 400 ms that overlap by 75 % begin every 100 ms (BS.1770-4 annex 1)
 MOMENTARY_STEPS = 4
 SHORT_TERM_STEPS = 30  # 3 s (Tech 3341 section 2.2)
@@ -67,7 +68,8 @@ class LoudnessMeter:
     """Measures a stream [channels, n] in blocks of any size; it grows by 0.3 MB per hour.
 
     The channels weigh what their places ask for: those of `layout`, of the WAVE `channel_mask`, or of
-    their number (six are 5.1, eight are 7.1). Channels without a place count alike.
+    their number (six are 5.1, eight are 7.1). Channels without a place count alike. Below `LOWEST_RATE`
+    there is only a true peak.
 
     >>> meter = LoudnessMeter(48000, 1)
     >>> meter.add(np.sin(2 * np.pi * 997 / 48000 * np.arange(48000, dtype=np.float32))[np.newaxis])
@@ -85,6 +87,7 @@ class LoudnessMeter:
         true_peak: bool = False,
     ) -> None:
         weights = channel_weights(layout or find_layout(n_channels, channel_mask))
+        weights = weights if sample_rate >= LOWEST_RATE else 0 * weights  # nothing is heard
         self._heard = np.flatnonzero(weights)
         self._weights = weights[self._heard]
         self._sample_rate = sample_rate
@@ -262,19 +265,30 @@ def gain_to(target: Target, loudness: Loudness) -> Gain:
     Gain(gain_db=2.0, held_back_db=4.0)
     """
     if loudness.integrated_lufs is None or loudness.true_peak_dbtp is None:
-        raise InvalidInput("There is no loudness to bring to a target: the sound is silent, or shorter than 400 ms.")
+        raise InvalidInput(
+            "There is no loudness to bring to a target: the sound is silent, below -70 LUFS, or shorter than 400 ms."
+        )
     wanted_db = target.lufs - loudness.integrated_lufs
     gain_db = min(wanted_db, target.true_peak_dbtp - loudness.true_peak_dbtp)
     return Gain(gain_db, wanted_db - gain_db)
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The loudness of a file, and what was odd about the file."""
+
+    loudness: Loudness
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Normalised:
-    """A copy that was brought towards a target: where it is, what the source measured, and the gain."""
+    """A copy that was brought towards a target: where it is, what the source measured, the gain, and what was odd."""
 
     path: Path
     source_loudness: Loudness
     gain: Gain
+    warnings: tuple[str, ...]
 
     @property
     def loudness(self) -> Loudness:
@@ -282,13 +296,13 @@ class Normalised:
         return self.source_loudness.after(self.gain.gain_db)
 
 
-def measure(path: str | os.PathLike[str], *, true_peak: bool = True, progress: Progress | None = None) -> Loudness:
+def measure(path: str | os.PathLike[str], *, true_peak: bool = True, progress: Progress | None = None) -> Measured:
     """Measures a media file of any length, block by block.
 
     Raises:
         UnreadableAudio: as `AudioReader`.
 
-    >>> measure("film.wav").integrated_lufs                                     # doctest: +SKIP
+    >>> measure("film.wav").loudness.integrated_lufs                                     # doctest: +SKIP
     -23.1
     """
     reader, metadata = AudioReader(path), read_metadata(path)
@@ -298,7 +312,7 @@ def measure(path: str | os.PathLike[str], *, true_peak: bool = True, progress: P
     for block in reader.blocks():
         meter.add(block)
         progress.update("measuring", reader.n_read / (reader.n_expected or reader.n_read))
-    return meter.result()
+    return Measured(meter.result(), (*reader.warnings, *(f"{show(path)}: {text}." for text in metadata.warnings)))
 
 
 def normalise_file(
@@ -327,7 +341,8 @@ def normalise_file(
     format, n_channels = find_format(copy), reader.info.n_channels
     depth = format.depth_for(reader.info.subtype)
     format.check(depth, n_channels)
-    loudness = measure(source, progress=progress)
+    measured = measure(source, progress=progress)
+    loudness = measured.loudness
     gain = gain_to(target, loudness)
     rate = reader.info.sample_rate
     resampler = Resampler(rate, format.rate_for(rate), n_channels)
@@ -350,7 +365,9 @@ def normalise_file(
         writer.write(resampler.finish())
         writer.close()
         writer.commit()
-    return Normalised(copy, loudness, gain)
+    _, left = metadata.fate(in_wave=format.name == "wav")
+    lost = (f"{show(copy)}: left behind: {', '.join(left)}.",) if left else ()
+    return Normalised(copy, loudness, gain, (*measured.warnings, *lost))
 
 
 def _identity_of_copy(metadata: Metadata, reader: AudioReader, gain: Gain, loudness: Loudness) -> Identity:

@@ -77,6 +77,7 @@ SOUND_TAGS = (
 )
 
 # Of tags as FFmpeg names them, for sources that have no chunks; FFmpeg reads them back under the same names.
+BEXT_TAGS = {"time_reference", "description", "originator"}
 INFO_IDS = {
     "title": b"INAM",
     "artist": b"IART",
@@ -158,7 +159,7 @@ class Metadata:
         """Returns the chunks of a stem: `bext` with one more line of history, a zero UMID and the stem's loudness.
 
         The sizes do not depend on `loudness`, which is known only when the stem was written. No `bext` is invented.
-        The tags of a source that is no WAVE file become a LIST INFO.
+        The tags of a source that is no WAVE file become a LIST INFO, and a bext where they have a time reference.
         """
 
         def adapted(payload: bytes) -> bytes:
@@ -166,8 +167,31 @@ class Metadata:
             return payload if keep_umid else bext.without_umid(payload)
 
         if not self.chunks:
-            return _info_of(self.tags)
+            return self._chunks_of_tags(coding_history)
         return tuple((id, adapted(payload) if id == b"bext" else payload) for id, payload in self.chunks)
+
+    def fate(self, *, in_wave: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Returns the names of what a stem carries, in a WAVE file or another, and of what is left behind.
+
+        >>> Metadata(tags={"title": "Reel", "isrc": "X"}).fate(in_wave=True)
+        (('INFO',), ('isrc',))
+        """
+        chunks = tuple(_name(payload[:4] if id == b"LIST" else id) for id, payload in self.chunks)
+        if not in_wave:
+            return (("tags",) if self.tags else ()), (*chunks, *self.left)
+        if chunks:
+            return chunks, self.left
+        kept = {*INFO_IDS, *(BEXT_TAGS if self.time_reference is not None else ())}
+        lost = tuple(key for key in self.tags if key.lower() not in kept)
+        made = self._chunks_of_tags("")
+        return tuple(_name(payload[:4] if id == b"LIST" else id) for id, payload in made), (*lost, *self.left)
+
+    def _chunks_of_tags(self, coding_history: str) -> tuple[tuple[bytes, bytes], ...]:
+        by_name = {key.lower(): text for key, text in self.tags.items()}
+        if self.time_reference is None:
+            return _info_of(by_name)
+        new = bext.create(by_name.get("description", ""), by_name.get("originator", ""), self.time_reference)
+        return ((b"bext", bext.with_history_line(new, coding_history)), *_info_of(by_name))
 
     def _payload(self, id: bytes) -> bytes | None:
         return next((payload for other, payload in self.chunks if other == id), None)
@@ -321,15 +345,14 @@ def _holds_times(id: bytes, payload: bytes) -> bool:
 
 
 def _is_time(key: str, text: str) -> bool:
-    return key.lower() == "time_reference" and text.isascii() and text.isdecimal()
+    return key.lower() == "time_reference" and text.isascii() and text.isdecimal() and len(text) <= 20
 
 
 def _info_of(tags: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
     """Returns the LIST INFO chunk of the tags that it has an id for, if any."""
-    by_name = {key.lower(): text for key, text in tags.items()}
     entries = b""
     for name, id in INFO_IDS.items():
-        if text := by_name.get(name, "").encode():
+        if text := tags.get(name, "").encode():
             entries += struct.pack("<4sI", id, len(text) + 1) + text + bytes(2 - len(text) % 2)
     return ((b"LIST", b"INFO" + entries),) if entries else ()
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from audio_ml.catalogue import ModelSpec
-from audio_ml.options import Options
 
 PROVENANCE_CHUNK = b"prov"  # of a WAV file
 PROVENANCE_TAG = "AUDIO_ML_PROVENANCE"  # of formats with tags
@@ -36,7 +35,7 @@ class Provenance:
 
 def record(
     spec: ModelSpec,
-    options: Sequence[Options],
+    options: Mapping[str, Any],
     device: str,
     source: str | os.PathLike[str],
     source_sha256: str,
@@ -48,7 +47,7 @@ def record(
         model=spec.name,
         licence=spec.licence.name,
         weights_sha256={file.name: file.sha256 for file in spec.files},
-        options={name: value for part in options for name, value in part.model_dump(mode="json").items()},
+        options=options,
         device=device,
         source=Path(source).name,
         source_sha256=source_sha256,

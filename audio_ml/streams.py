@@ -19,7 +19,6 @@ BLOCK_SAMPLES = 1 << 16
 UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
 FFMPEG_OPTIONS = {"protocol_whitelist": "file"}  # a media file may name others, on other machines too
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
-FLAC_MASKS = {3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}  # its own order, RFC 9639, section 9.1.3
 EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
 
 
@@ -105,6 +104,12 @@ class AudioReader:
             yield block
         if self.n_read == 0:
             raise UnreadableAudio(f"{show(path)} holds no samples to read.")
+        try:
+            self._check_end(path)
+        except OSError as error:
+            raise UnreadableAudio(f"{show(path)} went away while it was read: {error.strerror}.") from error
+
+    def _check_end(self, path: Path) -> None:
         if self._stamp != _stamp(path):
             raise UnreadableAudio(f"{show(path)} changed while it was read; try again when nothing writes to it.")
         if self._is_cut_short():
@@ -194,7 +199,7 @@ def _sndfile_info(path: Path) -> AudioInfo | None:
     if info.format == "OGG" and info.channels > 2:  # in an order of its own, which FFmpeg brings into WAVE's
         return None
     exact = info.format in EXACT_SEEK
-    mask = FLAC_MASKS.get(info.channels) if info.format == "FLAC" else None
+    mask = _ffmpeg_info(path).channel_mask if info.format == "FLAC" and info.channels > 2 else None
     return AudioInfo(info.samplerate, info.channels, info.frames, exact, info.format, info.subtype, mask)
 
 

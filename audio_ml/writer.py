@@ -32,7 +32,8 @@ class AudioWriter:
     """Writes a stream [channels, n] to a file that appears under its name only when `commit` is called.
 
     Used as a context manager it removes its temporary file unless it was committed. With a `dither_seed`,
-    rounding to an integer bit depth is dithered (see `Quantiser`).
+    rounding to an integer bit depth is dithered (see `Quantiser`). `n_written` counts the samples per
+    channel that went in, `n_held` those of the closed file: a lossy one may end in some silence.
 
     Raises:
         InvalidOption: when the format cannot hold such a stream.
@@ -63,10 +64,13 @@ class AudioWriter:
         self.sample_rate = sample_rate
         self.bit_depth = bit_depth
         self.n_written = 0
+        self.n_held: int | None = None
         self._format = format
         self._overwrite = overwrite
         self._quantiser = Quantiser("32f" if format.lossy else bit_depth, dither_seed)
         self._temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        self._replaced = path.with_name(f".{secrets.token_hex(8)}.part")
+        self._is_committed = False
         self._made_folders: list[Path] = []
         self._encoder: Encoder | None = None
         try:
@@ -117,26 +121,38 @@ class AudioWriter:
         try:
             self._encoder.close(chunks)
             written = AudioReader(self._temporary).info
+            self.n_held = written.n_samples if self._format.lossy else self.n_written
         except (OSError, UnreadableAudio) as error:
             raise self._explain(error) from error
         if written.exact and written.n_samples != self.n_written:
             raise OutputError(f"{show(self.path)} holds {written.n_samples} of {self.n_written} samples.")
 
     def commit(self) -> None:
-        """Gives the closed file its name."""
+        """Gives the closed file its name; one that it replaces is kept aside until `discard`."""
         try:
             if self._overwrite:
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(self.path, self._replaced)
                 os.replace(self._temporary, self.path)
             else:
                 _rename_without_overwriting(self._temporary, self.path)
         except OSError as error:
             raise self._explain(error) from error
+        self._is_committed = True
+
+    def take_back(self) -> None:
+        """Undoes `commit`, so that a failure of another file leaves everything as it was."""
+        if self._is_committed:
+            self.path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # nothing was replaced
+            os.replace(self._replaced, self.path)
 
     def discard(self) -> None:
         """Removes what was written and not committed, and the folders made for it if nothing else is in them."""
         if self._encoder is not None:
             self._encoder.abandon()
         self._temporary.unlink(missing_ok=True)
+        self._replaced.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # something else is in one of them
             for folder in self._made_folders:
                 folder.rmdir()
@@ -171,6 +187,8 @@ def check_target(path: Path, overwrite: bool) -> None:
         exists = path.exists()
     except OSError as error:
         raise OutputUnwritable(f"{show(path)} cannot be written: {error.strerror}.") from error
+    if exists and path.is_dir():
+        raise OutputUnwritable(f"{show(path)} cannot be written: there is a folder of that name.")
     if exists and not overwrite:
         raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
 

@@ -21,7 +21,8 @@ from audio_ml import loader as loaders
 from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
 from audio_ml.encoders import Identity
-from audio_ml.errors import InvalidOption, OutputExists
+from audio_ml.errors import InvalidOption, OutputExists, UnreadableAudio
+from audio_ml.excerpt import Excerpt
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
 from audio_ml.metadata import Metadata, read_metadata
@@ -129,10 +130,10 @@ def separate_file(
     reader, info = job.reader, job.reader.info
     made_by = provenance.record(
         job.spec,
-        (job.options, job.delivery),
+        _chosen(job),
         loader.device.kind,
         path,
-        file_sha256(path, progress.check),
+        _hash(path, progress),
         job.metadata.umid,
     )
     identity = Identity(
@@ -172,7 +173,7 @@ def _check(
     metadata = read_metadata(path, tags_of_wave=form_options.format != "wav")
     metadata = dataclasses.replace(metadata, channel_mask=metadata.channel_mask or reader.info.channel_mask)
     plan = plan_channels(chosen, reader.info.n_channels, spec.n_channels, metadata.channel_mask, metadata.track_names)
-    form = find_form(reader, form_options)
+    form = find_form(reader, form_options, plan.layout)
     targets = _name_targets(Path(path), Path(out_dir), spec, recipe.outputs, form_options)
     for target in targets.values():
         _check_target(target, Path(path), form_options.overwrite)
@@ -230,7 +231,7 @@ def _name_targets(
         target = out_dir / name
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise InvalidOption(f"Option 'filename' cannot be {form.filename!r}: it leaves the output folder.")
-        if target in targets.values():
+        if str(target).casefold() in {str(other).casefold() for other in targets.values()}:
             raise InvalidOption(f"Option 'filename' gives {show(target)} to more than one stem; add {{stem}} to it.")
         targets[stem] = target
     return targets
@@ -256,6 +257,20 @@ def _check_target(target: Path, source: Path, overwrite: bool) -> None:
         raise OutputExists(f"{show(target)} is the source itself; choose another output folder or name.")
 
 
+def _hash(path: str | os.PathLike[str], progress: Progress) -> str:
+    try:
+        return file_sha256(path, progress.check)
+    except OSError as error:
+        raise UnreadableAudio(f"{show(path)} went away while it was read: {error.strerror}.") from error
+
+
+def _chosen(job: _Job) -> dict[str, Any]:
+    """Returns every option as it takes effect."""
+    chosen = job.options.model_dump(mode="json") | job.delivery.model_dump(mode="json")
+    in_effect = {"residual": str(job.options.residual_policy), "channels": job.plan.policy, "clip": job.form.clip}
+    return chosen | in_effect
+
+
 def _history(job: _Job) -> str:
     """Returns the line of a bext's CodingHistory for what was done here (EBU R 98)."""
     form, n_channels = job.form, job.form.n_channels
@@ -263,6 +278,11 @@ def _history(job: _Job) -> str:
     mode = {1: "mono", 2: "stereo"}.get(n_channels, "multi")
     made = f"audio-ml {version('audio-ml')} {job.spec.name}"
     return f"A=PCM,F={form.sample_rate},W={width},M={mode},T={made}"
+
+
+def _holds(file: StemFile, n_expected: int) -> bool:
+    """Tells whether a file has every sample; a lossy one may end in a frame of silence."""
+    return file.n_samples >= n_expected if file.bit_depth == "lossy" else file.n_samples == n_expected
 
 
 def _report(
@@ -273,9 +293,8 @@ def _report(
     made_by: provenance.Provenance,
 ) -> SeparationReport:
     reader, metadata, is_wav = job.reader, job.metadata, job.form.format.name == "wav"
-    n_expected = round(reader.n_read * job.form.sample_rate / reader.info.sample_rate)
-    chunks = tuple((payload[:4] if id == b"LIST" else id).decode("latin-1").strip() for id, payload in metadata.chunks)
-    tags = () if is_wav or not metadata.tags else ("tags",)
+    n_expected = Excerpt(0, None, reader.info.sample_rate, job.form.sample_rate).rescale(reader.n_read)
+    carried, left_behind = job.metadata.fate(in_wave=is_wav)
     return SeparationReport(
         source=os.fspath(reader.path),
         model=job.spec.name,
@@ -285,13 +304,13 @@ def _report(
         files=files,
         null_depth_db=written.computed.depth_db if job.recipe.complete else None,
         null_depth_written_db=written.written.depth_db if job.recipe.complete else None,
-        length_ok=all(file.n_samples == n_expected for file in files),
+        length_ok=all(_holds(file, n_expected) for file in files),
         channel_policy=job.plan.policy,
-        residual_policy=job.options.residual,
+        residual_policy=str(job.options.residual_policy),
         clip_policy=job.form.clip,
         rescale_gain_db=written.rescale_gain_db,
-        carried=chunks if is_wav else tags,
-        left_behind=metadata.left if is_wav else (*chunks, *metadata.left),
+        carried=carried,
+        left_behind=left_behind,
         seconds_loading=seconds[0],
         seconds_separating=seconds[1],
         warnings=(

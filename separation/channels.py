@@ -9,10 +9,12 @@ import numpy as np
 
 from audio_ml.audio import Samples
 from audio_ml.errors import InvalidInput, InvalidOption
-from audio_ml.layouts import Layout, find_layout, parse_layout
+from audio_ml.layouts import PAIRS, Layout, find_layout, parse_layout
 from separation.options import ChannelPolicy, SeparationOptions
 
 MAX_CHANNELS = 64
+LEFT, RIGHT = ({pair[side] for pair in PAIRS} for side in (0, 1))
+NEEDED = {"centre-only": "centre channel", "downmix": "loudspeakers, only tracks"}
 HALF_POWER = 0.5**0.5  # of the centre and the surrounds in a downmix, ITU-R BS.775-3, annex 4
 
 
@@ -122,7 +124,8 @@ def _policy(asked: ChannelPolicy, layout: Layout) -> str:
     missing = {"centre-only": layout.where("FC") is None, "downmix": not any(layout.speakers)}
     if missing.get(asked):
         raise InvalidOption(
-            f"Option 'channels' cannot be '{asked}': no loudspeakers are known; name them with 'layout'."
+            f"Option 'channels' cannot be '{asked}': the file has no {NEEDED[asked]}; if that is wrong, name its "
+            "loudspeakers with 'layout'."
         )
     if n_channels == 1:
         return "mono"
@@ -144,8 +147,8 @@ def _downmix(layout: Layout) -> Samples:
     for channel, speaker in enumerate(layout.speakers):
         level = 1.0 if speaker in ("FL", "FR") else HALF_POWER
         if speaker != "LFE":
-            matrix[0, channel] = 0.0 if speaker.endswith("R") else level
-            matrix[1, channel] = 0.0 if speaker.endswith("L") else level
+            matrix[0, channel] = 0.0 if speaker in RIGHT else level
+            matrix[1, channel] = 0.0 if speaker in LEFT else level
     return matrix
 
 

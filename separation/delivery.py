@@ -31,7 +31,6 @@ Pair = tuple[Samples, Samples]  # of a mixture [channels, n] and its outputs [ou
 
 SECONDS_DECODED = 30  # of a lossy file, to find out whether it lies where it should
 LARGEST_OFFSET_SECONDS = 0.001  # of a lossy file
-HEADROOM_STEPS = 2  # of the bit depth, kept free of a rescaled peak for the dither
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,13 @@ class Form:
     def is_lossless(self) -> bool:
         return not self.format.lossy
 
+    @property
+    def largest_rounding(self) -> float:
+        """By how much rounding with dither can change a sample: one and a half steps of the bit depth."""
+        return 0.0 if self.bit_depth == "32f" else 1.5 / 2 ** (int(self.bit_depth) - 1)
 
-def find_form(reader: AudioReader, options: DeliveryOptions) -> Form:
+
+def find_form(reader: AudioReader, options: DeliveryOptions, layout: Layout) -> Form:
     """Returns the form of the files; a depth that follows the source is the nearest that the format can hold.
 
     Raises:
@@ -58,7 +62,7 @@ def find_form(reader: AudioReader, options: DeliveryOptions) -> Form:
     format, n_channels = FORMATS[options.format], reader.info.n_channels
     depth = format.depth_for(reader.info.subtype) if options.bit_depth == "same" else options.bit_depth
     depth = "32f" if format.lossy else depth  # before coding
-    format.check(depth, n_channels)
+    format.check(depth, n_channels, layout)
     clip = options.clip if options.clip != "auto" else "none" if depth == "32f" and not format.lossy else "warn"
     if clip == "none" and depth != "32f":
         raise InvalidOption(f"Option 'clip' cannot be 'none' for {depth} bits, which end at full scale; choose 32f.")
@@ -149,15 +153,20 @@ class Delivery:
         return tuple(described)
 
     def _write(self, mixture: Samples, outputs: Samples) -> Samples:
-        """Returns the outputs as their files hold them; the remainder takes up the rounding of the others."""
+        """Returns the outputs as their files hold them; the remainder takes up the rounding of the others.
+
+        What was clipped off another stem does not go into it: that would be heard there.
+        """
         held = np.empty_like(outputs)
-        remainder = self._recipe.remainder
+        remainder, rounding = self._recipe.remainder, self._form.largest_rounding
+        left = mixture
         for index, output in enumerate(outputs):
             if index != remainder:
                 held[index] = self._writers[index].write(output)
+                is_clipped = np.abs(held[index] - output) > rounding
+                left = left - (np.where(is_clipped, output, held[index]) if is_clipped.any() else held[index])
         if remainder is not None:
-            others = [held[index] for index in range(len(held)) if index != remainder]
-            held[remainder] = self._writers[remainder].write(mixture - sum(others, np.zeros_like(mixture)))
+            held[remainder] = self._writers[remainder].write(left)
         return held
 
     def _rescaled(self, pairs: Iterable[Pair], progress: Progress) -> Iterator[Pair]:
@@ -169,11 +178,8 @@ class Delivery:
             for mixture, outputs in pairs:
                 spool.add(np.concatenate([mixture[None], outputs]))
                 peak = max(peak, float(np.abs(outputs).max(initial=0.0)))
-            full = (
-                1.0
-                if self._form.bit_depth == "32f"
-                else 1 - (HEADROOM_STEPS + 1) / 2 ** (int(self._form.bit_depth) - 1)
-            )
+            headroom = self._form.largest_rounding * (len(self._outputs) + 1)  # the remainder takes up the others'
+            full = 1.0 if self._form.bit_depth == "32f" else 1.0 - headroom
             factor = np.float32(min(1.0, full / peak) if peak else 1.0)
             self.rescale_gain_db = 20 * math.log10(factor)
             n_done = 0
@@ -191,7 +197,7 @@ class Delivery:
             sample_rate=self._form.sample_rate,
             bit_depth=self._form.bit_depth if lossless else "lossy",
             n_channels=self._form.n_channels,
-            n_samples=writer.n_written,
+            n_samples=writer.n_held if writer.n_held is not None else writer.n_written,
             n_clipped=writer.n_clipped,
             offset_samples=alignment.offset_samples if lossless else _decoded_offset(writer, alignment),
             loudness=loudness,
@@ -213,7 +219,8 @@ class Delivery:
                 said.append(f"{show(file.path)}: {file.n_clipped} samples are beyond full scale.")
             limit = LARGEST_OFFSET_SECONDS * rate
             if file.offset_samples and (self._form.is_lossless or abs(file.offset_samples) > limit):
-                said.append(f"{show(file.path)} lies {file.offset_samples} samples behind the source.")
+                side = "behind" if file.offset_samples > 0 else "before"
+                said.append(f"{show(file.path)} lies {abs(file.offset_samples)} samples {side} the source.")
         return said
 
 
@@ -250,12 +257,12 @@ def _decoded_offset(writer: AudioWriter, alignment: AlignmentMeter) -> int | Non
 
 def _commit(writers: Sequence[AudioWriter]) -> None:
     """Names all files, or none."""
-    committed: list[AudioWriter] = []
+    begun: list[AudioWriter] = []
     try:
         for writer in writers:
+            begun.append(writer)
             writer.commit()
-            committed.append(writer)
     except BaseException:
-        for writer in committed:
-            writer.path.unlink(missing_ok=True)
+        for writer in begun:
+            writer.take_back()
         raise

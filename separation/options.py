@@ -24,6 +24,9 @@ class ResidualPolicy:
     kind: Literal["project", "file", "into", "none"]
     stem: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.stem}".strip()
+
 
 class SeparationOptions(Options):
     """Options of every separation model; a model's own options extend them."""
@@ -32,7 +35,9 @@ class SeparationOptions(Options):
         (), description="Only these stems; all of the model's by default.", json_schema_extra={"names": "stems"}
     )
     two_stems: str | None = Field(
-        None, description="Deliver this stem and, as no_STEM, everything else.", json_schema_extra={"names": "stems"}
+        None,
+        description="Deliver this stem and, as no_STEM, the sum of the others.",
+        json_schema_extra={"names": "stems"},
     )
     mix: tuple[str, ...] = Field(
         (),

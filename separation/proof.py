@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audio_ml.audio import Samples
 
 SILENCE_DB = -200.0  # a null that is exact
 LARGEST_OFFSET = 8192  # samples
 AUDIBLE_SHARE = 1e-6  # of the strongest bin's power: what lies below has a phase by chance
-LEAST_PEAK = 0.05  # of the whitened correlation, below which two sounds have nothing in common
+LEAST_BANDWIDTH = 0.02  # of all bins, that have to be audible
+LEAST_PEAK = 0.2  # of the whitened correlation, which is 1 for equal sounds
+CLEARLY = 0.7  # of the best peak: when no lag at all reaches that, it is believed instead
 
 
 class NullMeter:
@@ -69,23 +72,34 @@ def offset_samples(reference: Samples, delayed: Samples) -> int | None:
     """Returns by how many samples a sound [n] lags behind a reference [n], by whitened cross-correlation.
 
     Knapp and Carter 1976, "The generalized correlation method for estimation of time delay" (PHAT),
-    over the bins where both have power. None when the two have nothing in common.
+    over the bins where both have power. None when the two have too little in common to tell: a tone or
+    a hum fits itself in many places, and noise fits nowhere.
 
     >>> click = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     >>> offset_samples(click, np.roll(click, 3))
     3
     """
     size = 1 << (len(reference) + len(delayed) - 1).bit_length()
-    first, second = np.fft.rfft(reference, size), np.fft.rfft(delayed, size)
-    cross = second * np.conj(first)
-    audible = (np.abs(first) ** 2 > AUDIBLE_SHARE * np.max(np.abs(first) ** 2)) & (
-        np.abs(second) ** 2 > AUDIBLE_SHARE * np.max(np.abs(second) ** 2)
-    )
-    if not audible.any():
+    first, second = _spectrum(reference, size), _spectrum(delayed, size)
+    audible = _audible(first) & _audible(second)
+    if np.count_nonzero(audible) < LEAST_BANDWIDTH * audible.size:
         return None
+    cross = second * np.conj(first)
     whitened = np.where(audible, cross / np.maximum(np.abs(cross), 1e-30), 0)
     correlation = np.fft.irfft(whitened, size) * (size / 2 / np.count_nonzero(audible))
     reach = min(LARGEST_OFFSET, size // 2 - 1)
     near = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     best = int(np.argmax(near))
-    return best - reach if near[best] > LEAST_PEAK else None
+    if near[best] < LEAST_PEAK:
+        return None
+    return 0 if near[reach] > CLEARLY * near[best] else best - reach
+
+
+def _spectrum(samples: Samples, size: int) -> NDArray[np.complexfloating]:
+    """Returns the spectrum of a windowed block: without the window a tone would leak into every bin."""
+    return np.fft.rfft(samples * np.hanning(len(samples)), size)
+
+
+def _audible(spectrum: NDArray[np.complexfloating]) -> NDArray[np.bool_]:
+    power = np.abs(spectrum) ** 2
+    return np.asarray(power > AUDIBLE_SHARE * power.max(initial=1e-30))

@@ -321,8 +321,8 @@ def test_a_copy_is_at_the_target_and_otherwise_the_same(tmp_path: Path, ending: 
     source, copy = tmp_path / f"song.{ending}", tmp_path / "out" / f"song.{ending}"
     write_audio(source, music(10, 48000, 2), bit_depth=bit_depth)  # type: ignore[arg-type]
     done = normalise_file(source, copy, TARGETS["podcast"])
-    assert measure(copy).integrated_lufs == pytest.approx(-16 - done.gain.held_back_db, abs=0.1)
-    assert known(measure(copy).true_peak_dbtp) <= -1 + 0.01
+    assert measure(copy).loudness.integrated_lufs == pytest.approx(-16 - done.gain.held_back_db, abs=0.1)
+    assert known(measure(copy).loudness.true_peak_dbtp) <= -1 + 0.01
     before, after = AudioReader(source).info, AudioReader(copy).info
     assert (before.sample_rate, before.n_channels, before.n_samples) == (
         after.sample_rate,
@@ -338,7 +338,7 @@ def test_a_file_is_measured_by_the_places_of_its_channels(tmp_path: Path) -> Non
     audio = music(5, 48000, 4)
     write_audio(tmp_path / "quad.flac", audio)  # four channels of FLAC are L R Ls Rs
     expected = measured(audio, channel_mask=0x33).integrated_lufs
-    assert measure(tmp_path / "quad.flac").integrated_lufs == pytest.approx(expected, abs=0.001)
+    assert measure(tmp_path / "quad.flac").loudness.integrated_lufs == pytest.approx(expected, abs=0.001)
     assert measured(audio).integrated_lufs != pytest.approx(expected, abs=0.1)
 
 
@@ -411,7 +411,7 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(command: typer.Typer,
     files = [str(tmp_path / folder / "a.wav") for folder in ("one", "two")]
     shown = CliRunner().invoke(command, [*files, "--target", "-20", "-o", str(tmp_path / "out"), "--overwrite"])
     assert getattr(shown.exception, "exit_code", None) == 7
-    assert measure(tmp_path / "out" / "a.wav").integrated_lufs == pytest.approx(-20, abs=0.1)
+    assert measure(tmp_path / "out" / "a.wav").loudness.integrated_lufs == pytest.approx(-20, abs=0.1)
 
 
 def test_the_command_tells_what_the_ceiling_held_back(command: typer.Typer, tmp_path: Path) -> None:

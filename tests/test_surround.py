@@ -43,6 +43,8 @@ def plan(n_channels: int, mask: int | None = None, tracks: tuple[str, ...] = (),
         (plan(4, mask=0x33), "per-pair", ((0, 1), (2, 3)), ()),
         (plan(6, tracks=("Boom", "Lav1", "Lav2", "Lav3", "MixL", "MixR")), "each", tuple((c,) for c in range(6)), ()),
         (plan(6, tracks=("L", "C", "R", "Ls", "Rs", "LFE")), "per-pair", ((0, 2), (1,), (3, 4)), (5,)),
+        (plan(2, tracks=("Boom", "Lav 1")), "each", ((0,), (1,)), ()),
+        (plan(2, tracks=("Mix L", "Mix R")), "stereo", ((0, 1),), ()),
         (plan(3, mask=0xB), "per-pair", ((0, 1),), (2,)),
         (plan(32), "each", tuple((c,) for c in range(32)), ()),
     ],
@@ -94,6 +96,28 @@ def test_a_downmix_shares_out_each_channel_alike(loader: ModelLoader) -> None:
     stems = separation.separate(mixture, model=FAKE, options={"channels": "downmix"}, loader=loader).stems
     for channel in (0, 1, 2, 4, 5):  # the fake's stems have equal power, so each takes half
         np.testing.assert_allclose(stems["share"].samples[channel], mixture.samples[channel] / 2, atol=1e-5)
+
+
+def test_the_downmix_is_that_of_the_standard() -> None:
+    """ITU-R BS.775: centre and surrounds 3 dB down, no LFE."""
+    matrix = plan(8, channels="downmix").downmix
+    half = 0.5**0.5
+    np.testing.assert_allclose(
+        matrix, [[1, 0, half, 0, half, 0, half, 0], [0, 1, half, 0, 0, half, 0, half]], atol=1e-6
+    )
+    wide = plan(6, channels="downmix", layout="L,R,C,LFE,Lc,Rc").downmix
+    np.testing.assert_allclose(wide, [[1, 0, half, 0, half, 0], [0, 1, half, 0, 0, half]], atol=1e-6)
+
+
+def test_mono_is_the_mean_of_what_a_stereo_model_says() -> None:
+    made = plan(1)
+    np.testing.assert_array_equal(made.place(np.array([[[1.0], [3.0]]], np.float32)), [[[2.0]]])
+
+
+def test_nothing_is_lost_when_the_residual_is_dropped(loader: ModelLoader) -> None:
+    mixture = noise(0.5, 16000, 6)
+    stems = separation.separate(mixture, model=FAKE, options={"residual": "none"}, loader=loader).stems
+    np.testing.assert_array_equal(stems["rest"].samples[LFE], mixture.samples[LFE])
 
 
 @pytest.mark.weights

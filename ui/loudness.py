@@ -30,9 +30,11 @@ class _Row:
     loudness: Loudness
     gain: Gain | None = None
     copy: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         described: dict[str, Any] = {"source": os.fspath(self.source), "loudness": asdict(self.loudness)}
+        described["warnings"] = self.warnings
         if self.gain is not None:
             described["gain"] = asdict(self.gain)
         if self.copy is not None:
@@ -60,6 +62,8 @@ def loudness(
         for path in files:
             try:
                 rows.append(_handle(path, wanted, out_dir, overwrite, rows, quiet or as_json))
+                for warning in rows[-1].warnings:
+                    print(f"audio-ml: {warning}", file=sys.stderr)
             except Cancelled:
                 raise
             except AudioMLError as error:
@@ -81,13 +85,14 @@ def _handle(
     """Measures a file, and writes its copy if there is a folder for it."""
     with shown_progress(show(path.name), silent) as progress:
         if target is None or out_dir is None:
-            measured = measure(path, progress=progress)
-            return _Row(path, measured, None if target is None else gain_to(target, measured))
+            found = measure(path, progress=progress)
+            gain = None if target is None else gain_to(target, found.loudness)
+            return _Row(path, found.loudness, gain, None, found.warnings)
         copy = out_dir / (path.name if path.suffix.lstrip(".").lower() in FORMATS else f"{path.stem}.wav")
         if copy in [row.copy for row in done]:
             raise OutputExists(f"{show(copy)} was written for an earlier file of this call: rename {show(path)}.")
         written = normalise_file(path, copy, target, overwrite=overwrite, progress=progress)
-        return _Row(path, written.source_loudness, written.gain, written.path)
+        return _Row(path, written.source_loudness, written.gain, written.path, written.warnings)
 
 
 def _raise_failures(failures: list[tuple[Path, AudioMLError]], n_files: int) -> None:

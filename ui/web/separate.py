@@ -121,6 +121,7 @@ class SeparateTab:
     def _separate(self, values: Mapping[Any, Any], session: str) -> Iterator[dict[Any, Any]]:
         """Runs a job for a session, yielding what changes on the page."""
         source, model = values[self._source], values[self._model]
+        folders = [Path(source).parent] if source else []
         yield self._show_running(ProgressState("starting", 0.0))
         try:
             if source is None:
@@ -140,11 +141,11 @@ class SeparateTab:
                 return Delivered(report, _pack(report, folder, progress))
 
             job: Job[Delivered] = self._sessions.start(session, work)
+            folders.append(job.folder)
             while not job.finished(within_seconds=POLL_SECONDS):
                 yield {self._status: _progress(job.state)}
-            yield self._show_result(job.result(), [Path(source).parent, job.folder])
+            yield self._show_result(job.result(), folders)
         except AudioMLError as error:
-            folders = [Path(source).parent] if source else []
             yield self._show_idle(_line(_without_folders(str(error), folders), role="alert"))
         except Exception:
             yield self._show_idle(_line("This is a mistake of ours; the server's output says where.", role="alert"))
@@ -238,5 +239,5 @@ def _in_words(report: SeparationReport, folders: Sequence[Path]) -> str:
 def _without_folders(text: str, folders: Sequence[Path]) -> str:
     """Leaves only the names of files in a message: the server's folders mean nothing to who reads the page."""
     for folder in folders:
-        text = text.replace(f"{folder}{os.sep}", "")
+        text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), "the server")
     return text
