@@ -8,8 +8,6 @@ Without a song it takes the example that can be fetched by name.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -26,14 +24,13 @@ from bench import (
     delivery_soak,
     delivery_sources,
     machine,
+    results,
     songs,
 )
 from bench.delivery_report import Findings
 from bench.measure import CommandFailed
 from bench.reference import Reference, ReferenceUnavailable, default_work_folder, reference
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "bench" / "results"
 SOAK_SECONDS = 2.0
 
 
@@ -47,7 +44,7 @@ def main() -> None:
             findings = _measure(arguments, spleeter)
     except (ReferenceUnavailable, CommandFailed, AudioMLError) as error:
         sys.exit(str(error))
-    _write(arguments.output, delivery_report.render(head, findings), findings)
+    results.write(arguments.output, delivery_report.render(head, findings), findings)
 
 
 def _arguments() -> argparse.Namespace:
@@ -58,52 +55,36 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help="also two hours, and more than 4 GiB: 14 GB of disk")
     parser.add_argument("--reference-python", type=Path, metavar="PATH", help="an interpreter that has Spleeter")
     parser.add_argument("--work", type=Path, default=default_work_folder(), metavar="DIR", help="for large files")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "bench-delivery.md", metavar="FILE")
+    parser.add_argument(
+        "--output", type=Path, default=results.REPOSITORY / "docs" / "bench-delivery.md", metavar="FILE"
+    )
     return parser.parse_args()
 
 
 def _measure(arguments: argparse.Namespace, spleeter: Reference) -> Findings:
     (song,) = songs.find([arguments.song] if arguments.song else [])
-    _say("a reel, with all that it carries")
+    results.say("a reel, with all that it carries")
     reel = delivery_identity.reel(song, spleeter, arguments.runs)
-    _say("5.1 with the voice in the centre")
+    results.say("5.1 with the voice in the centre")
     surround = delivery_identity.surround(song, arguments.voice, spleeter, arguments.runs)
-    _say("stems that add up, by rate and depth")
+    results.say("stems that add up, by rate and depth")
     nulls = list(delivery_null.measure(song))
-    _say("lossy formats")
+    results.say("lossy formats")
     lags = list(delivery_lossy.measure(song))
-    _say("a hundred jobs")
+    results.say("a hundred jobs")
     with tempfile.TemporaryDirectory() as folder:
         short = delivery_sources.write_reel(Path(folder) / "short.wav", song, SOAK_SECONDS)
         soak = delivery_soak.measure(short, SOAK_SECONDS)
-    _say("what the report costs")
+    results.say("what the report costs")
     cost = delivery_meters.measure(song)
     long_files, large = {}, None
     if arguments.long:
-        _say("two hours")
+        results.say("two hours")
         long_files = delivery_long.long_files(song, arguments.work)
-        _say("more than 4 GiB")
+        results.say("more than 4 GiB")
         large = delivery_long.large_file(song, arguments.work)
     is_recorded = arguments.voice is not None
     return Findings(song, is_recorded, reel, surround, nulls, lags, soak, cost, long_files, large)
-
-
-def _write(output: Path, report: str, findings: Findings) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(report, encoding="utf-8")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    raw = json.dumps(dataclasses.asdict(findings), indent=2, default=_name)
-    (RESULTS / f"{output.stem}.json").write_text(raw, encoding="utf-8")
-    print(report)
-
-
-def _name(path: Path) -> str:
-    """Keeps the folders of a machine out of results."""
-    return path.name
-
-
-def _say(stage: str) -> None:
-    print(f"... {stage}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,23 +8,17 @@ Without a song it takes the example that can be fetched by name.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from audio_ml import catalogue
 from audio_ml.errors import AudioMLError
 from audio_ml.weights import WeightStore
-from bench import agreement, machine, processes, roofline, separation_report, songs, stored_reference
+from bench import agreement, machine, processes, results, roofline, separation_report, songs, stored_reference
 from bench.measure import CommandFailed
 from bench.reference import MODEL, Reference, ReferenceUnavailable, default_work_folder, reference
 from bench.separation_report import Findings
 from separation.engines.spleeter import SAMPLE_RATE
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "bench" / "results"
 
 
 def main() -> None:
@@ -39,7 +33,7 @@ def main() -> None:
             findings = _measure(arguments, spleeter)
     except (ReferenceUnavailable, CommandFailed, AudioMLError) as error:
         sys.exit(str(error))
-    _write(arguments.output, separation_report.render(head, findings), findings)
+    results.write(arguments.output, separation_report.render(head, findings), findings)
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,7 +43,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help="also files of ten minutes and two hours, made for it")
     parser.add_argument("--reference-python", type=Path, metavar="PATH", help="an interpreter that has Spleeter")
     parser.add_argument("--work", type=Path, default=default_work_folder(), metavar="DIR", help="for large files")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "bench-separation.md", metavar="FILE")
+    parser.add_argument(
+        "--output", type=Path, default=results.REPOSITORY / "docs" / "bench-separation.md", metavar="FILE"
+    )
     parser.add_argument("--write-reference", action="store_true", help="only write tests/data/spleeter_reference.npz")
     return parser.parse_args()
 
@@ -61,38 +57,20 @@ def _measure(arguments: argparse.Namespace, spleeter: Reference) -> Findings:
     longest = max(chosen, key=lambda song: song.duration_seconds)
     comparisons = []
     for song in chosen:
-        _say(f"{song.label}: {arguments.runs} runs of each, in turn")
+        results.say(f"{song.label}: {arguments.runs} runs of each, in turn")
         comparisons.append(processes.compare(song, spleeter, arguments.runs))
-    _say("first run, with an empty cache")
+    results.say("first run, with an empty cache")
     first = processes.first_run(longest)
     helps = processes.help_runs()
     long_files = {}
     if arguments.long:
-        _say("long files")
+        results.say("long files")
         long_files = processes.long_files(longest, arguments.work)
-    _say("the networks alone")
+    results.say("the networks alone")
     bound = roofline.measure(round(longest.duration_seconds * SAMPLE_RATE))
-    _say("agreement")
+    results.say("agreement")
     agreements = list(agreement.measure(chosen, spleeter))
     return Findings(comparisons, longest, first, helps, long_files, bound, agreements)
-
-
-def _write(output: Path, report: str, findings: Findings) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(report, encoding="utf-8")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    raw: dict[str, Any] = dataclasses.asdict(findings)
-    (RESULTS / f"{output.stem}.json").write_text(json.dumps(raw, indent=2, default=_name), encoding="utf-8")
-    print(report)
-
-
-def _name(path: Path) -> str:
-    """Keeps the folders of a machine out of results."""
-    return path.name
-
-
-def _say(stage: str) -> None:
-    print(f"... {stage}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

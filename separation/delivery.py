@@ -73,7 +73,7 @@ def find_form(reader: AudioReader, options: DeliveryOptions, layout: Layout) -> 
 class Delivery:
     """Writes the outputs of a job, one file each, and measures them on the way.
 
-    All files get their names in `commit`, or none does.
+    All files get their names in `finish`, or none does.
     """
 
     def __init__(

@@ -209,7 +209,9 @@ def test_an_option_reaches_the_work(open_page: OpenPage, tmp_path: Path) -> None
     page.get_by_label("vocals", exact=True).check()
     page.get_by_label("Duration (s)").fill("1.5")
     page.get_by_role("button", name="Advanced").click()
-    page.get_by_role("checkbox", name="Exact").check()  # which the default of the residual would contradict, were it given
+    page.get_by_role(
+        "checkbox", name="Exact"
+    ).check()  # which the default of the residual would contradict, were it given
     separate(page, source)
     expect(page.get_by_text("66150 samples at 44100 Hz")).to_be_visible(timeout=WORK_MS)
     expect(page.get_by_text("is not the whole mixture")).to_be_visible()
