@@ -266,7 +266,7 @@ def _hash(path: str | os.PathLike[str], progress: Progress) -> str:
 
 def _chosen(job: _Job) -> dict[str, Any]:
     """Returns every option as it takes effect."""
-    chosen = job.options.model_dump(mode="json") | job.delivery.model_dump(mode="json")
+    chosen = job.options.model_dump(mode="json") | job.delivery.model_dump(mode="json", exclude={"overwrite"})
     in_effect = {"residual": str(job.options.residual_policy), "channels": job.plan.policy, "clip": job.form.clip}
     return chosen | in_effect
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batches import FAKE_REQUEST, SlowEngine, age, files_below, make_reels, run, state_of
 from fake_engine import FAKE, FakeEngine
 from signals import noise
 
@@ -39,44 +39,13 @@ from ui.console import ProgressDisplay
 from ui.items import Item, find_items, is_batch
 from ui.watch import Watch
 
-FAKE_REQUEST = Request(FAKE)
-
 
 @pytest.fixture
 def reels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of two reels, one in a folder of its own, and things that are no reels; it is in the current folder."""
+    """A folder of two reels in the current folder."""
     monkeypatch.chdir(tmp_path)
-    for seed, name in enumerate(("reels/a.wav", "reels/day/b.WAV", "reels/.hidden/c.wav", "reels/._a.wav")):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        write_audio(tmp_path / "x.wav", noise(0.5, seed=seed))
-        Path("x.wav").rename(name)
-    for name in ("reels/notes.txt", "reels/README"):
-        Path(name).write_text("no sound")
+    make_reels(tmp_path)
     return Path("reels")
-
-
-def run(
-    out_dir: Path, *paths: Path, request: Request = FAKE_REQUEST, jobs: int = 1, report: list[Outcome] | None = None
-) -> dict[str, str]:
-    """Runs a batch with a state and returns what came of each item."""
-    with BatchState(out_dir) as state:
-        items = find_items(paths, out_dir, is_output=state.is_output)
-        outcomes = list(Batch(request, ModelLoader("cpu"), jobs=jobs, state=state).run(items))
-    if report is not None:
-        report.extend(outcomes)
-    return {Path(outcome.item.name).as_posix(): outcome.status for outcome in outcomes}
-
-
-def files_below(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*") if path.suffix == ".wav"
-    }
-
-
-def age(path: Path) -> None:
-    """Makes a file look a minute older, as another program's copy of it would."""
-    status = path.stat()
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 60_000_000_000))
 
 
 class TestItems:
@@ -280,25 +249,17 @@ class TestState:
             run(Path("out"), reels)
         assert set(run(Path("out"), reels).values()) == {"done"}
 
-    def test_the_state_is_written_after_every_item(self, reels: Path) -> None:
-        with BatchState(Path("out")) as state:
-            batch = Batch(FAKE_REQUEST, ModelLoader("cpu"), state=state)
-            for n_done, _ in enumerate(batch.run(find_items([reels], Path("out"))), start=1):
-                assert len(state_of(Path("out"))["done"]) == n_done
-        assert not list(Path("out").glob(".*.part"))
+    def test_two_sets_of_stems_take_turns(self, reels: Path) -> None:
+        few = replace(FAKE_REQUEST, options={"stems": ["share"]})
+        for request in (FAKE_REQUEST, few, FAKE_REQUEST, few):
+            assert set(run(Path("out"), reels, request=request).values()) == {"done"}, "all of these files are its own"
+        assert set(run(Path("out"), reels, request=few).values()) == {"skipped"}
 
-
-def state_of(out_dir: Path) -> dict[str, list[dict[str, dict[str, int]]]]:
-    content: dict[str, list[dict[str, dict[str, int]]]] = json.loads((out_dir / STATE_NAME).read_text())
-    return content
-
-
-class SlowEngine(FakeEngine):
-    """Takes its time."""
-
-    def separate(self, *arguments: object) -> np.ndarray:
-        time.sleep(0.02)
-        return super().separate(*arguments)  # type: ignore[arg-type]
+    def test_stems_that_another_source_has_replaced_are_made_again(self, reels: Path) -> None:
+        run(Path("out"), reels / "a.wav")
+        write_audio(Path("other/a.wav"), noise(0.5, seed=5))
+        run(Path("out"), Path("other"), request=replace(FAKE_REQUEST, delivery={"overwrite": True}))
+        assert run(Path("out"), reels / "a.wav") == {"a.wav": "failed"}, "the other's stems are there, of the same size"
 
 
 class TestBatch:
@@ -408,15 +369,6 @@ class TestBatch:
             assert next(outcomes).item.name == "0.wav"
             began = time.monotonic()
         assert time.monotonic() - began < 5 and [item.name for item in batch.stopped] == ["1.wav"]
-
-    def test_a_mistake_of_ours_is_not_taken_for_a_bad_file(self, tmp_path: Path) -> None:
-        def broken(*_: object) -> FakeEngine:
-            raise ZeroDivisionError
-
-        write_audio(tmp_path / "a.wav", noise(0.1))
-        batch = Batch(Request(replace(FAKE, engine=broken)), ModelLoader("cpu"))
-        with pytest.raises(ZeroDivisionError):
-            list(batch.run(find_items([tmp_path / "a.wav"], tmp_path / "out")))
 
 
 class TestWatch:
@@ -558,7 +510,7 @@ class TestCommandLine:
         wait_for_line(running, "Looking for new files")
         write_audio(tmp_path / "in/day/a.wav", noise(1))
         deadline = time.monotonic() + 60
-        while not (tmp_path / "out" / STATE_NAME).exists():
+        while not ((tmp_path / "out" / STATE_NAME).exists() and state_of(tmp_path / "out")["done"]):
             assert time.monotonic() < deadline and running.poll() is None
             time.sleep(0.1)
         running.send_signal(signal.SIGINT)

@@ -61,6 +61,20 @@ def test_quiet_and_json_print_only_what_they_say(run_cli: Cli, song: Path, tmp_p
     assert json.loads(as_json.stdout)["reports"][0]["n_samples"] == 144000 and as_json.stderr == ""
 
 
+def test_quiet_keeps_back_no_warning(run_cli: Cli, tmp_path: Path) -> None:
+    write_audio(tmp_path / "x.wav", noise(1, 96000))
+    ran = run_cli("separate", tmp_path / "x.wav", "-o", tmp_path / "out", "--format", "mp3", "--quiet")
+    assert ran.stdout == "" and "cannot hold the 96000 Hz" in ran.stderr
+    assert "nothing but warnings and errors" in " ".join(run_cli("separate", "--help").stdout.split())
+
+
+def test_a_report_never_replaces_the_source(run_cli: Cli, song: Path, tmp_path: Path) -> None:
+    before = song.read_bytes()
+    ran = run_cli("separate", song, "-o", tmp_path / "so", "--overwrite", "--report-file", song)
+    assert ran.returncode == 6 and "another name" in ran.stderr
+    assert song.read_bytes() == before and not (tmp_path / "so").exists()
+
+
 def test_every_flag_has_its_effect(run_cli: Cli, song: Path, tmp_path: Path) -> None:
     ran = run_cli(
         *("separate", song, "-o", tmp_path, "-m", "spleeter:2stems", "--format", "flac", "--bit-depth", "16"),

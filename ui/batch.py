@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -68,12 +69,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an item: the `report` of one that is done, the `error` of one that failed."""
+    """What came of an item: the `report` of one that is done, the `error` of one that failed.
+
+    An error that nobody foresaw has its `trace`.
+    """
 
     item: Item
     status: Literal["done", "skipped", "failed"]
     report: SeparationReport | None = None
     error: AudioMLError | None = None
+    trace: str | None = None
 
 
 class Batch:
@@ -110,13 +115,14 @@ class Batch:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """What came of every item so far; of one that was tried again, the newest."""
+        """What came of every item so far, that which ended the batch included; of one tried again, the newest."""
         return list(self._outcomes.values())
 
     def run(self, items: Iterable[Item | None]) -> Generator[Outcome, None, None]:
         """Yields the outcome of every item as it ends; a None among the items means that none is ready yet.
 
-        Closing the generator, or an error in it, stops the items under way.
+        Closing the generator, or an error in it, stops the items under way and waits for their end. An error
+        that nobody foresaw fails its item only.
 
         Raises:
             AudioMLError: what would fail every item (no weights, a full disk), or a state that cannot be written.
@@ -133,6 +139,7 @@ class Batch:
                 yield from _ended(running, n_left=0)
             finally:
                 self.cancel()
+                _settle(running)
 
     def cancel(self) -> None:
         """Stops the items under way, each within a segment; from any thread."""
@@ -161,12 +168,16 @@ class Batch:
         except Cancelled:
             self.stopped.append(item)
             raise
-        except FAILS_EVERY_ITEM:
+        except FAILS_EVERY_ITEM as error:
+            self._outcomes[item.source] = _failed(item, error)
             raise
         except AudioMLError as error:
-            outcome = Outcome(item, "failed", error=type(error)(str(error)))  # no traceback: it holds buffers
-        self._note(outcome, stamp)
+            outcome = _failed(item, error)
+        except Exception as error:  # one file that finds a mistake of ours is no reason to leave the others undone
+            told = " ".join(f"{show(item.source)}: unexpected {type(error).__name__}: {error}".split())
+            outcome = _failed(item, AudioMLError(told), traceback.format_exc())
         self._outcomes[item.source] = outcome
+        self._note(outcome, stamp)
         return outcome
 
     def _attempt(self, item: Item, targets: Collection[Path], rival: Path | None) -> Outcome:
@@ -181,7 +192,8 @@ class Batch:
             if self._state.is_done(item.source, self._request.described, targets):
                 return Outcome(item, "skipped")
             may_replace = self._state.may_replace(item.source, targets)
-        with self._cancellable(item) as progress:
+        begun = self._state.begun(item.source, targets) if self._state is not None else nullcontext()
+        with begun, self._cancellable(item) as progress:
             report = separation.separate_file(
                 item.source,
                 item.folder,
@@ -215,6 +227,20 @@ class Batch:
             return
         outputs = [Path(file.path) for file in report.files]
         self._state.note_done(source, stamp, report.provenance.source_sha256, self._request.described, outputs)
+
+
+def _failed(item: Item, error: AudioMLError, trace: str | None = None) -> Outcome:
+    return Outcome(item, "failed", error=type(error)(str(error)), trace=trace)  # the error's own trace holds buffers
+
+
+def _settle(running: set[Future[Outcome]]) -> None:
+    """Waits for the end of all items: what came of them is not known before, however often Ctrl-C is pressed."""
+    while True:
+        try:
+            wait(running)
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def _ended(running: set[Future[Outcome]], n_left: int) -> Iterator[Outcome]:

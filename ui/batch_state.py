@@ -1,32 +1,40 @@
 """The record of a batch, kept in its output folder: what a second run need not do again, and which files are its own.
 
-The file is JSON, replaced atomically after every item. Paths in it are relative to its folder, so
-sources and stems may move together.
+The file is JSON and replaced atomically. Between two writings a journal beside it takes what happens, so
+that a long record costs little and a kill forgets nothing. Paths in both are relative to their folder, so sources and
+stems may move together.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import os
+import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from audio_ml.errors import DiskFull, InvalidInput, OutputError, OutputUnwritable
+from audio_ml.errors import InvalidInput, OutputError, OutputUnwritable
 from audio_ml.hashing import file_sha256
 from audio_ml.streams import show
+from ui.journal import Journal, replace_text
 
 STATE_NAME = "audio-ml-batch.json"
 LOCK_NAME = ".audio-ml-batch.lock"
+JOURNAL_NAME = ".audio-ml-batch.journal"
 FORMAT = "audio-ml batch"
 VERSION = 1
 MTIME_TOLERANCE_NS = 2_000_000_000  # what FAT and some servers round the time of a file to
+LARGEST_SHARE_OF_TIME = 0.02  # that goes into writing the file as a whole
+LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.part(\.[a-z0-9]+)?")  # the names of `AudioWriter` and of its spool
 
 Described = Mapping[str, Any]
 
@@ -61,11 +69,22 @@ class Done:
     stamp: Stamp
     sha256: str
     request: str
-    outputs: Mapping[str, Stamp]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A file that a batch wrote: what it was made of, and its stamp then."""
+
+    source: str
+    stamp: Stamp
 
 
 class BatchState:
     """The state of the batches of one output folder; as a context manager it keeps a second batch out.
+
+    Entered after a run that was killed, it removes the half-written files which that run left. A batch that came
+    to nothing leaves neither files nor folders.
 
     Raises:
         InvalidInput: when the file is damaged or from a newer version.
@@ -80,27 +99,40 @@ class BatchState:
     def __init__(self, folder: Path) -> None:
         self.path = folder / STATE_NAME
         self._folder = folder.absolute()
+        self._journal = Journal(self._folder / JOURNAL_NAME)
         self._lock = threading.Lock()
         self._release: Callable[[], None] = lambda: None
+        self._made_folders: list[Path] = []
         self._done: dict[str, list[Done]] = {}
-        self._outputs: set[str] = set()
+        self._own: dict[str, Own] = {}
+        self._begun: dict[str, dict[str, bool]] = {}  # by source: the targets, and whether what appears there is ours
         self._failed: dict[str, str] = {}
         self._requests: dict[str, Described] = {}
         self._reports: dict[str, dict[str, Stamp]] = {}  # of each request, by path
+        self._is_saved = True
+        self._next_write = 0.0
 
     def __enter__(self) -> BatchState:
         self._acquire()
         try:
             self._read()
+            self._recover()
         except BaseException:
-            self._release()
+            self._leave()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release()
+        try:
+            if not self._is_saved:
+                self._write()
+        except OutputError:
+            if error is None:
+                raise  # otherwise the error under way is the one to tell: the journal has it all
+        finally:
+            self._leave()
 
     def is_done(self, source: Path, request: Described, targets: Iterable[Path]) -> bool:
         """Tells whether a source was separated as is asked, has not changed since, and has all its outputs.
@@ -111,12 +143,14 @@ class BatchState:
         with self._lock:
             rows = self._done.get(self._relative(source), [])
             found = next((row for row in rows if wanted <= set(row.outputs)), None)
+            own = {path: self._own[path] for path in found.outputs} if found else {}
         stamp = Stamp.of(source)
         if found is None or stamp is None or found.request != _key(request) or found.stamp.size != stamp.size:
             return False
-        outputs = {self._folder / path: written for path, written in found.outputs.items()}
-        if any(not path.is_file() or path.stat().st_size != written.size for path, written in outputs.items()):
-            return False
+        for path, written in own.items():
+            now = Stamp.of(self._folder / path)
+            if now is None or now.size != written.stamp.size or written.source != found.source:
+                return False
         if found.stamp == stamp:
             return True
         try:
@@ -124,41 +158,48 @@ class BatchState:
                 return False
         except OSError:  # whoever separates it finds the words for that
             return False
-        with self._lock:
-            self._replace(dataclasses.replace(found, stamp=stamp))  # so that the next run need not hash it
-            self._write()
+        outputs = {path: written.stamp for path, written in own.items()}
+        self._save_done(dataclasses.replace(found, stamp=stamp), outputs)  # so that the next run need not hash it
         return True
 
     def may_replace(self, source: Path, targets: Iterable[Path]) -> bool:
         """Tells whether there are targets that exist, and each of these was made of this source and not changed."""
         there = [target for target in targets if os.path.lexists(target)]
-        with self._lock:
-            rows = self._done.get(self._relative(source), [])
-            own = {path: stamp for row in rows for path, stamp in row.outputs.items()}
-        stamps = [own.get(self._relative(target)) for target in there]
-        return bool(there) and all(
-            stamp is not None and stamp.is_kept_by(target) for stamp, target in zip(stamps, there, strict=True)
-        )
+        return bool(there) and all(self._is_own(source, target) for target in there)
 
     def is_output(self, path: Path) -> bool:
         """Tells whether a file was written by a batch of this folder, so that it is nobody's source."""
         with self._lock:
-            return self._relative(path) in self._outputs
+            return self._relative(path) in self._own
+
+    @contextmanager
+    def begun(self, source: Path, targets: Collection[Path]) -> Iterator[None]:
+        """Remembers a source as under way until it is noted as done or failed, or the block raises.
+
+        Should the run be killed meanwhile, what it left half-written is known, and so are the files that it finished:
+        those whose names were free, or our own, before.
+        """
+        are_ours = {
+            self._relative(target): not os.path.lexists(target) or self._is_own(source, target) for target in targets
+        }
+        self._save("begun", self._relative(source), are_ours)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._begun.pop(self._relative(source), None)
+                self._is_saved = False
+            raise
 
     def note_done(self, source: Path, stamp: Stamp, sha256: str, request: Described, outputs: Iterable[Path]) -> None:
         """Remembers that a source, which had this stamp before it was read, is separated."""
         written = {self._relative(path): now for path in outputs if (now := Stamp.of(path)) is not None}
-        with self._lock:
-            self._requests[_key(request)] = request
-            self._replace(Done(self._relative(source), stamp, sha256, _key(request), written))
-            self._failed.pop(self._relative(source), None)
-            self._write()
+        self._add_request(request)
+        self._save_done(Done(self._relative(source), stamp, sha256, _key(request), tuple(written)), written)
 
     def note_failed(self, source: Path, error: str) -> None:
         """Remembers why a source failed, for who reads the file: it is tried again all the same."""
-        with self._lock:
-            self._failed[self._relative(source)] = error
-            self._write()
+        self._save("failed", self._relative(source), error)
 
     def owns_report(self, path: Path, request: Described) -> bool:
         """Tells whether a report is that of an earlier run of the same request, unchanged."""
@@ -168,17 +209,70 @@ class BatchState:
     def note_report(self, path: Path, request: Described) -> None:
         """Remembers a report, which the next run of the request may go on with."""
         stamp = Stamp.of(path)
+        self._add_request(request)
         with self._lock:
-            self._requests[_key(request)] = request
             self._reports[_key(request)] = {self._relative(path): stamp} if stamp else {}
             self._write()
 
-    def _replace(self, done: Done) -> None:
-        """Adds a row in place of those whose files it has written anew."""
-        former = self._done.get(done.source, [])
-        kept = [row for row in former if set(row.outputs).isdisjoint(done.outputs)]
-        self._done[done.source] = [*kept, done]
-        self._outputs.update(done.outputs)
+    def stems_beside_sources(self) -> frozenset[Path]:
+        """Returns the files that batches wrote into this folder, if some of their sources are in it, too."""
+        self._read()
+        if all(Path(own.source).is_absolute() or own.source.startswith("../") for own in self._own.values()):
+            return frozenset()
+        return frozenset(self._folder / path for path in self._own)
+
+    def _is_own(self, source: Path, target: Path) -> bool:
+        with self._lock:
+            own = self._own.get(self._relative(target))
+        return own is not None and own.source == self._relative(source) and own.stamp.is_kept_by(target)
+
+    def _add_request(self, request: Described) -> None:
+        with self._lock:
+            if _key(request) not in self._requests:
+                self._requests[_key(request)] = request
+                self._next_write = 0.0  # the journal does not hold it
+
+    def _save_done(self, row: Done, written: Mapping[str, Stamp]) -> None:
+        self._save("done", row.source, {"row": dataclasses.asdict(row), "written": _plain(written)})
+
+    def _save(self, kind: str, source: str, content: Any) -> None:
+        """Takes an event in; it is on the disk before this returns."""
+        with self._lock:
+            self._apply(kind, source, content)
+            self._is_saved = False
+            if time.monotonic() >= self._next_write:
+                self._write()
+            else:
+                self._journal.add([kind, source, content])
+
+    def _apply(self, kind: str, source: str, content: Any) -> None:
+        if kind == "begun":
+            self._begun[source] = dict(content)
+            return
+        self._begun.pop(source, None)
+        if kind == "failed":
+            self._failed[source] = str(content)
+            return
+        self._failed.pop(source, None)
+        self._take(source, _stamps(content["written"]))
+        self._done[source].append(_done(content["row"]))
+
+    def _take(self, source: str, written: Mapping[str, Stamp]) -> None:
+        """Makes files our own, and forgets the rows that told of what they were before."""
+        rows = self._done.get(source, [])
+        self._done[source] = [row for row in rows if written.keys().isdisjoint(row.outputs)]
+        self._own.update({path: Own(source, stamp) for path, stamp in written.items()})
+
+    def _recover(self) -> None:
+        """Sees to what a run that was killed has left."""
+        for source, are_ours in self._begun.items():
+            for folder in {(self._folder / target).parent for target in are_ours}:
+                _remove_leftovers(folder)
+            there = {target: Stamp.of(self._folder / target) for target, is_ours in are_ours.items() if is_ours}
+            known = {target: own.stamp for target in there if (own := self._own.get(target))}
+            self._take(source, {path: now for path, now in there.items() if now and now != known.get(path)})
+            self._is_saved = False
+        self._begun.clear()
 
     def _relative(self, path: Path) -> str:
         try:
@@ -189,8 +283,11 @@ class BatchState:
     def _acquire(self) -> None:
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self._folder / LOCK_NAME)
+        lock = FileLock(self._folder / LOCK_NAME, thread_local=False)  # whichever thread ends the batch
         try:
+            self._made_folders = [
+                folder for folder in (self._folder, *self._folder.parents) if not os.path.lexists(folder)
+            ]
             self._folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
@@ -201,20 +298,24 @@ class BatchState:
             raise OutputUnwritable(f"{show(self._folder)} cannot be written to: {error.strerror}.") from error
         self._release = lock.release
 
+    def _leave(self) -> None:
+        """Lets the next batch in; where there is nothing to remember, the lock and the folders made for it go."""
+        is_needed = os.path.lexists(self.path)
+        if not is_needed:
+            with contextlib.suppress(OSError):  # Windows removes it with the release
+                (self._folder / LOCK_NAME).unlink(missing_ok=True)
+        self._release()
+        with contextlib.suppress(OSError):  # something else is in one of them
+            for folder in [] if is_needed else self._made_folders:
+                folder.rmdir()
+
     def _read(self) -> None:
         try:
-            content = json.loads(self.path.read_text(encoding="ascii"))
-            if content["format"] != FORMAT:
-                raise ValueError(content["format"])
-            if content["version"] > VERSION:
-                raise InvalidInput(f"{show(self.path)} was written by a newer audio-ml: use that one here.")
-            for row in content["done"]:
-                self._replace(_done(row))
-            self._failed = {str(source): str(error) for source, error in content["failed"].items()}
-            self._requests = dict(content["requests"])
-            self._reports = {str(key): _stamps(report) for key, report in content["reports"].items()}
-        except FileNotFoundError:
-            return
+            with contextlib.suppress(FileNotFoundError):
+                self._take_in(json.loads(self.path.read_text(encoding="ascii")))
+            for kind, source, content in self._journal.events():
+                self._apply(kind, source, content)
+                self._is_saved = False
         except OSError as error:
             raise InvalidInput(f"{show(self.path)} cannot be read: {error.strerror}.") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -223,28 +324,48 @@ class BatchState:
                 "remove it: stems that are there are then kept, and their files fail unless --overwrite is given."
             ) from error
 
+    def _take_in(self, content: Mapping[str, Any]) -> None:
+        if content["format"] != FORMAT:
+            raise ValueError(content["format"])
+        if content["version"] > VERSION:
+            raise InvalidInput(f"{show(self.path)} was written by a newer audio-ml: use that one here.")
+        self._own = {path: Own(str(own["source"]), _stamp(own["stamp"])) for path, own in content["own"].items()}
+        for row in map(_done, content["done"]):
+            if not self._own.keys() >= set(row.outputs):
+                raise ValueError(row)
+            self._done.setdefault(row.source, []).append(row)
+        self._begun = {source: dict(targets) for source, targets in content["begun"].items()}
+        self._failed = {str(source): str(error) for source, error in content["failed"].items()}
+        self._requests = dict(content["requests"])
+        self._reports = {str(key): _stamps(report) for key, report in content["reports"].items()}
+
     def _write(self) -> None:
+        """Writes the file as a whole; the more that takes, the longer it is until the next time."""
+        began = time.monotonic()
         done = [row for rows in self._done.values() for row in rows]
-        used = {row.request for row in done}
+        used = {row.request for row in done} | self._reports.keys()
         content = {
-            "format": FORMAT,
-            "version": VERSION,
             "done": [dataclasses.asdict(row) for row in done],
+            "own": {path: dataclasses.asdict(own) for path, own in self._own.items()},
+            "begun": self._begun,
             "failed": self._failed,
             "requests": {key: request for key, request in self._requests.items() if key in used},
-            "reports": {key: _plain(report) for key, report in self._reports.items() if key in used},
+            "reports": {key: _plain(report) for key, report in self._reports.items()},
         }
-        temporary = self.path.with_name(f".{STATE_NAME}.part")
-        try:
-            with temporary.open("w", encoding="ascii") as file:
-                json.dump(content, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            kind = DiskFull if error.errno == errno.ENOSPC else OutputUnwritable
-            raise kind(f"{show(self.path)} was not written: {error.strerror}.") from error
+        if any(content.values()):
+            replace_text(self.path, json.dumps({"format": FORMAT, "version": VERSION} | content, indent=1))
+        else:
+            self.path.unlink(missing_ok=True)
+        self._journal.clear()
+        self._is_saved = True
+        self._next_write = time.monotonic() + (time.monotonic() - began) / LARGEST_SHARE_OF_TIME
+
+
+def _remove_leftovers(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # what cannot be removed takes room, no more
+        for path in folder.glob(".*.part*"):
+            if LEFTOVER.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def _key(request: Described) -> str:
@@ -252,13 +373,17 @@ def _key(request: Described) -> str:
 
 
 def _done(row: Mapping[str, Any]) -> Done:
-    stamp = Stamp(int(row["stamp"]["size"]), int(row["stamp"]["mtime_ns"]))
-    return Done(str(row["source"]), stamp, str(row["sha256"]), str(row["request"]), _stamps(row["outputs"]))
+    outputs = tuple(map(str, row["outputs"]))
+    return Done(str(row["source"]), _stamp(row["stamp"]), str(row["sha256"]), str(row["request"]), outputs)
 
 
 def _plain(stamps: Mapping[str, Stamp]) -> dict[str, Any]:
     return {path: dataclasses.asdict(stamp) for path, stamp in stamps.items()}
 
 
+def _stamp(row: Mapping[str, int]) -> Stamp:
+    return Stamp(int(row["size"]), int(row["mtime_ns"]))
+
+
 def _stamps(rows: Mapping[str, Mapping[str, int]]) -> dict[str, Stamp]:
-    return {path: Stamp(int(row["size"]), int(row["mtime_ns"])) for path, row in rows.items()}
+    return {path: _stamp(row) for path, row in rows.items()}

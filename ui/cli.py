@@ -80,7 +80,7 @@ def separate(
         Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every file here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
     options: dict[str, Any],
     delivery: dict[str, Any],
     device: dict[str, Any],
@@ -88,9 +88,10 @@ def separate(
 ) -> None:
     """Take files apart into stems, at their own sample rate and length.
 
-    Folders are searched for audio and video files, and mirrored in the output folder. Of several
-    files, audio-ml-batch.json in the output folder remembers which are done: run the same command
-    again and it does what is missing, changed or failed. With --overwrite it does everything again.
+    Folders are searched for audio and video files, and mirrored in the output folder. Stems that
+    batches wrote are no sources, in whatever output folder they lie, unless that folder itself is named.
+    Of several files, audio-ml-batch.json in the output folder remembers which are done: run the same
+    command again and it does what is missing, changed or failed. With --overwrite it does everything again.
     """
     import separation
     from audio_ml.loader import ModelLoader

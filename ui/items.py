@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audio_ml.errors import InvalidInput
 from audio_ml.streams import show
+from ui.batch_state import STATE_NAME, BatchState
 
 AUDIO = (
     "aac ac3 aif aifc aiff amr ape au bwf caf dts eac3 flac m4a m4b mka mp2 mp3 mpc oga ogg opus rf64 snd tta w64 "
@@ -50,30 +51,32 @@ def find_items(
     paths: Iterable[Path],
     out_dir: Path,
     *,
-    is_output: Callable[[Path], bool] | None = None,
+    is_output: Callable[[Path], bool] = lambda _: False,
     empty: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> list[Item]:
     """Returns every file behind files, folders and globs once, in order; folders are mirrored below `out_dir`.
 
     Files that are named are taken as they are. From folders and globs come media files, told by their
-    ending, and files of the ending that a glob names; nothing hidden, nothing of an output folder that
-    lies inside, and nothing that `is_output`.
+    ending, and files of the ending that a glob names. Left out are hidden ones, links to nothing (with a
+    word to `warn`), the output folder, the output folders of other batches, told by their
+    state file, the stems of batches that wrote them among their sources, and what `is_output`.
 
     Raises:
-        InvalidInput: when a folder cannot be read, or a folder or glob holds nothing and is not allowed to be `empty`.
+        InvalidInput: when a folder or the state of a batch in it cannot be read, or a folder or glob holds nothing
+            and is not allowed to be `empty`.
     """
     items: dict[str, Item] = {}
     for path in paths:
         if not _may_hold_several(path):
-            items.setdefault(_lexical(path), Item(path, out_dir, path.name))
+            items.setdefault(_place(path), Item(path, out_dir, path.name))
             continue
-        root = path if path.is_dir() else _fixed_prefix(path)
-        found = _walk(path, out_dir) if path.is_dir() else _expand(path, root, out_dir)
-        inside = [_mirrored(file, root, out_dir) for file in sorted(found) if not (is_output and is_output(file))]
-        if not inside and not empty:
+        search = _Search(path, out_dir, warn)
+        found = {place: file for place, file in search.files().items() if not is_output(file)}
+        if not found and not empty:
             raise InvalidInput(f"{show(path)}: no audio or video files were found there.")
-        for item in inside:
-            items.setdefault(_lexical(item.source), item)
+        for place, file in found.items():
+            items.setdefault(place, _mirrored(file, search.root, out_dir))
     return list(items.values())
 
 
@@ -83,25 +86,75 @@ def _may_hold_several(path: Path) -> bool:
     return os.path.isdir(path) or (has_wildcards and not os.path.lexists(path))  # noqa: PTH112 - Path's raises for long names
 
 
-def _walk(root: Path, out_dir: Path) -> Iterator[Path]:
-    """Yields the media files below a folder; links to other folders are not followed."""
-    left_out = _inside(out_dir, root)
-    for folder, folders, names in os.walk(root, onerror=_refuse):
-        here = Path(folder)
-        folders[:] = [name for name in folders if not _is_hidden(name) and _real(here / name) != left_out]
-        yield from (here / name for name in names if not _is_hidden(name) and _is_media(name))
+class _Search:
+    """The media files behind a folder or a glob."""
+
+    def __init__(self, path: Path, out_dir: Path, warn: Callable[[str], None]) -> None:
+        self.root = path if path.is_dir() else _fixed_prefix(path)
+        self._parts = () if path.is_dir() else path.parts[len(self.root.parts) :]
+        self._warn = warn
+        self._real_root, self._real_out = _real(self.root), _real(out_dir)
+        self._stems: set[str] = set()
+        if self._real_root != self._real_out and (self.root / STATE_NAME).is_file():
+            self._stems |= _stems_among_sources(self.root)
+
+    def files(self) -> dict[str, Path]:
+        """Returns the files by their places, in order; of the ways that links make to a file, the straight one."""
+        found = {file for file in self._matches(self.root, self._parts) if self._leads_somewhere(file)}
+        folders = {folder: _real(folder) for folder in {file.parent for file in found}}
+        straight = {folder: self._real_root / folder.relative_to(self.root) for folder in folders}
+        files: dict[str, Path] = {}
+        for file in sorted(found, key=lambda file: (folders[file.parent] != straight[file.parent], file)):
+            files.setdefault(os.path.normcase(folders[file.parent] / file.name), file)
+        return {place: file for place, file in files.items() if place not in self._stems}
+
+    def _matches(self, folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+        """Yields the files below a folder that the rest of a glob matches, and those below folders that it matches."""
+        if not parts:
+            for below, names in self._walk(folder):
+                yield from (below / name for name in names if not _is_hidden(name) and _is_media(name))
+            return
+        part, *rest = parts
+        if part == "**":  # unlike that of glob, it follows no links, which may go round in circles
+            for below, _ in self._walk(folder) if rest else [(folder, ())]:
+                yield from self._matches(below, rest)
+            return
+        for name in glob.iglob(part, root_dir=folder):  # noqa: PTH207 - Path.glob matches hidden files
+            match = folder / name
+            if not match.is_dir():
+                if not rest and (_is_media(name) or _has_ending_of(part, name)):
+                    yield match
+            elif not self._is_left_out(match):
+                yield from self._matches(match, rest)
+
+    def _walk(self, top: Path) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Yields folders and the names of their files; links to other folders are not followed."""
+        for folder, folders, names in os.walk(top, onerror=_refuse):
+            here = Path(folder)
+            folders[:] = [name for name in folders if not _is_hidden(name) and not self._is_left_out(here / name)]
+            yield here, names
+
+    def _is_left_out(self, folder: Path) -> bool:
+        """Tells whether a folder below the root holds nothing but what batches made."""
+        real = _real(folder)
+        if self._real_root in self._real_out.parents and self._real_out in (real, *real.parents):
+            return True
+        if real == self._real_root or not (folder / STATE_NAME).is_file():
+            return False
+        stems = _stems_among_sources(folder)
+        self._stems |= stems
+        return not stems
+
+    def _leads_somewhere(self, file: Path) -> bool:
+        if os.path.exists(file) or not os.path.islink(file):  # noqa: PTH110, PTH114 - Path's raise where it may not look
+            return True
+        self._warn(f"{show(file)} is a link to nothing, and left out.")
+        return False
 
 
-def _expand(pattern: Path, root: Path, out_dir: Path) -> Iterator[Path]:
-    """Yields the files that a glob matches and those below the folders that it matches."""
-    left_out = _inside(out_dir, root)
-    for match in map(Path, glob.iglob(os.fspath(pattern), recursive=True)):  # noqa: PTH207 - Path.glob takes no root
-        if left_out and (_real(match) == left_out or left_out in _real(match).parents):
-            continue
-        if match.is_dir():
-            yield from _walk(match, out_dir)
-        elif _is_media(match.name) or (match.suffix and match.suffix == pattern.suffix):
-            yield match
+def _stems_among_sources(folder: Path) -> set[str]:
+    """Returns the places of what a batch wrote into a folder of its sources; none, if the folder has its stems only."""
+    return {_place(stem) for stem in BatchState(folder).stems_beside_sources()}
 
 
 def _fixed_prefix(pattern: Path) -> Path:
@@ -125,13 +178,9 @@ def _mirrored(file: Path, root: Path, out_dir: Path) -> Item:
     return Item(file, out_dir / below.parent, os.fspath(below))
 
 
-def _inside(out_dir: Path, root: Path) -> Path | None:
-    """Returns the output folder where it lies inside the folder that is read."""
-    return _real(out_dir) if _real(root) in _real(out_dir).parents else None
-
-
-def _lexical(path: Path) -> str:
-    return os.path.normpath(path.absolute())
+def _place(path: Path) -> str:
+    """Returns one name for all the ways to a file; a file that is a link has a place of its own."""
+    return os.path.normcase(_real(path.parent) / path.name)
 
 
 def _real(path: Path) -> Path:
@@ -144,6 +193,11 @@ def _is_hidden(name: str) -> bool:
 
 def _is_media(name: str) -> bool:
     return Path(name).suffix.lower() in MEDIA_ENDINGS
+
+
+def _has_ending_of(pattern: str, name: str) -> bool:
+    ending = Path(name).suffix
+    return bool(ending) and ending == Path(pattern).suffix
 
 
 def _refuse(error: OSError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from ui.batch import Batch, Outcome, Request
 from ui.batch_state import BatchState
 from ui.console import ProgressDisplay, print_line
 from ui.items import Item, check_watchable, find_items, is_batch
-from ui.outcomes import ReportFile, as_json, print_outcome, print_summary
+from ui.outcomes import ReportFile, Results, as_json, print_outcome, print_summary
 from ui.watch import Watch
 
 
@@ -39,12 +39,16 @@ def separate_paths(
     silent = quiet or json_wanted
     if watch:
         check_watchable(paths)
-    else:
-        find_items(paths, out_dir)  # nothing there: told before a folder is made
+    expected = find_items(paths, out_dir, empty=watch)  # nothing there: told before a folder is made
+    report = None
+    if report_file is not None:
+        report = ReportFile(report_file, request, _files_of(expected, request))
     with ExitStack() as stack:
         state = stack.enter_context(BatchState(out_dir)) if is_batch(paths) else None
-        report = ReportFile(report_file, request=request, state=state) if report_file else None
-        look = partial(find_items, paths, out_dir, is_output=state.is_output if state else None)
+        if report is not None:
+            report.go_on_from(state)
+        is_output = state.is_output if state else lambda _: False
+        look = partial(find_items, paths, out_dir, is_output=is_output, warn=_once(print_line))
         found = None if watch else look()
         display = ProgressDisplay(silent, n_items=len(found) if found else None)
         batch = Batch(request, loader, jobs=jobs, state=state, progress=lambda item: display.progress(show(item.name)))
@@ -54,13 +58,41 @@ def separate_paths(
             if batch.stopped or not watch:  # of a watch that has nothing to do, Ctrl-C is the end
                 raise Cancelled("Stopped; no unfinished file was kept.") from None
         finally:
-            if json_wanted:
-                print(as_json(batch.outcomes))
-            if report is not None:
-                report.write(batch.outcomes)
-            if state is not None and not silent:
-                print_summary(batch.outcomes, len(batch.stopped))
+            _tell(
+                _results(batch, found or []), report, json_wanted=json_wanted, summary_wanted=bool(state) and not silent
+            )
         _raise_failures(batch.outcomes, is_lone=state is None)
+
+
+def _files_of(items: Iterable[Item], request: Request) -> Iterator[Path]:
+    for item in items:
+        yield from (item.source, *request.targets(item))
+
+
+def _results(batch: Batch, found: Iterable[Item]) -> Results:
+    begun = {*(outcome.item for outcome in batch.outcomes), *batch.stopped}
+    return Results(batch.outcomes, batch.stopped, [item for item in found if item not in begun])
+
+
+def _tell(results: Results, report: ReportFile | None, *, json_wanted: bool, summary_wanted: bool) -> None:
+    if json_wanted:
+        print(as_json(results))
+    if summary_wanted:
+        print_summary(results)
+    if report is not None:
+        report.write(results)
+
+
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Returns a function that says a warning the first time only: a watch comes upon the same again and again."""
+    said: set[str] = set()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(f"audio-ml: {text}")
+
+    return warn
 
 
 def _watched(look: Callable[..., list[Item]], silent: bool) -> Watch:
