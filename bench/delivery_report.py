@@ -210,8 +210,8 @@ def _lags(lags: list[Lag]) -> str:
     return (
         "## Lossy formats\n\n"
         f"By how much a stem that FFmpeg decodes lags behind the same stem in WAV; at most {limit:.0f} ms is asked. "
-        "The stem with the larger lag. Lengths are as decoded, and promised for lossless formats alone. WMA is not "
-        "promised to lie in its place: a separation warns of it.\n\n" + table(header, rows)
+        "The stem with the larger lag. Lengths are as decoded: a lossy file may end in a frame or two of silence, and "
+        "none may be shorter.\n\n" + table(header, rows)
     )
 
 
