@@ -366,9 +366,11 @@ def _tags(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     import av
 
     try:
-        with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS, metadata_errors="replace") as container:
+        with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS) as container:
             streams = container.streams.audio
             found = {**(streams[0].metadata if streams else {}), **container.metadata}
+    except UnicodeDecodeError:  # in no encoding that they should be in: some versions of PyAV refuse them all
+        return {}, ("tags",)
     except av.FFmpegError:  # libsndfile reads some files that FFmpeg does not, and those have no tags
         return {}, ()
     tags = {key: text for key, text in found.items() if key.lower() not in CONTAINER_TAGS and text != "und"}

@@ -445,6 +445,14 @@ class TestBadInput:
         path = self.put(tmp_path, riff_files.chunk(b"data", self.DATA), riff_files.pcm_format(bits=16))
         assert sum_error_db_of(self.DATA, separate(path)) < -200
 
+    def test_tags_in_no_known_encoding_do_not_stop_a_job(self, tmp_path: Path, separate: Separate) -> None:
+        title = riff_files.chunk(b"INAM", b"K\xe4se\0")
+        parts = (riff_files.pcm_format(bits=16), riff_files.chunk(b"LIST", b"INFO" + title))
+        path = self.put(tmp_path, *parts, riff_files.chunk(b"data", self.DATA))
+        report = separate(path, format="flac")
+        tags = {key.lower() for key in read_metadata(report.files[0].path).tags}
+        assert "title" in tags or "INFO" in report.left_behind
+
     def test_contradictory_times_are_kept_and_told(self, tmp_path: Path, separate: Separate) -> None:
         path = self.put(
             tmp_path,
