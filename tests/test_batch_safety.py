@@ -418,8 +418,8 @@ class TestRecord:
         ending = threading.Thread(target=state.__exit__, args=(None, None, None))
         ending.start()
         ending.join()
-        with BatchState(tmp_path):
-            pass
+        with BatchState(tmp_path):  # an `OutputError`, were the lock still held
+            assert list(state_of(tmp_path)["failed"]) == ["a.wav"]
 
     @pytest.mark.parametrize("there", [False, True])
     def test_a_batch_that_came_to_nothing_leaves_nothing(
