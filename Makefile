@@ -3,9 +3,9 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10
 	$(shell $(name) -c "import sys, ensurepip, venv; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
 VENV ?= .venv
 BIN = $(VENV)/bin
-CODE = audio_ml separation ui bench tests
+CODE = audio_ml separation tts ui bench tests
 
-.PHONY: demo test slow lint install install-test bench-separation bench-delivery clean
+.PHONY: demo test slow lint install install-test bench-separation bench-delivery bench-cues clean
 
 demo: install
 	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
@@ -27,6 +27,9 @@ bench-separation: install-test
 
 bench-delivery: install-test
 	$(BIN)/python -m bench.delivery $(SONG)
+
+bench-cues: install-test
+	$(BIN)/python -m bench.cues
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)

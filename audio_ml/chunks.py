@@ -11,10 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from audio_ml.audio import Samples
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def overlap_add(
     cutter = _Cutter(blocks, plan)
     pending = None
     emitted = -plan.lead
-    for result in _map_in_order(function, cutter, workers):
+    for result in map_in_order(function, cutter, workers):
         if pending is None:
             pending = np.zeros(result.shape, np.float32)
         pending += result
@@ -147,17 +151,16 @@ class _Cutter:
         return held.copy()
 
 
-def _map_in_order(
-    function: Callable[[Samples], Samples], segments: Iterable[Samples], workers: int
-) -> Iterator[Samples]:
+def map_in_order(function: Callable[[Given], Made], given: Iterable[Given], workers: int) -> Iterator[Made]:
+    """Yields `function` of each in order, `workers` of them side by side and no more than that in hand."""
     if workers == 1:
-        yield from map(function, segments)
+        yield from map(function, given)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="segment") as pool:
-        under_way: deque[Future[Samples]] = deque()
+        under_way: deque[Future[Made]] = deque()
         try:
-            for segment in segments:
-                under_way.append(pool.submit(function, segment))
+            for one in given:
+                under_way.append(pool.submit(function, one))
                 if len(under_way) >= workers:
                     yield under_way.popleft().result()
             while under_way:

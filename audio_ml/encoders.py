@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Mapping
@@ -13,11 +14,11 @@ import numpy as np
 
 from audio_ml.audio import Samples
 from audio_ml.errors import InvalidOption
-from audio_ml.formats import BitDepth, Format
+from audio_ml.formats import RAW, BitDepth, Format
 from audio_ml.layouts import layout_of_mask
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
 from audio_ml.streams import BLOCK_SAMPLES, ffmpeg_name
-from audio_ml.wav import Chunks, WavWriter
+from audio_ml.wav import Chunks, WavWriter, encode
 
 PROVENANCE_BOX = bytes.fromhex("b2a41f5e0c6c4be2a0f3617564696f6d")  # the uuid of a box in an MP4 file
 
@@ -59,6 +60,8 @@ def open_encoder(
     """
     if format.name == "wav":
         return _WavEncoder(path, sample_rate, n_channels, bit_depth, its)
+    if format is RAW:
+        return _RawEncoder(path, bit_depth)
     if format.name == "ogg":
         return _VorbisEncoder(path, sample_rate, n_channels, bitrate_kbps, its)
     return _FFmpegEncoder(path, format, sample_rate, n_channels, bit_depth, bitrate_kbps, its)
@@ -87,6 +90,24 @@ class _WavEncoder:
 
     def abandon(self) -> None:
         self._writer.abandon()
+
+
+class _RawEncoder:
+    """The samples as WAV has them, without a header."""
+
+    def __init__(self, path: Path, bit_depth: BitDepth) -> None:
+        self._bit_depth = bit_depth
+        self._file = path.open("wb")
+
+    def write(self, block: Samples) -> None:
+        self._file.write(encode(block, self._bit_depth))
+
+    def close(self, chunks: Chunks | None = None) -> None:
+        self._file.close()
+
+    def abandon(self) -> None:
+        with contextlib.suppress(OSError):  # the disk may be full
+            self._file.close()
 
 
 class _FFmpegEncoder:

@@ -28,6 +28,10 @@ class UnknownModel(InvalidInput):
     """No row of the catalogue has this name."""
 
 
+class UnknownVoice(InvalidInput):
+    """No voice has this name, or no one model has all the voices of a blend."""
+
+
 class InvalidOption(InvalidInput):
     """An option is not known to this model, or its value is out of range."""
 

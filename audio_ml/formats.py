@@ -23,7 +23,7 @@ class Format:
     A lossless format has a codec for each bit depth; WAV is written by `audio_ml/wav.py`, Ogg Vorbis by libsndfile.
     """
 
-    name: FormatName
+    name: str
     container: str = ""
     codec: str = ""
     codecs: tuple[tuple[BitDepth, str], ...] = ()
@@ -73,7 +73,7 @@ CODED_LAYOUTS = {
 
 _MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
-FORMATS: dict[FormatName, Format] = {
+FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
         Format("wav", codecs=(("16", "pcm"), ("24", "pcm"), ("32f", "float"))),
@@ -91,6 +91,10 @@ FORMATS: dict[FormatName, Format] = {
         Format("wma", container="asf", codec="wmav2", rates=(22050, 32000, 44100, 48000), max_channels=2),
     )
 }
+
+
+# Samples and nothing else, little-endian and interleaved, for programs that are told the rest.
+RAW = Format("raw", codecs=(("16", "pcm"), ("24", "pcm"), ("32f", "float")))
 
 
 def find_format(path: Path) -> Format:

@@ -14,7 +14,7 @@ from audio_ml.catalogue import ModelSpec
 
 PROVENANCE_CHUNK = b"prov"  # of a WAV file
 PROVENANCE_TAG = "AUDIO_ML_PROVENANCE"  # of formats with tags
-LIBRARIES = ("numpy", "onnxruntime", "torch", "soxr", "soundfile", "av")
+LIBRARIES = ("numpy", "onnxruntime", "torch", "soxr", "soundfile", "av", "hibari-tts")
 
 
 @dataclass(frozen=True)

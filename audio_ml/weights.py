@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +169,7 @@ class WeightStore:
             places = [self.folder(row) / file.name]
             if self.local is not None:
                 places.insert(0, self.local / row.name / file.name)
+            places += [place for source in file.sources if (place := source.here()) is not None]
         try:
             return next((place for place in places if place.is_file()), None)
         except OSError as error:
@@ -274,10 +275,22 @@ class WeightStore:
         except OSError as error:
             raise OutputUnwritable(f"{target} cannot be written: {error.strerror}.") from error
         finally:
-            remaining = [other for other in row.files if self.find(row, other) is None]
-            if not remaining or not target.exists():
-                shutil.rmtree(work, ignore_errors=True)
+            self._tidy(work, row, set() if target.exists() else source.downloads)
         return target
+
+    def _tidy(self, work: Path, row: Row, suspect: Set[str]) -> None:
+        """Removes what was downloaded, except packages that hold more files of the row which are not here yet."""
+        absent = [file for file in row.files if self.find(row, file) is None]
+        wanted = {name for file in absent for source in file.sources for name in source.downloads} - suspect
+        for path in work.iterdir():
+            if path.name in wanted:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something is kept
+            work.rmdir()
 
     def _build(self, file: DerivedFile, inputs: list[Path], path: Path, progress: Progress) -> None:
         progress.update(f"preparing {file.name}, once", 0.0)

@@ -20,7 +20,7 @@ from audio_ml.errors import (
     OutputUnwritable,
     UnreadableAudio,
 )
-from audio_ml.formats import BYTES_PER_SAMPLE, BitDepth, Format, find_format
+from audio_ml.formats import BYTES_PER_SAMPLE, RAW, BitDepth, Format, find_format
 from audio_ml.quantise import Quantiser
 from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.wav import Chunks
@@ -120,6 +120,9 @@ class AudioWriter:
         assert self._encoder is not None
         try:
             self._encoder.close(chunks)
+            if self._format is RAW:  # nothing in it tells how it is to be read
+                self.n_held = self.n_written
+                return
             written = AudioReader(self._temporary).info
             self.n_held = written.n_samples if self._format.lossy else self.n_written
         except (OSError, UnreadableAudio) as error:
@@ -191,6 +194,19 @@ def check_target(path: Path, overwrite: bool) -> None:
         raise OutputUnwritable(f"{show(path)} cannot be written: there is a folder of that name.")
     if exists and not overwrite:
         raise OutputExists(f"{show(path)} exists already and is kept (--overwrite replaces it).")
+
+
+def commit_all(writers: Sequence[AudioWriter]) -> None:
+    """Gives all closed files their names, or none of them."""
+    begun: list[AudioWriter] = []
+    try:
+        for writer in writers:
+            begun.append(writer)
+            writer.commit()
+    except BaseException:
+        for writer in begun:
+            writer.take_back()
+        raise
 
 
 def _rename_without_overwriting(source: Path, target: Path) -> None:

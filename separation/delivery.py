@@ -21,7 +21,7 @@ from audio_ml.metadata import Metadata
 from audio_ml.progress import Progress
 from audio_ml.spool import Spool
 from audio_ml.streams import AudioReader, Resampler, show
-from audio_ml.writer import AudioWriter
+from audio_ml.writer import AudioWriter, commit_all
 from separation.options import DeliveryOptions
 from separation.proof import AlignmentMeter, NullMeter, offset_samples
 from separation.recipe import Recipe
@@ -149,7 +149,7 @@ class Delivery:
             loudness = self._loudness[index].result()
             writer.close(metadata.for_stem(coding_history=history, keep_umid=keep_umid, loudness=loudness))
             described.append(self._describe(stem, writer, loudness, self._alignment[index]))
-        _commit(self._writers)
+        commit_all(self._writers)
         return tuple(described)
 
     def _write(self, mixture: Samples, outputs: Samples) -> Samples:
@@ -253,16 +253,3 @@ def _decoded_offset(writer: AudioWriter, alignment: AlignmentMeter) -> int | Non
     blocks = list(AudioReader(writer.temporary, *seconds).blocks())
     decoded = np.concatenate(blocks, axis=1)[alignment.channel]
     return offset_samples(alignment.stem, decoded)
-
-
-def _commit(writers: Sequence[AudioWriter]) -> None:
-    """Names all files, or none."""
-    begun: list[AudioWriter] = []
-    try:
-        for writer in writers:
-            begun.append(writer)
-            writer.commit()
-    except BaseException:
-        for writer in begun:
-            writer.take_back()
-        raise

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from audio_ml.formats import FORMATS, FormatName
+from audio_ml.formats import FORMATS
 from audio_ml.loudness import Loudness
 from audio_ml.provenance import Provenance
 from separation.proof import SILENCE_DB
@@ -26,7 +26,7 @@ class StemFile:
 
     stem: str
     path: str
-    format: FormatName
+    format: str
     sample_rate: int
     bit_depth: str
     n_channels: int

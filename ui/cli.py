@@ -1,4 +1,4 @@
-"""The command line: `audio-ml separate | loudness | models | ui`."""
+"""The command line `audio-ml`: its commands are in `commands.py`, one file each."""
 
 from __future__ import annotations
 
@@ -6,38 +6,14 @@ import io
 import signal
 import sys
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from audio_ml import catalogue
-from audio_ml import device as devices
-from audio_ml.device import DeviceOptions
 from audio_ml.errors import AudioMLError
-from audio_ml.options import Options
-from audio_ml.weights import FetchOptions
-from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
-from ui.flags import takes
-from ui.loudness import loudness
-from ui.models import app as models_app
-from ui.models import store_for
+from ui.commands import CommandGroup, new_app
 
-SEPARATION_OPTIONS: list[type[Options]] = [
-    SeparationOptions,
-    *(spec.options for spec in catalogue.models("separation")),
-]
-
-app = typer.Typer(
-    help="Takes songs and film sound apart into stems.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(models_app, name="models")
-app.command()(loudness)
+app = new_app(cls=CommandGroup, no_args_is_help=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,82 +28,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
-    """Takes songs and film sound apart into stems."""
-
-
-@app.command()
-@takes(
-    options=SEPARATION_OPTIONS,
-    delivery=[DeliveryOptions],
-    device=[DeviceOptions],
-    fetch=[FetchOptions],
-)
-def separate(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH...", help="Audio or video files, folders, and globs in quotes.", show_default=False
-        ),
-    ],
-    *,
-    model: Annotated[str, typer.Option("-m", "--model", help="See `audio-ml models list`.")] = DEFAULT_MODEL,
-    out_dir: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the stems.")] = Path(
-        "stems"
-    ),
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=64, help="How many files at once.")] = 1,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on with new files of the folders until Ctrl-C.")] = False,
-    report_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every file here.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
-    options: dict[str, Any],
-    delivery: dict[str, Any],
-    device: dict[str, Any],
-    fetch: dict[str, Any],
-) -> None:
-    """Take files apart into stems, at their own sample rate and length.
-
-    Folders are searched for audio and video files, and mirrored in the output folder. Stems that
-    batches wrote are no sources, in whatever output folder they lie, unless that folder itself is named.
-    Of several files, audio-ml-batch.json in the output folder remembers which are done: run the same
-    command again and it does what is missing, changed or failed. With --overwrite it does everything again.
-    """
-    import separation
-    from audio_ml.loader import ModelLoader
-    from ui.batch import Request
-    from ui.run import separate_paths
-
-    separation.check_request(model=model, options=options, delivery=delivery)
-    device_name = device.get("device", "auto")
-    devices.resolve(device_name)  # a device that is not here would fail every file
-    separate_paths(
-        paths,
-        out_dir,
-        Request(model, options, delivery),
-        ModelLoader(device_name, store_for(fetch)),
-        jobs=jobs,
-        watch=watch,
-        report_file=report_file,
-        json_wanted=as_json,
-        quiet=quiet,
-    )
-
-
-@app.command()
-@takes(device=[DeviceOptions], fetch=[FetchOptions])
-def ui(
-    *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
-    device: dict[str, Any],
-    fetch: dict[str, Any],
-) -> None:
-    """Open the page: drop a file in a browser, listen to its stems."""
-    from audio_ml.loader import ModelLoader
-    from ui.web.page import launch
-
-    launch(host=host, port=port, loader=ModelLoader(device.get("device", "auto"), store_for(fetch)))
+    """Takes songs and film sound apart into stems, and speaks texts and cue sheets."""
 
 
 def _end_on_termination(*_: object) -> None:

@@ -15,11 +15,15 @@ from audio_ml.errors import AudioMLError, Cancelled, InvalidOption, OutputExists
 from audio_ml.formats import FORMATS
 from audio_ml.loudness import TARGETS, Gain, Loudness, Target, find_target, gain_to, measure, normalise_file
 from audio_ml.streams import show
+from ui.commands import new_app
 from ui.console import print_table, shown_progress
 
 TARGET_HELP = "A number of LUFS, or " + ", ".join(
     f"{row.name} ({row.lufs:g} LUFS, {row.true_peak_dbtp:g} dBTP: {row.description})" for row in TARGETS.values()
 )
+
+
+app = new_app()
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class _Row:
         return described
 
 
+@app.command()
 def loudness(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio or video files.", show_default=False)],
     target: Annotated[str | None, typer.Option(metavar="TARGET", help=f"{TARGET_HELP}.")] = None,

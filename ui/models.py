@@ -10,12 +10,13 @@ import typer
 
 from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec, Row
-from audio_ml.errors import WeightsCorrupt
+from audio_ml.errors import InvalidInput, WeightsCorrupt
 from audio_ml.weights import FetchOptions, WeightStore
+from ui.commands import new_app
 from ui.console import megabytes, print_table, shown_progress
 from ui.flags import takes
 
-app = typer.Typer(help="List, fetch, check and move models.", no_args_is_help=True)
+app = new_app(help="List, fetch, check and move models.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="All of them by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -93,15 +94,20 @@ def remove(
 @takes(fetch=[FetchOptions])
 def export(
     bundle: Annotated[Path, typer.Argument(help="File to write.", show_default=False)],
-    names: Names = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="By default all that are here.")
+    ] = None,
     *,
     quiet: Quiet = False,
     fetch: dict[str, Any],
 ) -> None:
     """Write models into one file for a machine without a network."""
-    rows = _rows(names)
+    store = store_for(fetch)
+    rows = _rows(names) if names else [row for row in catalogue.rows() if _is_here(row, store)]
+    if not rows:
+        raise InvalidInput("No model is on this machine yet: name the ones to fetch and export.")
     with shown_progress(bundle.name, quiet) as progress:
-        store_for(fetch).export(rows, bundle, progress)
+        store.export(rows, bundle, progress)
     if not quiet:
         print(f"{bundle} holds {', '.join(row.name for row in rows)} ({megabytes(bundle.stat().st_size)})")
 
@@ -117,6 +123,10 @@ def import_bundle(
 
 def _rows(names: list[str] | None) -> list[Row]:
     return [catalogue.find_row(name) for name in names] if names else list(catalogue.rows())
+
+
+def _is_here(row: Row, store: WeightStore) -> bool:
+    return all(store.find(row, file) is not None for file in row.files)
 
 
 def _describe(row: Row, store: WeightStore) -> dict[str, Any]:

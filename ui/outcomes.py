@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_ml.errors import InvalidInput, OutputExists, OutputUnwritable
+from audio_ml.journal import replace_text
 from audio_ml.streams import show
 from audio_ml.writer import check_target
 from separation import SeparationReport
@@ -18,7 +19,6 @@ from ui.batch import Outcome, Request
 from ui.batch_state import JOURNAL_NAME, LOCK_NAME, STATE_NAME, BatchState, Stamp
 from ui.console import megabytes, print_line, print_table
 from ui.items import Item
-from ui.journal import replace_text
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from audio_ml.errors import DiskFull, OutputError, OutputUnwritable
 from audio_ml.streams import show
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file of ASCII text; a reader finds the former one or the whole new one.
+def replace_text(path: Path, text: str, encoding: str = "ascii") -> None:
+    """Writes a file of text; a reader finds the former one or the whole new one.
 
     Raises:
         DiskFull: when the disk has no room left.
@@ -23,7 +23,7 @@ def replace_text(path: Path, text: str) -> None:
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        _write_through(temporary, "w", text)
+        _write_through(temporary, "w", text, encoding)
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -69,8 +69,8 @@ class Journal:
             raise _explain(self._path, error) from error
 
 
-def _write_through(path: Path, mode: str, text: str) -> None:
-    with path.open(mode, encoding="ascii") as file:
+def _write_through(path: Path, mode: str, text: str, encoding: str = "ascii") -> None:
+    with path.open(mode, encoding=encoding, newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

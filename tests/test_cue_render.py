@@ -1,0 +1,303 @@
+"""From a sheet to files: what is written, what a second run does, and rows that fail alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cue_sheets import FakeSpeaker, sheet_of
+from wavinfo import WavInfoReader
+
+from audio_ml.errors import DiskFull, InvalidInput, InvalidOption, OutputError, OutputExists, UnknownVoice
+from audio_ml.loudness import measure
+from audio_ml.speech import Speech
+from audio_ml.streams import read_audio
+from tts.cues import Casting, CueReport, Part, Sheet, render_sheet
+
+ROWS = (
+    "12,3,HERO,01:00:00:12,01:00:02:00,Where is everybody?,calm",
+    "12,4,Old Man,01:00:02:00,01:00:04:00,Gone long ago.,",
+    "12,5,HERO,01:00:04:01,01:00:07:00,I see. Then we have to go there.,",
+)
+
+
+def render(sheet: Sheet, folder: Path, speaker: FakeSpeaker | None = None, **options: Any) -> CueReport:
+    casting = options.pop("casting", None)
+    voice_options: Mapping[str, Any] = options.pop("voice_options", {})
+    return render_sheet(
+        sheet,
+        folder,
+        speaker=speaker or FakeSpeaker(),
+        casting=casting,
+        options=options,
+        voice_options=voice_options,
+    )
+
+
+def test_files_have_names_timecode_and_form(tmp_path: Path) -> None:
+    report = render(sheet_of(tmp_path, *ROWS), tmp_path / "out")
+    assert [take.file for take in report.takes] == [
+        "S012_Q003_HERO_T01.wav",
+        "S012_Q004_OLD-MAN_T01.wav",
+        "S012_Q005_HERO_T01.wav",
+    ]
+    for take, start in zip(report.takes, (3600.5, 3602, 3604 + 1 / 24), strict=True):
+        info = WavInfoReader(str(tmp_path / "out" / take.file))
+        assert info.bext.time_reference == start * 48000 == take.start
+        assert (info.fmt.sample_rate, info.fmt.bits_per_sample, info.fmt.channel_count) == (48000, 24, 1)
+        assert info.data.frame_count == take.n_samples
+        assert info.bext.description.startswith(f"{take.character}: ")
+    assert (report.n_done, report.n_rows, report.n_new, report.problems) == (3, 3, 3, ())
+
+
+def test_what_made_a_file_is_in_it(tmp_path: Path) -> None:
+    render(sheet_of(tmp_path, *ROWS), tmp_path / "out", voice_options={"seed": 7}, takes=2)
+    content = (tmp_path / "out" / "S012_Q003_HERO_T02.wav").read_bytes()
+    made_by = json.loads(content[content.index(b"prov") + 8 :].rstrip(b"\0"))
+    assert made_by["model"] == "fake-voice" and made_by["source"] == "sheet.csv"
+    assert made_by["options"] | {"take": 2, "seed": 8, "speed": 1.02, "voice": "hibari/heart"} == made_by["options"]
+
+
+def test_takes_differ_and_a_voice_with_one_way_refuses_them_by_name(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, *ROWS)
+    report = render(sheet, tmp_path / "out", takes=3)
+    lengths = {take.natural_samples for take in report.takes if take.row == 2}
+    assert len(report.takes) == 9 and len(lengths) == 3 and report.n_done == 3
+    with pytest.raises(InvalidOption, match=r"HERO: .*fake/two says a line in one way"):
+        render(sheet, tmp_path / "other", takes=2, casting=Casting(default=Part("fake/two")))
+    assert not (tmp_path / "other").exists()
+
+
+def test_voices_and_their_options_are_those_of_the_casting(tmp_path: Path) -> None:
+    speaker = FakeSpeaker()
+    casting = Casting({"hero": Part("fake/one", {"speed": "1.5"})}, Part("fake/two"))
+    render(sheet_of(tmp_path, *ROWS), tmp_path / "out", speaker, casting=casting, voice_options={"speed": 1.1})
+    said = [(voice, options["speed"]) for _, voice, options in speaker.said]
+    assert said == [("fake/one", 1.5), ("fake/two", 1.1), ("fake/one", 1.5)]
+
+
+def test_unknown_voices_and_options_stop_before_any_work(tmp_path: Path) -> None:
+    sheet, speaker = sheet_of(tmp_path, *ROWS), FakeSpeaker()
+    with pytest.raises(UnknownVoice, match="Old Man: Unknown voice 'nobody'"):
+        render(sheet, tmp_path / "out", speaker, casting=Casting({"Old Man": Part("nobody")}, Part("fake/one")))
+    with pytest.raises(InvalidOption, match="HERO: Unknown option 'spede'"):
+        render(
+            sheet,
+            tmp_path / "out",
+            speaker,
+            casting=Casting({"HERO": Part("fake/one", {"spede": 1})}, Part("fake/one")),
+        )
+    with pytest.raises(InvalidOption, match="knows the option 'noise'"):
+        render(sheet, tmp_path / "out", speaker, voice_options={"noise": 1})
+    assert not speaker.said and not (tmp_path / "out").exists()
+
+
+def test_rows_that_fail_leave_the_others_alone(tmp_path: Path) -> None:
+    sheet = sheet_of(
+        tmp_path,
+        *ROWS,
+        "12,6,HERO,01:00:10:99,01:00:11:00,Bad timecode.,",
+        "12,7,NOBODY,01:00:12:00,01:00:13:00,Uncast.,",
+        "12,8,HERO,01:00:14:00,01:00:15:00,...,",
+        "12,3,HERO,01:00:16:00,01:00:17:00,Twice.,",
+        "12,Q003,HERO,01:00:18:00,01:00:19:00,The same file.,",
+    )
+    casting = Casting({"HERO": Part("fake/one"), "Old Man": Part("fake/one")})
+    report = render(sheet, tmp_path / "out", casting=casting)
+    assert (report.n_done, report.n_failed, report.n_rows) == (3, 5, 8)
+    assert [(problem.row, problem.column) for problem in report.problems] == [
+        (5, "TC In"),
+        (6, "Character"),
+        (7, "Line"),
+        (8, "Cue"),
+        (9, "Cue"),
+    ]
+    table = (tmp_path / "out" / "qc.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(table) == 1 + 8 and sum(",failed," in line for line in table) == 5
+
+
+def test_what_is_too_long_is_said_in_the_table(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "1,1,A,01:00:00:00,01:00:00:12,This is far too long for half a second,")
+    report = render(sheet, tmp_path / "out")
+    (take,) = report.takes
+    assert take.status == "over" and take.excess_ms is not None and take.excess_frames is not None
+    assert take.n_samples == 24000 + round(take.excess_ms * 48) and take.fit == "speed+stretch"
+    assert take.excess_frames == pytest.approx(take.excess_ms * 24 / 1000, abs=0.001)
+    written = json.loads((tmp_path / "out" / "qc.json").read_text(encoding="utf-8"))
+    assert written["takes"][0]["status"] == "over" and written["frame_rate"] == "24"
+    refused = render(sheet, tmp_path / "other", fit="fail")
+    assert refused.n_done == 0 and "longer than its slot" in refused.problems[0].message
+
+
+def test_every_cue_comes_to_the_loudness_asked_for(tmp_path: Path) -> None:
+    rows = (*ROWS, "12,6,HERO,01:00:08:00,01:00:09:00,Oh!,")  # 150 ms: too short to measure
+    report = render(sheet_of(tmp_path, *rows), tmp_path / "out", loudness="-24")
+    for take in report.takes[:3]:
+        measured = measure(tmp_path / "out" / take.file).loudness
+        assert measured.integrated_lufs == pytest.approx(-24, abs=0.05)
+        assert take.lufs == pytest.approx(measured.integrated_lufs, abs=0.05)
+        assert take.true_peak_dbtp == pytest.approx(measured.true_peak_dbtp, abs=0.05)
+    short = report.takes[3]
+    assert short.lufs is None and "gain of HERO's other lines" in short.warnings[0]
+    gains = sorted(take.gain_db for take in report.takes if take.row in (2, 4))
+    assert gains[0] <= short.gain_db <= gains[1]
+
+
+def test_what_the_voice_could_not_say_is_told(tmp_path: Path) -> None:
+    report = render(sheet_of(tmp_path, "1,1,A,0,9,An odd line,"), tmp_path / "out")
+    assert report.takes[0].warnings == ("An odd word.",)
+
+
+def test_a_second_run_does_only_the_lines_that_changed(tmp_path: Path) -> None:
+    first, again, changed = FakeSpeaker(), FakeSpeaker(), FakeSpeaker()
+    out = tmp_path / "out"
+    report = render(sheet_of(tmp_path, *ROWS), out, first)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    repeated = render(sheet_of(tmp_path, *ROWS), out, again)
+    assert again.said == [] and repeated.takes == report.takes and repeated.n_new == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    rows = ("12,2,HERO,01:00:00:00,01:00:00:10,New.,", ROWS[0], ROWS[1].replace("Gone long ago", "Dead"), ROWS[2])
+    report = render(sheet_of(tmp_path, *rows), out, changed)
+    assert [line for line, _, _ in changed.said] == ["New.", "Dead."]
+    assert [take.row for take in report.takes] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fit": "none"},
+        {"loudness": "-30"},
+        {"voice_options": {"seed": 1}},
+        {"casting": Casting(default=Part("fake/one"))},
+        {"speaker": FakeSpeaker(weights="2")},
+        {"overwrite": True},
+    ],
+)
+def test_whatever_decides_the_sound_makes_all_new(tmp_path: Path, change: dict[str, Any]) -> None:
+    sheet = sheet_of(tmp_path, *ROWS)
+    render(sheet, tmp_path / "out")
+    assert render(sheet, tmp_path / "out", **change).n_new == 3
+
+
+def test_a_moved_cue_is_written_anew_and_its_timecode_with_it(tmp_path: Path) -> None:
+    render(sheet_of(tmp_path, *ROWS), tmp_path / "out")
+    report = render(sheet_of(tmp_path, ROWS[0].replace("00:12,", "00:13,"), *ROWS[1:]), tmp_path / "out")
+    info = WavInfoReader(str(tmp_path / "out" / "S012_Q003_HERO_T01.wav"))
+    assert report.n_new == 1 and info.bext.time_reference == 3600 * 48000 + 26000
+
+
+def test_files_that_are_gone_or_changed_are_done_again_and_no_work_is_lost(tmp_path: Path) -> None:
+    sheet, out = sheet_of(tmp_path, *ROWS), tmp_path / "out"
+    render(sheet, out)
+    gone, edited = out / "S012_Q003_HERO_T01.wav", out / "S012_Q004_OLD-MAN_T01.wav"
+    original = edited.read_bytes()
+    gone.unlink()
+    by_hand = original[:-2000] + bytes(2000)  # of the same size
+    edited.write_bytes(by_hand)
+    (out / "S012_Q005_HERO_T01.wav").touch()  # another time, the same content
+    report = render(sheet, out)
+    assert report.n_new == 2 and gone.exists() and edited.read_bytes() == original
+    assert (out / "S012_Q004_OLD-MAN_T01.changed-1.wav").read_bytes() == by_hand
+    assert any("changed-1" in warning for warning in report.warnings)
+
+
+def test_files_of_others_are_never_replaced_unasked(tmp_path: Path) -> None:
+    sheet, out = sheet_of(tmp_path, *ROWS), tmp_path / "out"
+    out.mkdir()
+    (out / "S012_Q003_HERO_T01.wav").write_bytes(b"mine")
+    report = render(sheet, out)
+    assert report.n_done == 2 and "exists already and is kept" in report.problems[0].message
+    assert (out / "S012_Q003_HERO_T01.wav").read_bytes() == b"mine"
+    assert render(sheet, out, overwrite=True).n_done == 3
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "guide.wav").write_bytes(b"mine")
+    with pytest.raises(OutputExists, match=r"guide\.wav exists already"):
+        render(sheet, tmp_path / "other")
+
+
+class _Interrupted(FakeSpeaker):
+    """Breaks off at the third line."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+
+    def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
+        if len(self.said) == 2:
+            raise self._error
+        return super().say(line, voice, options)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), DiskFull("The disk is full.")])
+def test_a_run_that_breaks_off_keeps_what_is_complete(tmp_path: Path, error: BaseException) -> None:
+    sheet, out, rest = sheet_of(tmp_path, *ROWS), tmp_path / "out", FakeSpeaker()
+    with pytest.raises(type(error)):
+        render(sheet, out, _Interrupted(error))
+    assert sorted(path.name for path in out.glob("*.wav")) == ["S012_Q003_HERO_T01.wav", "S012_Q004_OLD-MAN_T01.wav"]
+    assert not list(out.glob("*.part"))
+    assert render(sheet, out, rest).n_done == 3 and len(rest.said) == 1
+
+
+def test_a_killed_run_is_remembered_by_its_journal(tmp_path: Path) -> None:
+    sheet, out, again = sheet_of(tmp_path, *ROWS), tmp_path / "out", FakeSpeaker()
+    render(sheet, out)
+    made = json.loads((out / "audio-ml-cues.json").read_text())["files"]
+    (out / "audio-ml-cues.json").unlink()  # as if the run had been killed before its end
+    lines = [json.dumps(["made", name, facts]) + "\n" for name, facts in made.items()]
+    (out / ".audio-ml-cues.journal").write_text("".join(lines) + '["made", "half')
+    (out / ".0123456789abcdef.part").write_bytes(b"half a file")
+    assert render(sheet, out, again).n_new == 0 and not again.said
+    assert not (out / ".0123456789abcdef.part").exists()
+
+
+def test_a_damaged_record_and_a_second_run_are_refused(tmp_path: Path) -> None:
+    from tts.cues.state import CueState
+
+    sheet, out = sheet_of(tmp_path, *ROWS), tmp_path / "out"
+    with CueState(out), pytest.raises(OutputError, match="Another run is writing"):
+        render(sheet, out)
+    (out / "audio-ml-cues.json").write_text("{")
+    with pytest.raises(InvalidInput, match="is damaged"):
+        render(sheet, out)
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{cue}.flac", "has to end in .wav"),
+        ("{actor}.wav", "it may have"),
+        ("{cue!r}.wav", "it may have"),
+        ("../{cue}.wav", "leaves the output folder"),
+        ("/{cue}.wav", "leaves the output folder"),
+        ("{cue.wav", "cannot be"),
+        ("{cue}.wav", r"with 2 takes: add \{take\}"),
+    ],
+)
+def test_templates_that_cannot_name_files_are_refused(tmp_path: Path, template: str, why: str) -> None:
+    with pytest.raises(InvalidOption, match=why):
+        render(sheet_of(tmp_path, *ROWS), tmp_path / "out", filename=template, takes=2)
+
+
+def test_names_are_made_safe_for_any_file_system(tmp_path: Path) -> None:
+    rows = (
+        "A/1,../..,Ä: <b>,0,1,One,",
+        ",con,,2,3,Two,",
+        f"1,{'x' * 300},C,4,5,Three,",
+    )
+    report = render(sheet_of(tmp_path, *rows), tmp_path / "out", filename="{character}/{scene}_{cue}.wav")
+    assert [take.file for take in report.takes][:2] == ["Ä-B/A-1.wav", "VO/_con.wav"]
+    assert len(report.takes[2].file) < 80
+    assert all((tmp_path / "out" / take.file).exists() for take in report.takes)
+
+
+def test_what_is_written_is_what_was_said(tmp_path: Path) -> None:
+    report = render(sheet_of(tmp_path, "1,1,A,0,9,Hello there,"), tmp_path / "out", fit="none")
+    speech = FakeSpeaker().say("Hello there", "hibari/heart", {"speed": 1.0, "seed": 0})
+    written = read_audio(tmp_path / "out" / report.takes[0].file, sample_rate=24000)
+    said = speech.audio.samples
+    assert written.n_samples == said.shape[1]
+    assert np.corrcoef(written.samples[0], said[0])[0, 1] > 0.97  # the fake's noise reaches the band's edge

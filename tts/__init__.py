@@ -1,0 +1,27 @@
+"""Text to speech: `synthesize` a text, `stream` it, or `synthesize_file`.
+
+>>> import tts
+>>> tts.synthesize("Good morning.").audio.sample_rate
+24000
+"""
+
+from audio_ml.speech import Speech, SpeechChunk, SpeechWarning, Word
+from tts.api import stream, synthesize, synthesize_file
+from tts.delivery import SpeechReport
+from tts.options import SpeechFileOptions, SpeechOptions
+from tts.voices import find_speaker, list_voices
+
+__all__ = [
+    "Speech",
+    "SpeechChunk",
+    "SpeechFileOptions",
+    "SpeechOptions",
+    "SpeechReport",
+    "SpeechWarning",
+    "Word",
+    "find_speaker",
+    "list_voices",
+    "stream",
+    "synthesize",
+    "synthesize_file",
+]

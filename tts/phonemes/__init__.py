@@ -1,0 +1,1 @@
+"""Words to the phonemes of a model: alphabets, lexicons, pronouncers."""

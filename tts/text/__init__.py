@@ -1,0 +1,1 @@
+"""Text on its way to words that can be said."""

@@ -1,0 +1,224 @@
+"""Numbers of every other kind: telephones, versions, ranges, fractions, ordinals, years, plain numbers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+
+from tts.text.money import AMOUNT
+from tts.text.numbers import cardinal, digit_by_digit, fraction, ordinal, plural, quantity, share, spoken_in_pairs, year
+from tts.text.rules import Manner, Rules, text_after, text_before
+
+IDENTIFIERS = Rules()  # before dates and amounts, which they could be taken for
+RANGES = Rules()  # before the units of what they end with
+RULES = Rules()
+
+_ALWAYS_SO = {(24, 7): "twenty-four seven", (9, 11): "nine eleven", (50, 50): "fifty fifty", (7, 11): "seven eleven"}
+_NUMBERED = re.compile(
+    r"\b(?:numbers?|pages?|rooms?|bugs?|issues?|lines?|orders?|items?|codes?|routes?|flights?)\s+$", re.I
+)
+_YEAR = r"1[0-9]\d\d|20\d\d"
+
+
+def telephone_words(written: str) -> str:
+    """Returns the digits of a telephone number one by one, with a rest between its groups.
+
+    >>> telephone_words("+1 (555) 123-4567")
+    'plus one, five five five, one two three, four five six seven'
+    """
+    groups = ", ".join(digit_by_digit(group) for group in re.findall(r"\d+", written))
+    return "plus " * written.lstrip().startswith("+") + groups
+
+
+@IDENTIFIERS.add(
+    r"(?<![\w.$£€+/-])(?:(?:\+?1[ .-]?)?\(\d{3}\)\s?\d{3}[ .-]\d{4}|(?:\+?1[ .-])?\d{3}([.-])\d{3}\1\d{4}"
+    r"|\+1[ .-]\d{3} \d{3} \d{4}|\d{3} \d{3}[ -]\d{4}|\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}"
+    r"|\(?0\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,4}|\d{3}-\d{4}|\d{3}-\d{2}-\d{4}"
+    r"|\d{4}([ -])\d{4}\2\d{4}\2\d{4})(?![\w%/]|[.-]\d|:\d)"
+)
+def telephone(match: re.Match[str], manner: Manner) -> str | None:
+    return telephone_words(match[0])
+
+
+@IDENTIFIERS.add(r"(?<![\w.-])1-(8(?:00|33|44|55|66|77|88))-(?=[A-Z-]*[A-Z]{3})")
+def free_call(match: re.Match[str], manner: Manner) -> str | None:
+    """Says the number in front of a word that is dialled: "1-800-FLOWERS"."""
+    return f"one, {cardinal(int(match[1]))}, ".replace(" hundred eighty", " eighty")
+
+
+@IDENTIFIERS.add(r"(?<![\w.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?::(\d+))?(?![\w]|\.\d)")
+def internet_address(match: re.Match[str], manner: Manner) -> str | None:
+    parts = match.groups()[:4]
+    if any(int(part) > 255 for part in parts):
+        return None
+    port = f" colon {quantity(match[5])}" if match[5] else ""
+    return " dot ".join(quantity(part, manner.british) for part in parts) + port
+
+
+@IDENTIFIERS.add(r"(?<![\w.])(?:([vV])\.?\s?(?=\d)(\d+(?:\.\d+)*)|(\d+(?:\.\d+){2,}))(?![\d]|\.\d)")
+def version(match: re.Match[str], manner: Manner) -> str | None:
+    number = match[2] or match[3]
+    if match[1] and text_after(match, 1) == "'":
+        return None
+    if not match[1] and re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{4}", number):
+        return None  # a date
+    words = " point ".join(quantity(part, manner.british) for part in number.split("."))
+    return f"version {words}" if match[1] else words
+
+
+@RULES.add(r"(?<![\w.])(\d+)\s?([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])|([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])")
+def vulgar_fraction(match: re.Match[str], manner: Manner) -> str | None:
+    value = Fraction(unicodedata.numeric(match[2] or match[3])).limit_denominator(10)
+    words = fraction(value, manner.british)
+    if not match[1]:
+        return words
+    return f"{quantity(match[1], manner.british)} and {words.replace('one ', 'a ', 1)}"
+
+
+@RANGES.add(r"(?<=\d)\s?[-−–]\s?(?=\d[\d.,]*\s?=)")
+def minus_of_a_sum(match: re.Match[str], manner: Manner) -> str | None:
+    return " minus "
+
+
+@RANGES.add(r"(?<![\w.,-])(\d+)((?:[-–]\d+){2,})(?![\w.-])")
+def chain(match: re.Match[str], manner: Manner) -> str | None:
+    parts = re.findall(r"\d+", match[0])
+    is_code = len("".join(parts)) > 8  # an ISBN, say
+    return telephone_words(match[0]) if is_code else ", ".join(quantity(part, manner.british) for part in parts)
+
+
+@RANGES.add(rf"(?<![\w.,-])({_YEAR})(s?)\s?[-–—]\s?(\d\d)(?![\w-]|[.,]\d)")
+def years_of_a_century(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{year(int(match[1]), manner.british)} to {_short_year(match[3])}"
+
+
+@RANGES.add(rf"(?<![\w.,-]){AMOUNT}(s?)\s?[-–—]\s?(?={AMOUNT}(?!-?\d))(?!\d+-[a-z]+-)")
+def range_of_numbers(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{match[1]}{match[2]} to "
+
+
+@RULES.add(r"(?<![\w.,/])(?:(\d+) )?(\d{1,4})/(\d{1,4})(?![\w/]|[.,]\d|-\d)")
+def slashed_numbers(match: re.Match[str], manner: Manner) -> str | None:
+    whole, count, parts = match[1], int(match[2]), int(match[3])
+    if whole:
+        if not 0 < count < parts <= 100:
+            return None
+        words = share(count, parts, manner.british)
+        return f"{quantity(whole, manner.british)} and {words.replace('one ', 'a ', 1)}"
+    if (count, parts) in _ALWAYS_SO:
+        return _ALWAYS_SO[count, parts]
+    if 0 < count < parts <= 100 and (count == 1 or parts not in (10, 20, 100)):
+        return share(count, parts, manner.british)
+    if count <= parts in (10, 20, 100):
+        return f"{cardinal(count)} out of {cardinal(parts)}"
+    return f"{cardinal(count, manner.british)} over {cardinal(parts, manner.british)}"
+
+
+@RULES.add(r"(?<![\w.,:])(\d{1,3}(?:\.\d+)?):(\d{1,3}(?:\.\d+)?)(?![\w:])")
+def ratio(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{quantity(match[1], manner.british)} to {quantity(match[2], manner.british)}"
+
+
+@RULES.add(r"(\d{1,3}(?:,\d{3})+|\d{1,15})(st|nd|rd|th)\b", re.IGNORECASE)
+def nth(match: re.Match[str], manner: Manner) -> str | None:
+    return ordinal(int(match[1].replace(",", "")), manner.british)
+
+
+@RULES.add(r"(?<![\w.,])'?(?:(1\d|20)?(\d0))'?s\b|(?<![\w.,])(1[0-9]00|2[01]00)'?s\b")
+def decade(match: re.Match[str], manner: Manner) -> str | None:
+    if match[3]:
+        return plural(year(int(match[3]), manner.british))
+    century, tens = match[1], int(match[2])
+    if tens == 0:
+        return plural(year(int(century) * 100, manner.british)) if century else None
+    if not century and tens == 10:
+        return None
+    head = f"{cardinal(int(century))} " if century else ""
+    return head + plural(cardinal(tens))
+
+
+@RULES.add(r"(?<![\w.,])'(\d\d)(?![\w'])")
+def short_year(match: re.Match[str], manner: Manner) -> str | None:
+    return _short_year(match[1])
+
+
+def _short_year(digits: str) -> str:
+    return "oh " + digit_by_digit(digits[1]) if digits.startswith("0") else cardinal(int(digits))
+
+
+@RULES.add(r"(?<![\w.,])(\d+)'?s\b")
+def several(match: re.Match[str], manner: Manner) -> str | None:
+    return plural(quantity(match[1], manner.british))
+
+
+@RULES.add(rf"(?<![\w.,])({_YEAR})(?![\w%]|[.,]\d)")
+def plain_year(match: re.Match[str], manner: Manner) -> str | None:
+    number = int(match[1])
+    if _NUMBERED.search(text_before(match)):
+        return None
+    before = text_before(match).rstrip().rpartition(" ")[2].lower().strip("(,")
+    if number < 1100 and before not in (
+        "in",
+        "year",
+        "since",
+        "by",
+        "until",
+        "of",
+        "from",
+        "circa",
+        "c.",
+        "ad",
+        "before",
+        "after",
+    ):
+        return None
+    return year(number, manner.british)
+
+
+@RULES.add(r"(?<![\w.,])\d+(?:\s?x\s?\d+)+(?![\w.])")
+def dimensions(match: re.Match[str], manner: Manner) -> str | None:
+    sides = re.findall(r"\d+", match[0])
+    return " by ".join(spoken_in_pairs(side) if len(side) == 4 else quantity(side, manner.british) for side in sides)
+
+
+@RULES.add(r"(?<=[A-Za-z])(-?)(\d{3,4})(?![\d,.]*\d)|(?<![\w.,])(\d{3,4})(?=[pPiI]\b)")
+def model_number(match: re.Match[str], manner: Manner) -> str | None:
+    """Says the number of a model in pairs: "A380", "1080p"."""
+    return (" " if match[1] else "") + spoken_in_pairs(match[2] or match[3])
+
+
+@RULES.add(r"(?<![\w.,])(\d+(?:\.\d+)?)x\b")
+def times(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{quantity(match[1], manner.british)} times"
+
+
+@RULES.add(r"(?<![\d,.])(\d{1,3}(?:\.\d{3})+),(\d+)(?!\d)|(?<![\d,.])(\d{1,3}(?:[\u00a0\u202f\u2009]\d{3})+)(?!\d)")
+def continental(match: re.Match[str], manner: Manner) -> str | None:
+    if match[3]:
+        return quantity(re.sub(r"\D", "", match[3]), manner.british)
+    return quantity(f"{match[1].replace('.', '')}.{match[2]}", manner.british)
+
+
+@RULES.add(rf"(?<![\w.,]){AMOUNT}[eE]([-+−]?)(\d{{1,3}})(?![\w.])")
+def scientific(match: re.Match[str], manner: Manner) -> str | None:
+    exponent = ("minus " if match[2] in ("-", "−") else "") + quantity(match[3], manner.british)
+    return f"{quantity(match[1], manner.british)} times ten to the power of {exponent}"
+
+
+@RULES.add(r"(?<![\w)\]'])([-−+±])(?=\.?\d)")
+def sign(match: re.Match[str], manner: Manner) -> str | None:
+    return {"+": "plus ", "±": "plus or minus "}.get(match[1], "minus ")
+
+
+@RULES.add(rf"(?<![\d.]){AMOUNT}")
+def number(match: re.Match[str], manner: Manner) -> str | None:
+    before = text_before(match, 1)
+    if match[1].startswith(".") and before.isalnum():
+        return None
+    return quantity(match[1], manner.british)
+
+
+@RULES.add(r"(\d+)")
+def any_digits(match: re.Match[str], manner: Manner) -> str | None:
+    return quantity(match[1], manner.british)

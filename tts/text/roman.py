@@ -1,0 +1,93 @@
+"""Roman numerals, where what stands around them says that they are numbers."""
+
+from __future__ import annotations
+
+import re
+
+from tts.text.numbers import cardinal, ordinal, year
+from tts.text.rules import Manner, Rules, text_after, text_before
+
+RULES = Rules()
+
+_NUMERAL = r"(M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))(?<=[IVXLCDM])"
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_PARTS = (
+    "Chapter|Part|Act|Scene|Section|Volume|Vol\\.?|Book|Phase|Article|World War|War|Mark|Mk|Type|Level|Stage"
+    "|Class|Grade|Super Bowl|Apollo|Gemini|Final Fantasy|Episode|Round|Rocky|Title|Appendix|Figure|Table"
+    "|Amendment|Schedule|Canto|Psalm|Tier|Category|Season|Division|Corps|Century|Opus|No\\.|Unit|Lesson|Step"
+    "|Movement|Symphony|Sonata|Vatican|Star Trek"
+)
+_REIGNED = (
+    "Pope|King|Queen|Tsar|Czar|Emperor|Prince|Henry|Louis|Edward|George|William|Charles|James|Richard|Elizabeth"
+    "|Mary|Napoleon|Pius|Benedict|Leo|John Paul|John|Paul|Ramses|Ramesses|Rameses|Frederick|Friedrich|Philip"
+    "|Felipe|Alexander|Nicholas|Peter|Catherine|Ivan|Umberto|Victor Emmanuel|Gustav|Christian|Ferdinand|Francis"
+    "|Franz|Wilhelm|Otto|Leopold|Albert|Carlos|Juan|Alfonso|Isabella|Robert|David|Malcolm|Harald|Haakon|Olav"
+    "|Margrethe|Clement|Gregory|Innocent|Urban|Sixtus|Boniface|Thutmose|Amenhotep|Ptolemy|Cleopatra|Darius|Xerxes"
+    "|Artaxerxes|Selim|Mehmed|Murad|Joseph|Maximilian|Rudolf|Baldwin"
+)
+_LETTERS = ("XX", "XXX")
+
+
+def roman_value(numeral: str) -> int:
+    """
+    >>> roman_value("XIV"), roman_value("MCMXCIX")
+    (14, 1999)
+    """
+    values = [_VALUES[letter] for letter in numeral]
+    return sum(
+        -value if value < following else value for value, following in zip(values, [*values[1:], 0], strict=True)
+    )
+
+
+@RULES.add(rf"\b({_REIGNED}) (?=[IVXLCDM]){_NUMERAL}\b(?!\.\w)")
+def sovereign(match: re.Match[str], manner: Manner) -> str | None:
+    name, numeral = match.groups()
+    if len(numeral) == 1 and numeral not in "IVX":
+        return None
+    if numeral == "I" and re.match(
+        r"(?:\s+(?:am|was|have|had|know|think|say|said|see|saw|will|would|can|do|did)\b|')", text_after(match)
+    ):
+        return (
+            None
+            if name in ("John", "Paul", "Peter", "Mary", "James", "David", "Robert", "Joseph")
+            else _reigns(name, 1)
+        )
+    return _reigns(name, roman_value(numeral))
+
+
+def _reigns(name: str, number: int) -> str:
+    return f"{name} the {ordinal(number)}"
+
+
+@RULES.add(rf"\b((?:{_PARTS})) (?=[IVXLCDM]){_NUMERAL}\b(?![.'’]\w)")
+def numbered_part(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{match[1]} {cardinal(roman_value(match[2]), manner.british)}"
+
+
+@RULES.add(rf"\b((?:{_PARTS.lower()})) (?=[IVXLCDM]{{2}}){_NUMERAL}\b(?![.'’]\w)")
+def numbered_small_part(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{match[1]} {cardinal(roman_value(match[2]), manner.british)}"
+
+
+@RULES.add(r"\bWW(II|I|2|1)\b")
+def world_war(match: re.Match[str], manner: Manner) -> str | None:
+    return "World War " + ("two" if match[1] in ("II", "2") else "one")
+
+
+@RULES.add(rf"\b((?:{_PARTS})) ([ivx]{{2,}})\b(?![.'’]\w)")
+def numbered_part_in_small_letters(match: re.Match[str], manner: Manner) -> str | None:
+    is_numeral = re.fullmatch(_NUMERAL, match[2].upper())
+    return f"{match[1]} {cardinal(roman_value(match[2].upper()), manner.british)}" if is_numeral else None
+
+
+@RULES.add(rf"(?<![\w.'’&/-])(?=[IVXLCDM]{{2,}}\b){_NUMERAL}(?!\w|[.&/]\w)")
+def numeral_alone(match: re.Match[str], manner: Manner) -> str | None:
+    numeral = match[1]
+    small = set(numeral) <= set("IVX")
+    if not small and (len(numeral) < 4 or not re.search(r"[a-z]|^\W*$", text_before(match) + text_after(match))):
+        return None  # too short, or everything is in capitals
+    after_article = re.search(r"\b(?:an?|the)\s+$", text_before(match), re.I) and numeral in ("IV", "VI")
+    if numeral in _LETTERS or after_article:
+        return None
+    value = roman_value(numeral)
+    return year(value, manner.british) if 1100 <= value < 2100 else cardinal(value, manner.british)

@@ -1,0 +1,179 @@
+"""Voices by name: `hibari/heart`, `heart`, a blend `heart*0.6+bella*0.4`, or a voice file of one's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_ml import catalogue
+from audio_ml.errors import InvalidInput, InvalidOption, UnknownModel, UnknownVoice, did_you_mean
+from tts.engine import Blend, SpeechModel, Voice
+from tts.options import DEFAULT_VOICE
+
+VOICE_FILE = ".onnx"
+_PART = re.compile(r"(?P<name>[^*+]+?)\s*(?:\*\s*(?P<weight>\d*\.?\d+))?")
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A model and which of its voices speaks, alone or blended."""
+
+    spec: SpeechModel
+    blend: Blend
+
+    @property
+    def id(self) -> str:
+        """The name that finds it again: "kokoro/af_heart", "kokoro/af_heart*0.6+af_bella*0.4"."""
+        parts = self.blend.parts
+        names = [voice.name if len(parts) == 1 else f"{voice.name}*{weight:.4g}" for voice, weight in parts]
+        return f"{self.spec.family}/{'+'.join(names)}"
+
+
+def speech_models() -> list[SpeechModel]:
+    """Returns the rows of this task, a user's own voices of AUDIO_ML_VOICES behind them."""
+    rows = [spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel)]
+    folder = os.environ.get("AUDIO_ML_VOICES")
+    return rows + [spec for path in _voice_files(folder) for spec in _opened_if_right(path, rows)]
+
+
+def list_voices(language: str | None = None) -> list[Speaker]:
+    """Returns every voice once, with the model that speaks it unless another is asked for.
+
+    >>> [speaker.id for speaker in list_voices("en-US")][0]
+    'hibari/heart'
+    """
+    found: dict[str, Speaker] = {}
+    for spec in speech_models():
+        for voice in spec.voices:
+            if language is None or voice.language.lower().startswith(language.lower()):
+                speaker = Speaker(spec, Blend(((voice, 1.0),)))
+                found.setdefault(speaker.id, speaker)
+    return list(found.values())
+
+
+def find_speaker(name: str | None = None, model: str | SpeechModel | None = None) -> Speaker:
+    """Returns the speaker of a voice id, a bare name, a blend of names with weights, or a voice file.
+
+    No name stands for the model's first voice, and of all models for hibari/heart. A bare name is looked for in
+    the models in their order in the catalogue (hibari, kokoro, piper, then those of other packages); a blend goes
+    to the first model that has all of its voices and can mix.
+
+    Raises:
+        UnknownModel: when there is no such model.
+        UnknownVoice: with close matches, when no model has the voice.
+        InvalidOption: for weights that are none, or a blend of a model that cannot mix.
+
+    >>> find_speaker("heart").id
+    'hibari/heart'
+    """
+    if name is None and model is not None:
+        spec = _candidates("", model)[0]
+        return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
+    name = DEFAULT_VOICE if name is None else name
+    if name.lower().endswith(VOICE_FILE):
+        return _own_voice(Path(name).expanduser())
+    wanted = _parse(name)
+    specs = _candidates(name, model)
+    having = [spec for spec in specs if all(_voice(spec, part) for part, _ in wanted)]
+    if not having:
+        raise _unknown(wanted, specs)
+    if len(wanted) == 1:
+        return Speaker(having[0], _blend(having[0], wanted))
+    mixing = [spec for spec in having if spec.mixes_voices]
+    if not mixing:
+        raise InvalidOption(f"{having[0].family} cannot mix voices; kokoro can: --voice 'kokoro/heart*0.6+bella*0.4'.")
+    return Speaker(mixing[0], _blend(mixing[0], wanted))
+
+
+def _candidates(name: str, model: str | SpeechModel | None) -> Sequence[SpeechModel]:
+    """Returns the models to look through: one that is given, the family a voice id begins with, or all."""
+    if isinstance(model, SpeechModel):
+        return [model]
+    specs = speech_models()
+    wanted = model or name.rpartition("/")[0].split("+")[0].split("/")[0]
+    if not wanted:
+        return specs
+    exact = [spec for spec in specs if model in (spec.name, *spec.aliases)]
+    chosen = exact or [spec for spec in specs if spec.family == wanted]
+    if not chosen:
+        error, what = (UnknownModel, f"model '{model}'") if model else (UnknownVoice, f"voice '{name}'")
+        known = [*dict.fromkeys(spec.family for spec in specs), *(spec.name for spec in specs)]
+        raise error(f"Unknown {what}.{did_you_mean(wanted, known)} See `audio-ml voices list`.")
+    return chosen
+
+
+def _parse(name: str) -> list[tuple[str, float]]:
+    parts = []
+    for text in name.split("+"):
+        match = _PART.fullmatch(text.strip())
+        weight = float(match["weight"] or 1) if match else 0.0
+        if match is None or weight <= 0:
+            raise InvalidOption(
+                f"'{name}' is no blend of voices: write names with weights above 0, as in heart*0.6+bella*0.4."
+            )
+        parts.append((match["name"].strip(), weight))
+    return parts
+
+
+def _blend(spec: SpeechModel, wanted: Sequence[tuple[str, float]]) -> Blend:
+    total = sum(weight for _, weight in wanted)
+    parts = []
+    for name, weight in wanted:
+        voice = _voice(spec, name)
+        assert voice is not None
+        parts.append((voice, weight / total))
+    return Blend(tuple(parts))
+
+
+def _voice(spec: SpeechModel, name: str) -> Voice | None:
+    """Returns a model's voice of that name or id; its own spelling counts before others' aliases and capitals."""
+    name = name.removeprefix(spec.family + "/")
+    for voice in spec.voices:
+        if name in (voice.name, *voice.aliases):
+            return voice
+    lower = name.lower()
+    return next((voice for voice in spec.voices if lower in (voice.name.lower(), *voice.aliases)), None)
+
+
+def _unknown(wanted: Sequence[tuple[str, float]], specs: Sequence[SpeechModel]) -> UnknownVoice:
+    known = [name for spec in specs for voice in spec.voices for name in (voice.name, *voice.aliases)]
+    missing = [name for name, _ in wanted if not any(_voice(spec, name) for spec in specs)]
+    if not missing:
+        return UnknownVoice(
+            f"No one model has all of {', '.join(name for name, _ in wanted)}; voices of one model mix."
+        )
+    hint = f"{did_you_mean(missing[0], known)} See `audio-ml voices list`."
+    return UnknownVoice(f"Unknown voice '{missing[0]}'.{hint}")
+
+
+def _own_voice(path: Path) -> Speaker:
+    if not path.is_file():
+        raise UnknownVoice(f"There is no voice file {path}.")
+    opened = _opened(path, speech_models())
+    if not opened:
+        raise UnknownVoice(f"{path} is no voice that any model here can open; Piper's are a .onnx and a .onnx.json.")
+    return Speaker(opened[0], Blend(((opened[0].voices[0], 1.0),)))
+
+
+def _voice_files(folder: str | None) -> Iterator[Path]:
+    if folder:
+        yield from sorted(Path(folder).expanduser().glob(f"*{VOICE_FILE}"))
+
+
+def _opened_if_right(path: Path, rows: Sequence[SpeechModel]) -> list[SpeechModel]:
+    """Returns the row of a file of the user's folder; one that is wrong is left out, with a warning."""
+    try:
+        return _opened(path, rows)
+    except InvalidInput as error:
+        warnings.warn(f"{path} is left out: {error}", stacklevel=2)
+        return []
+
+
+def _opened(path: Path, rows: Sequence[SpeechModel]) -> list[SpeechModel]:
+    """Returns the row that a model makes of a voice file, or nothing when no model knows the kind."""
+    opened = (spec.open_voice(path) for spec in rows if spec.open_voice)
+    return [spec for spec in opened if spec][:1]

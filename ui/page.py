@@ -1,0 +1,31 @@
+"""`audio-ml ui`: opens the page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from audio_ml.device import DeviceOptions
+from audio_ml.weights import FetchOptions
+from ui.commands import new_app
+from ui.flags import takes
+from ui.models import store_for
+
+app = new_app()
+
+
+@app.command()
+@takes(device=[DeviceOptions], fetch=[FetchOptions])
+def ui(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    device: dict[str, Any],
+    fetch: dict[str, Any],
+) -> None:
+    """Open the page: drop a file in a browser, listen to its stems."""
+    from audio_ml.loader import ModelLoader
+    from ui.web.page import launch
+
+    launch(host=host, port=port, loader=ModelLoader(device.get("device", "auto"), store_for(fetch)))
