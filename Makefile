@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CODE = audio_ml separation tts ui bench tests
 
-.PHONY: demo test slow lint install install-test bench-separation bench-delivery bench-cues clean
+.PHONY: demo test slow lint install install-test bench-separation bench-delivery bench-cues bench-speech bench-kokoro clean
 
 demo: install
 	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
@@ -30,6 +30,14 @@ bench-delivery: install-test
 
 bench-cues: install-test
 	$(BIN)/python -m bench.cues
+
+bench-speech: install-test
+	$(BIN)/python -m bench.speech
+	$(BIN)/pip install -qq "faster-whisper>=1.2"
+	$(BIN)/python -m bench.speech_quality $(if $(RECORDINGS),--recordings $(RECORDINGS))
+
+bench-kokoro: install-test
+	$(BIN)/python -m bench.kokoro --peer-python $(PEER)
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)

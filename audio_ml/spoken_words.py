@@ -62,13 +62,18 @@ _CONTRACTIONS = (
     (r"'ve\b", " have"),
     (r"'m\b", " am"),
 )
+# Stems whose last letter the British double; elsewhere ll is another word: filled is not filed.
+_DOUBLED_L = (
+    "cancel|channel|control|council|counsel|dial|equal|fuel|jewel|label|level|libel|marvel|model|panel|pencil|quarrel|"
+    "rival|signal|snivel|spiral|swivel|total|towel|travel|tunnel|unravel"
+)
 # Applied to both sides, so a rule may be rough: it only must not make words equal that sound different.
 _SPELLINGS = (
     (r"(?<=[a-z]{3})our(?=s?$|ed$|ing$|ite|able|ful|hood)", "or"),
     (r"(?<=[a-z]{2})is(?=(e|ed|es|er|ing|ations?)$)", "iz"),
     (r"yse(?=[ds]?$)", "yze"),
     (r"(?<=[a-z]{2})tre(?=s?$)", "ter"),
-    (r"ll(?=(ed|ing|er|ers|ery|or|ors)$)", "l"),
+    (rf"^({_DOUBLED_L})l(?=(ed|ing|ings|er|ers|ery|or|ors|ous)$)", r"\1"),
     (r"ence$", "ense"),
     (r"ogue(?=s?$)", "og"),
     (r"^grey", "gray"),

@@ -17,7 +17,7 @@ HOURS_PER_DAY = 24
 MINUTES_PER_DAY = 60 * HOURS_PER_DAY
 DROPPED_PER_NOMINAL = Fraction(2, 30)  # labels left out each minute: 2 at 29.97, 4 at 59.94 (ST 12-1 section 5.2.2)
 
-_LABEL = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})([:;])(\d{1,3})")
+_LABEL = re.compile(r"(\d{1,2})[:;](\d{1,2})[:;](\d{1,2})[:;](\d{1,3})")
 _CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?")
 _SECONDS = re.compile(r"\d{1,7}(?:[.,]\d{1,9})?")
 
@@ -53,7 +53,7 @@ class FrameRate:
         return self._first_of_minute(MINUTES_PER_DAY)
 
     def frames(self, label: str) -> int:
-        """Returns the number of a frame since midnight from "HH:MM:SS:FF" or, of drop-frame rates, "HH:MM:SS;FF".
+        """Returns the number of a frame since midnight from "HH:MM:SS:FF" or, of drop-frame rates, with ";".
 
         Raises:
             InvalidInput: when there is no such label at this rate.
@@ -61,8 +61,8 @@ class FrameRate:
         match = _LABEL.fullmatch(label.strip())
         if match is None:
             raise InvalidInput(f"'{label}' is not a timecode: write HH:MM:SS:FF.")
-        hours, minutes, seconds, frame = (int(match[group]) for group in (1, 2, 3, 5))
-        if match[4] == ";" and not self.is_drop_frame:
+        hours, minutes, seconds, frame = map(int, match.groups())
+        if ";" in label and not self.is_drop_frame:
             raise InvalidInput(f"'{label}' is drop-frame timecode (;), but the frame rate is {self.name}.")
         _check_clock(label, hours, minutes, seconds)
         if frame >= self.nominal:

@@ -157,8 +157,8 @@ class WeightStore:
         return self.cache / "models" / row.name
 
     def find_folder(self, row: Row) -> Path | None:
-        """Returns where a row's first file lies: the user's own folder, the cache, or nowhere yet."""
-        path = self.find(row, row.files[0])
+        """Returns where a row's first file lies: the user's own folder, the cache, or nowhere (yet)."""
+        path = self.find(row, row.files[0]) if row.files else None
         return path.parent if path else None
 
     def find(self, row: Row, file: WeightFile | DerivedFile) -> Path | None:

@@ -58,6 +58,13 @@ class FakeSpeechEngine:
         return Utterance(padded[None].astype(np.float32), durations)
 
 
+class HighEngine(FakeSpeechEngine):
+    """Speaks an octave higher."""
+
+    def speak(self, phonemes: str, blend: Blend, options: SpeechOptions, seed: int) -> Utterance:
+        return super().speak(phonemes, Blend(((Voice("high", "en-US"), 1.0),)), options, seed)
+
+
 def _vary(options: Options, take: int, seed: int) -> Mapping[str, Any]:
     assert isinstance(options, SpeechOptions)
     return varied_speed(options, take, seed)

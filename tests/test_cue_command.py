@@ -76,6 +76,13 @@ def test_requests_that_cannot_be_are_one_error_and_leave_nothing(tmp_path: Path,
     assert not (tmp_path / "out").exists()
 
 
+def test_the_voice_of_the_command_line_is_checked_and_counts(tmp_path: Path, sheet: Path) -> None:
+    casting = tmp_path / "cast.yaml"
+    casting.write_text("voices: {HERO: heart, NARRATOR: heart}\n", encoding="utf-8")
+    _, _, error = run(sheet, "-o", tmp_path / "out", "--casting", casting, "--voice", "hart")
+    assert isinstance(error, UnknownVoice) and not (tmp_path / "out").exists()
+
+
 def test_frame_rates_that_can_be_chosen_are_those_there_are() -> None:
     assert typing.get_args(FrameRateName) == tuple(FRAME_RATES)
 

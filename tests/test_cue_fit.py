@@ -45,6 +45,14 @@ def test_trimming_takes_silence_and_no_sound() -> None:
     assert after.samples[0, 0] == 0 and after.samples[0, -1] == 0
 
 
+def test_what_is_trimmed_fades_where_it_was_cut_and_nowhere_else() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, RATE) * np.where(np.arange(RATE) % RATE < RATE // 2, 0.5, 1e-4)
+    after = trimmed(Audio(noise.astype(np.float32)[np.newaxis], RATE)).samples[0]
+    ends = [float(np.abs(part).max()) for part in (after[-480:-240], after[-240:], after[-24:])]
+    assert len(after) < RATE and after[-1] == 0 and ends[2] < 1e-5 < ends[1] < ends[0]
+    assert np.array_equal(after[:480], noise[:480].astype(np.float32))
+
+
 def test_silence_and_sound_without_silent_ends_stay_as_they_are() -> None:
     silence = Audio(np.zeros((1, RATE), np.float32), RATE)
     full = Audio(np.full((1, RATE), 0.1, np.float32), RATE)
@@ -98,6 +106,19 @@ def test_a_line_fills_its_slot_when_asked_for() -> None:
     assert fitted.audio.n_samples == slot and SLOWEST <= fitted.speed < 1
     longer = fit_line(speaker(1.0), 5 * RATE, "stretch", fill=True)
     assert longer.speed == SLOWEST and longer.stretch == pytest.approx(1 + LARGEST_STRETCH, abs=1e-3)
+
+
+def test_the_pace_keeps_within_what_may_be_asked_for() -> None:
+    paces: list[float] = []
+
+    def say(speed: float) -> Audio:
+        paces.append(speed)
+        return tone(1.0 / speed)
+
+    assert fit_line(say, RATE // 2, "speed", paces=(0.9, 1.1)).speed == 1.1 and max(paces) == 1.1
+    paces.clear()
+    assert fit_line(say, RATE // 2, "speed", paces=(0.8, 1.0)).speed == 1.0 and paces == [1.0]
+    assert fit_line(say, 5 * RATE, "speed", fill=True, paces=(0.9, 1.1)).speed == 0.9
 
 
 @pytest.mark.parametrize("factor", [1 - LARGEST_STRETCH, 0.97, 1.0, 1.05, 1 + LARGEST_STRETCH])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -219,6 +221,95 @@ def test_files_of_others_are_never_replaced_unasked(tmp_path: Path) -> None:
         render(sheet, tmp_path / "other")
 
 
+def test_names_of_the_folder_itself_are_not_for_cues(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, ",Guide,A,0,1,One,", ",Other,A,2,3,Two,")
+    report = render(sheet, tmp_path / "out", filename="{cue}.wav")
+    assert [(problem.row, problem.column) for problem in report.problems] == [(2, "Cue")]
+    assert "Guide.wav, which is the folder's own" in report.problems[0].message
+    assert [take.file for take in report.takes] == ["Other.wav"]
+
+
+def test_the_cues_of_another_sheet_are_not_replaced_unasked(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    render(sheet_of(tmp_path, *ROWS), out)
+    other = dataclasses.replace(sheet_of(tmp_path, ROWS[0].replace("Where", "There")), path=tmp_path / "reel2.csv")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for _ in range(2):  # the refusal itself changes nothing
+        with pytest.raises(OutputExists, match=r"has the cues of sheet\.csv"):
+            render(other, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert render(other, out, overwrite=True).n_new == 1
+    assert render(other, out).n_new == 0
+
+
+def test_a_file_that_a_killed_run_wrote_and_could_not_note_is_ours(tmp_path: Path) -> None:
+    sheet, out, name = sheet_of(tmp_path, *ROWS), tmp_path / "out", "S012_Q003_HERO_T01.wav"
+    out.mkdir()
+    (out / name).write_bytes(b"a take that is not noted")
+    (out / ".audio-ml-cues.journal").write_text(json.dumps(["begun", name, {}]) + "\n")
+    report = render(sheet, out)
+    assert report.n_done == report.n_new == 3 and not list(out.glob("*changed*"))
+
+
+@pytest.mark.parametrize("changed", ["guide.wav", "S012_Q003_HERO_T01.wav", "qc.csv"])
+def test_names_are_journaled_before_their_files_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    from tts.cues.state import CueState
+
+    out = tmp_path / "out"
+    seen: list[tuple[str, bool]] = []
+    begin = CueState.begin
+
+    def watched(state: CueState, name: str) -> None:
+        begin(state, name)
+        seen.append((name, (out / name).exists()))
+
+    monkeypatch.setattr(CueState, "begin", watched)
+    render(sheet_of(tmp_path, *ROWS), out)
+    assert (changed, False) in seen
+
+
+def test_rows_that_fail_now_are_not_called_strangers(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    render(sheet_of(tmp_path, *ROWS), out)
+    report = render(sheet_of(tmp_path, ROWS[0].replace("00:12", "00:99"), *ROWS[1:]), out)
+    assert report.n_failed == 1 and not any("earlier runs" in warning for warning in report.warnings)
+    report = render(sheet_of(tmp_path, *ROWS[:2]), out)
+    assert any("S012_Q005_HERO_T01.wav of earlier runs" in warning for warning in report.warnings)
+
+
+def test_the_pace_that_is_told_is_the_one_that_was_said(tmp_path: Path) -> None:
+    speaker, sheet = FakeSpeaker(), sheet_of(tmp_path, "1,1,A,0,0.5,This is far too long for half a second,")
+    report = render(sheet, tmp_path / "out", speaker, fit="speed", voice_options={"speed": 1.9})
+    assert report.takes[0].speed == pytest.approx(2 / 1.9, abs=1e-4)
+    assert max(options["speed"] for _, _, options in speaker.said) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("fit", ["none", "trim", "fail"])
+def test_nothing_fills_a_slot_without_means(tmp_path: Path, fit: str) -> None:
+    with pytest.raises(InvalidOption, match="fill"):
+        render(sheet_of(tmp_path, *ROWS), tmp_path / "out", fit=fit, fill=True)
+
+
+def test_cells_that_excel_takes_for_formulas_are_text(tmp_path: Path) -> None:
+    row = "1,1,@A,0,1,=HYPERLINK(1),-note"
+    render(sheet_of(tmp_path, row, "1,2,+B,0.1,x,y,"), tmp_path / "out", filename="{cue}.wav")
+    with (tmp_path / "out" / "markers.csv").open(encoding="utf-8-sig", newline="") as file:
+        (marker,) = csv.DictReader(file)
+    assert (marker["character"], marker["line"], marker["notes"]) == ("'@A", "'=HYPERLINK(1)", "'-note")
+    with (tmp_path / "out" / "qc.csv").open(encoding="utf-8-sig", newline="") as file:
+        take = next(csv.DictReader(file))
+    assert take["character"] == "'@A" and float(take["excess_ms"]) < 0
+
+
+def test_a_take_is_made_anew_for_whom_it_names(tmp_path: Path) -> None:
+    render(sheet_of(tmp_path, "1,1,Hero,0,9,Go!,"), tmp_path / "out")
+    report = render(sheet_of(tmp_path, "1,1,HERO,0,9,Go!,"), tmp_path / "out")
+    info = WavInfoReader(str(tmp_path / "out" / report.takes[0].file))
+    assert report.n_new == 1 and info.bext.description == "HERO: Go!"
+
+
 class _Interrupted(FakeSpeaker):
     """Breaks off at the third line."""
 
@@ -287,10 +378,13 @@ def test_names_are_made_safe_for_any_file_system(tmp_path: Path) -> None:
         "A/1,../..,Ä: <b>,0,1,One,",
         ",con,,2,3,Two,",
         f"1,{'x' * 300},C,4,5,Three,",
+        f"{'語' * 200},{'ж' * 200},{'é' * 200},6,7,Four,",
+        f"1,{'7' * 300},C,8,9,Five,",
     )
     report = render(sheet_of(tmp_path, *rows), tmp_path / "out", filename="{character}/{scene}_{cue}.wav")
     assert [take.file for take in report.takes][:2] == ["Ä-B/A-1.wav", "VO/_con.wav"]
-    assert len(report.takes[2].file) < 80
+    assert len(report.takes) == 5 and not report.problems
+    assert all(len(part.encode()) < 150 for take in report.takes for part in take.file.split("/"))
     assert all((tmp_path / "out" / take.file).exists() for take in report.takes)
 
 

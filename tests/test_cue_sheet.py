@@ -37,6 +37,94 @@ def test_commas_and_line_breaks_in_quotes_stay_in_their_cell(tmp_path: Path) -> 
     assert [(cue.row, cue.line) for cue in sheet.cues] == [(2, 'Well, yes; I "think" so'), (3, "Où est-il – là?")]
 
 
+@pytest.mark.parametrize("rest", ["Well, yes", "Well, yes,", '"Well", yes'])
+def test_cells_beyond_the_header_are_a_problem_of_their_row(tmp_path: Path, rest: str) -> None:
+    sheet = sheet_of(tmp_path, f"1,0,{rest}", '2,5,"Well, yes"', header="Cue,In,Line")
+    assert [cue.line for cue in sheet.cues] == ["Well, yes"]
+    (problem,) = sheet.problems
+    assert (problem.row, problem.column) == (2, "Line") and "3 columns, but" in problem.message
+
+
+def test_a_separator_that_ends_every_row_is_no_problem(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "1,0,One,", "2,5,Two,", header="Cue,In,Line")
+    assert [cue.line for cue in sheet.cues] == ["One", "Two"] and not sheet.problems
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad"),
+    [
+        (('1,0,"Go!', "2,5,Two", "3,9,Three"), 2),
+        (("1,0,One", '2,5,"Go!'), 3),
+        (('1,0,"Go!', "2,5,Two", '3,9,stop"'), 2),
+        (('1,0,"Go!', '2,5,stop"'), 2),
+        (('1,0,"Go!', '2,5,"Two; too"'), 2),
+    ],
+)
+def test_a_quotation_mark_never_swallows_rows(tmp_path: Path, rows: tuple[str, ...], bad: int) -> None:
+    with pytest.raises(InvalidInput, match=f"row {bad}: a quotation mark"):
+        sheet_of(tmp_path, *rows, header="Cue,In,Line")
+    path = tmp_path / "sheet.tsv"
+    path.write_text("\n".join(["Cue,In,Line", *rows]).replace(",", "\t"), encoding="utf-8")
+    assert len(read_sheet(path, RATE).cues) == len(rows)
+
+
+def test_figures_behind_a_line_of_two_lines_are_cells(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, '1,0,"Hello\nthere",5.2,,', header="Cue,In,Line,Duration,Notes,Reel")
+    assert [(cue.line, cue.slot) for cue in sheet.cues] == [("Hello there", Fraction(26, 5))]
+
+
+def test_a_quoted_word_at_the_start_of_a_line_is_text(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, '1,0,"No" he said', '2,5,"Go" they said', header="Cue,In,Line")
+    assert [cue.row for cue in sheet.cues] == [2, 3]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_commas_in_lines_are_not_taken_for_the_separator(tmp_path: Path, separator: str) -> None:
+    rows = ["Cue,In,Line".replace(",", separator), separator.join(("1", "0", "One, two, three, four, five, six"))]
+    (tmp_path / "sheet.csv").write_text("\n".join(rows), encoding="utf-8")
+    (cue,) = read_sheet(tmp_path / "sheet.csv", RATE).cues
+    assert cue.line == "One, two, three, four, five, six"
+
+
+def test_a_tsv_file_is_parted_by_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.tsv"
+    path.write_text("Cue,In,Line\n1,0,Go\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="lacks"):
+        read_sheet(path, RATE)
+
+
+def test_columns_that_may_be_one_field_are_told(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "1,0,5,Fine", header="Cue,In,Timecode,Line")
+    assert [(warning.row, warning.column) for warning in sheet.warnings] == [(1, "In")]
+    assert "'Timecode'" in sheet.warnings[0].message
+    (cue,) = sheet_of(tmp_path, "1,0,17,Go!", header="Cue,In,Line,Dialogue").cues
+    assert cue.line == "Go!"
+    (cue,) = sheet_of(tmp_path, "1,0,Go!,17", header="Cue,In,Line,Dialogue").cues
+    assert cue.line == "Go!"
+
+
+def test_two_digits_behind_the_seconds_are_told(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "1,01:00:05.12,Frames?", "2,01:00:08.120,Clock", header="Cue,In,Line")
+    assert [(warning.row, warning.column) for warning in sheet.warnings] == [(2, "In")]
+    assert "01:00:05:12" in sheet.warnings[0].message and sheet.cues[0].start == Fraction(360512, 100)
+
+
+def test_values_of_formulas_and_times_beyond_a_day_are_problems(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    rows = [("Cue", "In", "Line"), (1, 0, "#REF!"), (2, 0, True), (3, datetime.timedelta(days=1, hours=2), "Late")]
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "sheet.xlsx")
+    sheet = read_sheet(tmp_path / "sheet.xlsx", RATE)
+    assert [(problem.row, problem.column) for problem in sheet.problems] == [(2, "Line"), (3, "Line"), (4, "In")]
+    assert "26:00:00" in sheet.problems[2].message and not sheet.cues
+
+
+def test_a_cue_that_ends_as_it_begins_is_a_problem(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "1,5,5,Now", "2,5,5.001,Now", header="Cue,In,Out,Line")
+    assert [problem.row for problem in sheet.problems] == [2] and len(sheet.cues) == 1
+
+
 def test_workbooks_give_values_whatever_kind_their_cells_are(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.append(["Project: Film", None])
@@ -176,7 +264,17 @@ def test_a_casting_gives_parts_and_knows_nobody_else(tmp_path: Path) -> None:
     assert casting.part("no").options == {"speed": "1.05"}
     with pytest.raises(InvalidInput, match=r"No voice is cast for 'HERRO'\. Did you mean 'HERO'"):
         casting.part("HERRO")
-    assert read_casting(path, default="x/y").part("HERRO").voice == "x/y"
+    assert read_casting(path, voice="x/y").part("HERRO").voice == "x/y"
+
+
+def test_the_closest_part_counts_and_the_command_line_before_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "cast.yaml"
+    path.write_text("default: a/default\nvoices: {HERO: a/hero, HERO (V.O.): a/over}\n", encoding="utf-8")
+    casting = read_casting(path)
+    said = [casting.part(name).voice for name in ("Hero", "hero (v.o.)", "Hero (O.S.)", "Other")]
+    assert said == ["a/hero", "a/over", "a/hero", "a/default"]
+    given = read_casting(path, voice="a/given")
+    assert (given.part("Hero").voice, given.part("Other").voice) == ("a/hero", "a/given")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +288,11 @@ def test_a_casting_gives_parts_and_knows_nobody_else(tmp_path: Path) -> None:
         ("voices: {A: x, a: y}", "are one character"),
         ("voices: {A: !!python/object/apply:os.system [true]}", "no casting"),
         ("voices: {A: x", "no casting"),
+        ("voices: {A: &a {voice: x}, B: *a}", "aliases"),
+        ("a: &a {voice: *a}", "aliases"),
+        ("voices: " + 3000 * "[", "no casting"),
+        ("voices: {A: {voice: x, speed: {a: 1}}}", "speed of A is neither"),
+        ("voices: {A: {voice: x, lexicon: [[a]]}}", "lexicon of A is neither"),
         ("", "it wants"),
     ],
 )

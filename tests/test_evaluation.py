@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from audio_ml.audio import Audio
-from audio_ml.errors import InvalidInput, InvalidOption, MissingDependency, OutputUnwritable, WeightsMissing
+from audio_ml.errors import (
+    InvalidInput,
+    InvalidOption,
+    MissingDependency,
+    OutputExists,
+    OutputUnwritable,
+    UnknownVoice,
+    WeightsMissing,
+)
 from audio_ml.judges import heard
 from audio_ml.judges.dnsmos import DNSMOS, overall_quality
 from audio_ml.judges.whisper import LONGEST_PIECE_SECONDS, WHISPER, cut_at_pauses, transcribe
@@ -112,6 +120,7 @@ def test_errors_of_sentences_add_up() -> None:
         ("I can't, you’re, they'll", "I can not you are they will"),
         ("the colour of the theatre was grey", "the color of the theater was gray"),
         ("Café, naïve", "cafe naive"),
+        ("travelled, cancelling, a jeweller", "traveled canceling a jeweler"),
         ("45% & 100°", "forty five percent and one hundred degrees"),
     ],
 )
@@ -119,7 +128,10 @@ def test_writing_and_reading_compare_as_equal(written: str, spoken: str) -> None
     assert count_errors(spoken_words(spoken), spoken_words(written)).total == 0
 
 
-@pytest.mark.parametrize(("one", "other"), [("15", "50"), ("1987", "1,987"), ("can", "can't"), ("hour", "her")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("15", "50"), ("1987", "1,987"), ("can", "can't"), ("hour", "her"), ("filled", "filed"), ("tiller", "tiler")],
+)
 def test_what_sounds_different_stays_different(one: str, other: str) -> None:
     assert count_errors(spoken_words(one), spoken_words(other)).total
 
@@ -254,14 +266,28 @@ def test_the_command_prints_a_table_or_json_and_keeps_a_report(monkeypatch: pyte
 
     table = run("--quiet", "--report-file", tmp_path / "report.json")
     assert table == ""
-    printed = json.loads(run("--json", "--voice", "fake/one"))
+    printed = json.loads(run("--json", "--voice", "kokoro/am_michael"))
     kept = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert printed["voice"] == "fake/one" and kept["voice"] == "hibari/heart"
+    assert printed["voice"] == "kokoro/am_michael" and kept["voice"] == "hibari/heart"
     assert printed["words"] == kept["words"] == 4 and kept["word_error_rate"] == 0.25
     table = run("--limit", "2")
     assert "25.0%" in table and "heard:   Good light." in table
     with pytest.raises(OutputUnwritable, match="none"):
         run("--report-file", tmp_path / "none" / "report.json")
+    with pytest.raises(OutputExists, match="is kept"):
+        run("--report-file", tmp_path / "report.json")
+    run("--report-file", tmp_path / "report.json", "--overwrite", "--voice", "kokoro/am_michael")
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["voice"] == "kokoro/am_michael"
+
+
+@pytest.mark.parametrize("arguments", [("--voice", "nobody/none"), ("--report-file", "."), ("--report-file", "x/y")])
+def test_the_command_checks_voice_and_report_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tts.evaluation.evaluate", lambda *_, **__: pytest.fail("It works already."))
+    result = CliRunner().invoke(app, ["speech", *arguments])
+    assert isinstance(result.exception, (UnknownVoice, OutputUnwritable))
 
 
 def test_nothing_to_judge_is_an_error() -> None:

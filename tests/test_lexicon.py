@@ -123,6 +123,22 @@ def test_all_bad_rows_are_told_with_their_word_and_reason(tmp_path: Path) -> Non
         assert told in message
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'word,ipa\n"two\nlines",7\n'),
+        ("b.csv", 'word,ipa\nx,a,"two\nlines"\n'),
+        ("c.csv", 'word,pos,ipa\nx,"two\nlines",a\n'),
+        ("d.csv", 'word,"two\nlines",ipa\nx,y,a\n'),
+        ("e.json", json.dumps([{"word": "x", "two\nlines": "y"}])),
+    ],
+)
+def test_text_of_several_lines_is_told_in_one(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(InvalidInput, match="two lines") as caught:
+        read_lexicon(write(tmp_path, name, content))
+    assert "\n" not in str(caught.value)
+
+
 def test_ten_bad_rows_are_told_and_the_rest_counted(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"row 11, .*; and 5 more\.$"):
         read_lexicon(write(tmp_path, "a.csv", "word,ipa\n" + "x,7\n" * 15))

@@ -60,3 +60,10 @@ def test_pieces_of_a_long_sentence_are_of_about_one_length() -> None:
 def test_a_first_piece_is_not_cut_when_the_sentence_is_short() -> None:
     (piece,) = cut(tokens_of(["short", "one."]), 100, "sentence", 20)
     assert piece.phonemes == "short one."
+
+
+def test_words_that_stand_for_one_token_are_spoken_together() -> None:
+    number = [Token("one", "one", (4, 12), spaced=True) for _ in range(8)]  # "12345678" as eight words
+    tokens = [Token("tel", "tel", (0, 3), spaced=True), *number, Token("end", "end", (13, 16), spaced=False)]
+    first, *rest = cut(tokens, 60, "sentence", first_limit=20)
+    assert first.phonemes == "tel" and rest[0].tokens[:8] == tuple(number)

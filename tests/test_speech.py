@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from fake_speech import FAKE_SPEECH, RATE, SYMBOL_SECONDS
+from fake_speech import FAKE_SPEECH, RATE, SYMBOL_SECONDS, HighEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -314,6 +314,67 @@ def test_split_gives_a_file_for_each_paragraph(tmp_path: Path) -> None:
         assert len(samples) / RATE == pytest.approx(file.duration_seconds)
         assert file.words[0].start_seconds < 0.1 and file.words[-1].end_seconds <= file.duration_seconds
         assert np.abs(samples[: RATE // 10]).max() > 0.1  # begins with its first word, not with a pause
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("papa.\n\nmama. [pause 1s]\n\ndodo.", ["papa.", "mama.", "dodo."]),
+        ("papa. —\n\n[pause 2s] mama.\n\n—\n\ndodo.", ["papa.", "mama.", "dodo."]),
+    ],
+)
+def test_pauses_and_marks_do_not_glue_paragraphs_together(tmp_path: Path, text: str, files: list[str]) -> None:
+    report = tts.synthesize_file(
+        text, tmp_path / "a.wav", "low", model=FAKE_SPEECH, loader=LOADER, delivery={"split": True}
+    )
+    assert [file.words[0].text for file in report.files] == files
+    if "[pause 2s]" in text:
+        assert report.files[1].words[0].start_seconds == pytest.approx(2.0, abs=0.06)
+    else:
+        assert report.files[1].duration_seconds - report.files[1].words[-1].end_seconds > 0.95
+
+
+def test_split_refuses_what_is_there_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "a_002.wav").write_bytes(b"mine")
+    with LOADER.use(FAKE_SPEECH) as engine:
+        engine.calls.clear()
+        with pytest.raises(OutputExists, match="a_002"):
+            tts.synthesize_file(
+                "papa.\n\nmama.", tmp_path / "a.wav", "low", model=FAKE_SPEECH, loader=LOADER, delivery={"split": True}
+            )
+        assert not engine.calls
+
+
+def test_sounds_that_are_given_are_said_whatever_their_words_look_like() -> None:
+    speech = speak("[Yahoo! Japan](/jɑhu/) mama")
+    assert speech.words[0].phonemes == "jɑhu" and "ʤ" not in speech.phonemes
+
+
+def test_two_models_whose_voices_have_one_id_do_not_mix_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    from tts import api
+    from tts.engine import Blend
+    from tts.voices import Speaker
+
+    other = dataclasses.replace(FAKE_SPEECH, name="other", engine=HighEngine)
+    speakers = {"first": FAKE_SPEECH, "second": other}
+
+    def find(name: str | None = None, model: object = None) -> Speaker:
+        return Speaker(speakers.get(name or "", FAKE_SPEECH), Blend(((FAKE_SPEECH.voices[0], 1.0),)))
+
+    monkeypatch.setattr(api, "find_speaker", find)
+    assert pitches(speak("papapa [voice: second] mamama")) == {"papapa": 200, "mamama": 400}
+
+
+def test_a_pace_beyond_the_voices_is_told() -> None:
+    speech = speak("papa [rate: 1.5] mama [/rate]", options={"speed": 2.0})
+    assert any("3.00" in warning.message for warning in speech.warnings)
+
+
+def test_what_cannot_be_read_as_it_says_is_told_with_its_line() -> None:
+    with pytest.raises(InvalidInput, match=r"Line 2.*soon"):
+        tts.stream("<speak>papa\n<say-as interpret-as='date'>soon</say-as></speak>", "low", model=FAKE_SPEECH)
 
 
 def test_cancelling_leaves_no_file(tmp_path: Path) -> None:

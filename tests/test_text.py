@@ -79,6 +79,12 @@ SENTENCES = [
     ["iPhone sales rose.", "iPhone sales fell."],
     ["你好。", "我很好。"],
     ["Ask St. Peter.", "Thank Dr. Jones."],
+    ["He is 6 ft. 2 in. tall.", "She is not."],
+    ["Open Mon.-Fri. 9-5; Sat. 10-2.", "We rest on Sun. at home."],
+    ["It has 5 sq. ft. of room.", "Look."],
+    ["It dates from c. 1500.", "Est. 1920.", "Take Rt. 66 west."],
+    ["Sat. morning is fine.", "We saw the Sun.", "It was hot."],
+    ["He loves art.", "5 people came."],
 ]
 
 
@@ -91,6 +97,8 @@ def test_lists_and_lines_that_end_early_are_sentences() -> None:
     assert split("1. First\n2. Second") == ["1. First", "2. Second"]
     assert split("- one\n- two") == ["- one", "- two"]
     assert split("Title\n\nBody text\nNext line") == ["Title", "Body text", "Next line"]
+    for blank in ("\u00a0", "\u3000", "\u2028", "\x85"):
+        assert split(f"Hello.\n{blank}") == ["Hello."]
     wrapped = "This line was wrapped by an editor that breaks at seventy\nColumns or so."
     assert split(wrapped) == [wrapped]
 

@@ -62,6 +62,13 @@ def test_frames_as_published(name: str, label: str, frames: int) -> None:
     assert FRAME_RATES[name].label(frames) == label
 
 
+@pytest.mark.parametrize("label", ["01;00;00;00", "01:00;00;00", "01;00:00:00"])
+def test_a_semicolon_anywhere_means_drop_frame(label: str) -> None:
+    assert FRAME_RATES["29.97df"].frames(label) == 107892
+    with pytest.raises(InvalidInput, match="drop-frame timecode"):
+        FRAME_RATES["29.97"].frames(label)
+
+
 def test_drop_frame_keeps_up_with_the_clock() -> None:
     hour = FRAME_RATES["29.97df"].seconds("01:00:00;00")
     assert abs(hour - 3600) < Fraction(1, 250)  # 3.6 ms

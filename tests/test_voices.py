@@ -12,7 +12,8 @@ import soundfile
 from fake_speech import FAKE_SPEECH
 
 from audio_ml.errors import InvalidOption, UnknownModel, UnknownVoice
-from tts.voices import find_speaker, list_voices
+from audio_ml.weights import WeightStore
+from tts.voices import broken_voices, find_speaker, list_voices
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ def test_every_id_finds_itself() -> None:
     ("name", "model", "error", "words"),
     [
         ("hart", None, UnknownVoice, "Did you mean 'heart'?"),
+        ("kokoro/hart", None, UnknownVoice, "Did you mean 'kokoro/heart'?"),
         ("kokro/af_heart", None, UnknownVoice, "Did you mean 'kokoro'?"),
         ("heart", "kokorro", UnknownModel, "Did you mean 'kokoro'?"),
         ("low+hgih", FAKE_SPEECH, UnknownVoice, "Did you mean 'high'?"),
@@ -62,12 +64,20 @@ def test_every_id_finds_itself() -> None:
         ("+heart", None, InvalidOption, "no blend"),
         ("", FAKE_SPEECH, InvalidOption, "no blend"),
         ("none/there.onnx", None, UnknownVoice, "no voice file"),
+        ("none/there.onnx", "kokoro", InvalidOption, "--model kokoro"),
+        ("none/there.onnx", FAKE_SPEECH, InvalidOption, "--model fake-speech"),
     ],
 )
 def test_a_wrong_name_is_told(name: str, model: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error) as caught:
         find_speaker(name, model)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_family_alone_makes_no_voice_close() -> None:
+    with pytest.raises(UnknownVoice) as caught:
+        find_speaker("kokoro/zzzzz")
+    assert "Did you mean" not in str(caught.value)
 
 
 def test_a_list_is_of_one_language() -> None:
@@ -85,6 +95,44 @@ def test_voices_are_listed(run_cli: Cli) -> None:
     assert rows[0]["voice"] == "hibari/heart" and {"language", "licence", "model", "here"} <= rows[0].keys()
     wrong = run_cli("voices", "list", "--language", "tlh")
     assert wrong.returncode == 2 and "No voice speaks 'tlh'" in wrong.stderr
+
+
+@pytest.fixture
+def own_voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a voice `mine`, of which a list reads the description only, and a damaged one, `torn`."""
+    description = {
+        "audio": {"sample_rate": 16000},
+        "espeak": {"voice": "en-us"},
+        "phoneme_id_map": {"_": [0], "^": [1], "$": [2], "a": [3]},
+        "language": {"code": "en_US"},
+    }
+    for name, content in (("mine", json.dumps(description)), ("torn", "{")):
+        (tmp_path / f"{name}.onnx").write_bytes(b"")
+        (tmp_path / f"{name}.onnx.json").write_text(content)
+    monkeypatch.setenv("AUDIO_ML_VOICES", str(tmp_path))
+    return tmp_path
+
+
+def test_a_voice_of_ones_own_is_here(own_voices: Path, run_cli: Cli) -> None:
+    ran = run_cli("voices", "list", "--json")
+    assert ran.returncode == 0, ran.stderr
+    here = {row["voice"]: row["here"] for row in json.loads(ran.stdout)}
+    assert here["piper/mine"] == "yes"
+    assert find_speaker("mine").id == find_speaker("piper/mine").id == "piper/mine"
+
+
+def test_a_row_without_files_lies_nowhere(store: WeightStore) -> None:
+    assert store.find_folder(FAKE_SPEECH) is None
+
+
+def test_a_damaged_voice_is_told_where_it_matters(own_voices: Path, run_cli: Cli) -> None:
+    assert list(broken_voices()) == [own_voices / "torn.onnx"]
+    told = [line for line in run_cli("voices", "list").stderr.splitlines() if "torn.onnx" in line]
+    assert len(told) == 1 and told[0].startswith("audio-ml: ")
+    assert not run_cli("speak", "--help").stderr
+    for name in ("torn", "piper/torn"):
+        with pytest.raises(UnknownVoice, match=r"torn\.onnx cannot be used: .*cannot be read"):
+            find_speaker(name)
 
 
 @pytest.mark.weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import os
 from contextlib import ExitStack
@@ -45,7 +46,8 @@ class FileForm:
         if options.sample_rate and rate != options.sample_rate:
             raise InvalidOption(f"{format.name} cannot hold a sample rate of {options.sample_rate} Hz; choose {rate}.")
         form = FileForm(path, options, format, model_rate, rate)
-        check_target(form.target(0), options.overwrite)
+        for target in form.possible_targets():
+            check_target(target, options.overwrite)
         return form
 
     def target(self, paragraph: int) -> Path:
@@ -53,6 +55,13 @@ class FileForm:
         if not self.options.split:
             return self.path
         return self.path.with_name(f"{self.path.stem}_{paragraph + 1:03}{self.path.suffix}")
+
+    def possible_targets(self) -> list[Path]:
+        """Returns the file, or the first of split ones and those that are there already."""
+        if not self.options.split:
+            return [self.path]
+        pattern = f"{glob.escape(self.path.stem)}_[0-9][0-9][0-9]{glob.escape(self.path.suffix)}"
+        return [self.target(0), *sorted(self.path.parent.glob(pattern))]
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class Joiner:
         }
         self._n_samples = 0
         self._paragraph = 0
-        self._pending = 0  # samples of silence that the next chunk begins with
-        self._is_asked_for = False  # whether that silence is to be there even where nothing follows
+        self._is_begun = False  # whether the paragraph has been heard
+        self._due = 0  # samples of silence that the next piece begins with
 
     def add(
         self,
@@ -54,30 +54,44 @@ class Joiner:
         voice: str,
         warnings: tuple[SpeechWarning, ...] = (),
     ) -> SpeechChunk:
-        """Returns the next chunk: the pause that is due, and a piece; an empty piece only lengthens the pause."""
+        """Returns the next chunk: the pause that is due, a piece, and the silence behind it if it was asked for."""
         guard = round(self._rate * GUARD_SECONDS)
         first, last = silence.heard(said.samples, self._rate)
         begin, end = max(0, first - guard), min(said.samples.shape[1], last + guard)
-        lead = self._pending
-        samples = np.concatenate([np.zeros((1, lead), np.float32), self._faded(said.samples[:, begin:end])], axis=1)
+        lead = self._due
+        asked = round(self._rate * after) if isinstance(after, float) else 0
+        samples = np.pad(self._faded(said.samples[:, begin:end]), ((0, 0), (lead, asked)))
         words = self._words(piece, said, (begin, end), lead, voice)
-        self._n_samples += samples.shape[1]
-        self._pending = round(self._rate * (after if isinstance(after, float) else self._pauses[after]))
-        self._is_asked_for = isinstance(after, float)
-        paragraph, self._paragraph = self._paragraph, self._paragraph + (after == "paragraph")
-        return SpeechChunk(Audio(samples, self._rate), words, piece.phonemes, warnings, paragraph, lead)
+        chunk = SpeechChunk(Audio(samples, self._rate), words, piece.phonemes, warnings, self._paragraph, lead)
+        self._go_on(samples.shape[1], after)
+        return chunk
 
-    def pause(self, seconds: float) -> None:
-        """Adds silence that was asked for to the pause that is due, or puts it in its place."""
-        n_samples = round(self._rate * seconds)
-        self._pending = self._pending + n_samples if self._is_asked_for else n_samples
-        self._is_asked_for = True
+    def pass_over(self, after: Boundary | float) -> SpeechChunk | None:
+        """Returns the silence that was asked for where nothing is said; a paragraph may end there as well."""
+        asked = round(self._rate * after) if isinstance(after, float) else 0
+        self._go_on(asked, after)
+        return (
+            SpeechChunk(Audio(np.zeros((1, asked), np.float32), self._rate), paragraph=self._paragraph)
+            if asked
+            else None
+        )
 
     def finish(self, warnings: Sequence[SpeechWarning]) -> SpeechChunk:
-        """Returns the last chunk: a breath of silence, or what was asked for, and the warnings that are left."""
-        n_samples = self._pending if self._is_asked_for else round(self._rate * END_SECONDS)
-        silence = Audio(np.zeros((1, max(1, n_samples)), np.float32), self._rate)
-        return SpeechChunk(silence, warnings=tuple(warnings), paragraph=max(0, self._paragraph - 1))
+        """Returns the last chunk: a breath of silence, and the warnings that are left."""
+        breath = Audio(np.zeros((1, round(self._rate * END_SECONDS)), np.float32), self._rate)
+        return SpeechChunk(breath, warnings=tuple(warnings), paragraph=max(0, self._paragraph - (not self._is_begun)))
+
+    def _go_on(self, n_samples: int, after: Boundary | float) -> None:
+        self._n_samples += n_samples
+        self._is_begun |= n_samples > 0
+        if isinstance(after, float):
+            self._due = 0  # this silence is there already, whatever pause would have been
+            return
+        if n_samples or after == "paragraph":
+            self._due = max(self._due * (not n_samples), round(self._rate * self._pauses[after]))
+        if after == "paragraph" and self._is_begun:
+            self._paragraph += 1
+            self._is_begun = False
 
     def _faded(self, samples: Samples) -> Samples:
         size = min(round(self._rate * FADE_SECONDS), samples.shape[1] // 2)

@@ -62,7 +62,10 @@ def cut(tokens: Sequence[Token], limit: int, boundary: Boundary, first_limit: in
 
 
 def _best_cut(tokens: Sequence[Token], allowed: int, aim: float) -> tuple[int, Boundary]:
-    """Returns after how many tokens to cut, and what kind of place that is."""
+    """Returns after how many tokens to cut, and what kind of place that is.
+
+    What the writer put between two spaces is torn apart only where there is no other place.
+    """
     places: dict[Boundary, list[tuple[float, int]]] = {"sentence": [], "clause": [], "word": []}
     length, last_fitting = 0, 1
     for count, token in enumerate(tokens, start=1):
@@ -71,13 +74,18 @@ def _best_cut(tokens: Sequence[Token], allowed: int, aim: float) -> tuple[int, B
             break
         last_fitting = count
         if token.spaced:
-            kind: Boundary = _kind(token) if length >= LEAST_SHARE * aim else "word"
-            places[kind].append((abs(aim - length), count))
+            if count == len(tokens) or not _is_one_word(token, tokens[count]):
+                kind: Boundary = _kind(token) if length >= LEAST_SHARE * aim else "word"
+                places[kind].append((abs(aim - length), count))
             length += 1
     for best, found in places.items():
         if found:
             return min(found)[1], best
     return last_fitting, "word"
+
+
+def _is_one_word(token: Token, following: Token) -> bool:
+    return token.span[0] < following.span[1] and following.span[0] < token.span[1]
 
 
 def _kind(token: Token) -> Boundary:

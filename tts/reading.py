@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from audio_ml.speech import SpeechWarning
+from audio_ml.speech import Span, SpeechWarning
 from tts.options import DateOrder
 from tts.phonemes.alphabet import from_ipa
 from tts.script.items import Boundary, Break, Item, Notice, Pause, Run, Style
@@ -106,8 +106,8 @@ class _Paragraph:
         if passages:
             yield from passages[:-1]
             yield Passage(passages[-1].text, passages[-1].style, after)
-        elif isinstance(after, float):
-            yield Passage(SpokenText("", ()), self._style, after)  # a pause before any word
+        elif isinstance(after, float) or after == "paragraph":
+            yield Passage(SpokenText("", ()), self._style, after)  # behind a pause, or before any word
 
     def _change_style(self, style: Style) -> None:
         if self._texts:
@@ -135,10 +135,21 @@ def _plain(run: Run) -> SpokenText:
 
 
 def _sentences(text: SpokenText, style: Style) -> Iterator[Passage]:
-    ranges = sentences(text.text)
+    ranges = _whole(sentences(text.text), text.given)
     for index, (begin, end) in enumerate(ranges):
         is_last = index == len(ranges) - 1
         yield Passage(text.slice(begin, end), style, _boundary(text.text[begin:]) if is_last else "sentence")
+
+
+def _whole(ranges: Sequence[Span], given: Sequence[Given]) -> list[Span]:
+    """Returns sentences of which none ends inside words whose sounds are given."""
+    whole: list[Span] = []
+    for begin, end in ranges:
+        if whole and any(sounds.begin < begin < sounds.end for sounds in given):
+            whole[-1] = (whole[-1][0], end)
+        else:
+            whole.append((begin, end))
+    return whole
 
 
 def _boundary(end_of_text: str) -> Boundary:

@@ -29,7 +29,8 @@ def heard(samples: Samples, sample_rate: int) -> Range:
 def at_pauses(words: Sequence[Range], samples: Samples, sample_rate: int) -> list[Range]:
     """Returns the words of a piece with their borders moved to where sound ends before a pause and begins after it.
 
-    A model tells how long it thinks of each symbol, which is not quite when it is heard.
+    A model tells how long it thinks of each symbol, which is not quite when it is heard. Words without a pause
+    between them meet in the middle of what the model thinks of as the space.
     """
     if not words:
         return []
@@ -42,8 +43,9 @@ def at_pauses(words: Sequence[Range], samples: Samples, sample_rate: int) -> lis
         between = [(a * size, b * size) for a, b in pauses if a * size < next_begin + size and end - size < b * size]
         inside = [(a, b) for a, b in between if begin < a and b < next_end]
         if inside:
-            pause = max(inside, key=lambda found: found[1] - found[0])
-            ends[place], begins[place + 1] = pause
+            ends[place], begins[place + 1] = max(inside, key=lambda found: found[1] - found[0])
+        else:  # the space between them is not heard
+            ends[place] = begins[place + 1] = (end + next_begin) // 2
     return [(begin, max(end, begin + 1)) for begin, end in zip(begins, ends, strict=True)]
 
 

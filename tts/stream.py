@@ -95,8 +95,9 @@ class SpeechStream:
             tasks = self._tasks(items, stack)
             for task, said in map_in_order(lambda task: self._speak(task, rate), tasks, first.engine.workers):
                 if task.piece is None or said is None:
-                    assert isinstance(task.after, float)
-                    joiner.pause(task.after)
+                    silent = joiner.pass_over(task.after)
+                    if silent is not None:
+                        yield silent
                     continue
                 self._progress.update("speaking", task.piece.tokens[-1].span[1] / len(script))
                 yield joiner.add(task.piece, said, task.after, task.voice.speaker.id, task.warnings)
@@ -114,7 +115,7 @@ class SpeechStream:
                 self._noticed.append(passage)
                 continue
             voice = self._lend(passage.style.voice, stack)
-            is_pause = isinstance(passage.after, float)
+            self._notice_pace(passage, voice.options)
             boundary: Boundary = "word" if isinstance(passage.after, float) else passage.after
             first_limit = voice.engine.first_phonemes if n_pieces == 0 else None
             pieces = list(cut(self._tokens(passage, voice), voice.engine.max_phonemes, boundary, first_limit))
@@ -123,7 +124,7 @@ class SpeechStream:
                 after = passage.after if piece is pieces[-1] else piece.boundary
                 yield self._task(piece, voice, passage.style, n_pieces, after)
                 n_pieces += 1
-            if is_pause and not pieces:
+            if not pieces:
                 yield self._task(None, voice, passage.style, n_pieces, passage.after)
 
     def _task(self, piece: Piece | None, voice: _Lent, style: Style, index: int, after: Boundary | float) -> _Task:
@@ -144,11 +145,17 @@ class SpeechStream:
         self._noticed += [*warnings, *unspoken(passage.text, tokens, warnings)]
         return tokens
 
+    def _notice_pace(self, passage: Passage, options: SpeechOptions) -> None:
+        wanted = options.speed * passage.style.speed
+        if wanted != _speed(options, passage.style) and passage.text.text:
+            message = f"A pace of {wanted:.2f} was asked for; voices speak {SLOWEST} to {FASTEST} times as fast."
+            self._noticed.append(SpeechWarning(message, passage.text.span(0, len(passage.text.text))))
+
     def _speak(self, task: _Task, rate: int) -> tuple[_Task, Utterance | None]:
         if task.piece is None:
             return task, None
         voice, style = task.voice, task.style
-        speed = min(max(voice.options.speed * style.speed, SLOWEST), FASTEST)
+        speed = _speed(voice.options, style)
         options = voice.options.model_copy(update={"speed": speed})
         said = voice.engine.speak(task.piece.phonemes, voice.speaker.blend, options, task.seed)
         if said.durations is None:
@@ -160,7 +167,8 @@ class SpeechStream:
 
     def _lend(self, name: str | None, stack: ExitStack) -> _Lent:
         speaker = self._speaker_of(name)
-        if speaker.id not in self._lent:
+        key = f"{speaker.spec.name} {speaker.id}"  # files of one name in two folders have one id
+        if key not in self._lent:
             engine = stack.enter_context(self._loader.use(speaker.spec, self._progress))
             options = self._options_for(speaker)
             if engine.device_note:
@@ -168,8 +176,12 @@ class SpeechStream:
             natural: DateOrder = "mdy" if speaker.blend.language == "en-US" else "dmy"
             order = natural if options.date_order == "auto" else options.date_order
             pronouncer = engine.pronouncer(speaker.blend, self._lexicon)
-            self._lent[speaker.id] = _Lent(speaker, engine, options, pronouncer, order)
-        return self._lent[speaker.id]
+            self._lent[key] = _Lent(speaker, engine, options, pronouncer, order)
+        return self._lent[key]
+
+
+def _speed(options: SpeechOptions, style: Style) -> float:
+    return min(max(options.speed * style.speed, SLOWEST), FASTEST)
 
 
 def _at_rate(said: Utterance, of_model: int, rate: int) -> Utterance:

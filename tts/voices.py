@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +35,12 @@ class Speaker:
 def speech_models() -> list[SpeechModel]:
     """Returns the rows of this task, a user's own voices of AUDIO_ML_VOICES behind them."""
     rows = [spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel)]
-    folder = os.environ.get("AUDIO_ML_VOICES")
-    return rows + [spec for path in _voice_files(folder) for spec in _opened_if_right(path, rows)]
+    return rows + _own_voices(rows)[0]
+
+
+def broken_voices() -> dict[Path, str]:
+    """Returns the files of AUDIO_ML_VOICES that cannot speak, each with the reason; they are in no list."""
+    return _own_voices([spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel)])[1]
 
 
 def list_voices(language: str | None = None) -> list[Speaker]:
@@ -65,7 +68,8 @@ def find_speaker(name: str | None = None, model: str | SpeechModel | None = None
     Raises:
         UnknownModel: when there is no such model.
         UnknownVoice: with close matches, when no model has the voice.
-        InvalidOption: for weights that are none, or a blend of a model that cannot mix.
+        InvalidOption: for weights that are none, a blend of a model that cannot mix, or a voice file and a model.
+        InvalidInput: for a voice file that is damaged.
 
     >>> find_speaker("heart").id
     'hibari/heart'
@@ -75,6 +79,9 @@ def find_speaker(name: str | None = None, model: str | SpeechModel | None = None
         return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
     name = DEFAULT_VOICE if name is None else name
     if name.lower().endswith(VOICE_FILE):
+        if model is not None:
+            named = model if isinstance(model, str) else model.name
+            raise InvalidOption(f"The voice file {name} brings its own model: leave out --model {named}, or --voice.")
         return _own_voice(Path(name).expanduser())
     wanted = _parse(name)
     specs = _candidates(name, model)
@@ -140,14 +147,19 @@ def _voice(spec: SpeechModel, name: str) -> Voice | None:
 
 
 def _unknown(wanted: Sequence[tuple[str, float]], specs: Sequence[SpeechModel]) -> UnknownVoice:
-    known = [name for spec in specs for voice in spec.voices for name in (voice.name, *voice.aliases)]
     missing = [name for name, _ in wanted if not any(_voice(spec, name) for spec in specs)]
     if not missing:
         return UnknownVoice(
             f"No one model has all of {', '.join(name for name, _ in wanted)}; voices of one model mix."
         )
-    hint = f"{did_you_mean(missing[0], known)} See `audio-ml voices list`."
-    return UnknownVoice(f"Unknown voice '{missing[0]}'.{hint}")
+    family, slash, bare = missing[0].rpartition("/")
+    for path, reason in broken_voices().items():
+        if path.stem == bare:
+            return UnknownVoice(f"The voice {path} cannot be used: {reason}")
+    # Names are compared without their family, which alone would make all of its voices close.
+    known = [name for spec in specs for voice in spec.voices for name in (voice.name, *voice.aliases)]
+    close = [family + slash + name for name in known if did_you_mean(bare, [name])]
+    return UnknownVoice(f"Unknown voice '{missing[0]}'.{did_you_mean(missing[0], close)} See `audio-ml voices list`.")
 
 
 def _own_voice(path: Path) -> Speaker:
@@ -159,18 +171,16 @@ def _own_voice(path: Path) -> Speaker:
     return Speaker(opened[0], Blend(((opened[0].voices[0], 1.0),)))
 
 
-def _voice_files(folder: str | None) -> Iterator[Path]:
-    if folder:
-        yield from sorted(Path(folder).expanduser().glob(f"*{VOICE_FILE}"))
-
-
-def _opened_if_right(path: Path, rows: Sequence[SpeechModel]) -> list[SpeechModel]:
-    """Returns the row of a file of the user's folder; one that is wrong is left out, with a warning."""
-    try:
-        return _opened(path, rows)
-    except InvalidInput as error:
-        warnings.warn(f"{path} is left out: {error}", stacklevel=2)
-        return []
+def _own_voices(rows: Sequence[SpeechModel]) -> tuple[list[SpeechModel], dict[Path, str]]:
+    """Returns the rows of the voice files in AUDIO_ML_VOICES, and why others of them cannot be opened."""
+    folder = os.environ.get("AUDIO_ML_VOICES")
+    opened, broken = [], {}
+    for path in sorted(Path(folder).expanduser().glob(f"*{VOICE_FILE}")) if folder else ():
+        try:
+            opened += _opened(path, rows)
+        except InvalidInput as error:
+            broken[path] = str(error)
+    return opened, broken
 
 
 def _opened(path: Path, rows: Sequence[SpeechModel]) -> list[SpeechModel]:

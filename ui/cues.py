@@ -70,9 +70,11 @@ def cues(
         )
     device_name = device.get("device", "auto")
     devices.resolve(device_name)
-    cast = read_casting(casting, default=voice or None) if casting else Casting(default=Part(voice or DEFAULT_VOICE))
+    cast = read_casting(casting, voice=voice or None) if casting else Casting(default=Part(voice or DEFAULT_VOICE))
     read = read_sheet(sheet, find_frame_rate(chosen.frame_rate), chosen.columns)
     speaker = TextToSpeech(ModelLoader(device_name, store_for(fetch)), model)
+    if voice:
+        speaker.model(voice)  # an unknown one is told even if nobody needs it
     try:
         with shown_progress(show(sheet.name), quiet or as_json) as progress:
             report = render_sheet(

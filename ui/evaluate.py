@@ -12,6 +12,7 @@ from audio_ml.device import DeviceOptions
 from audio_ml.errors import OutputUnwritable
 from audio_ml.streams import show
 from audio_ml.weights import FetchOptions
+from audio_ml.writer import check_target
 from tts.evaluation import SpeechEvaluation, choose, read_own_sentences, read_sentences
 from tts.options import DEFAULT_VOICE
 from ui.commands import new_app
@@ -44,6 +45,7 @@ def speech(
     report_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every sentence here.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report that exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     device: dict[str, Any],
@@ -56,7 +58,11 @@ def speech(
     """
     from audio_ml.loader import ModelLoader
     from tts.evaluation import evaluate
+    from tts.voices import find_speaker
 
+    find_speaker(voice)
+    if report_file is not None:
+        _check_report(report_file, overwrite)
     sentences = choose(read_own_sentences(text) if text else read_sentences(), category or (), limit)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     with shown_progress(voice, quiet or as_json) as progress:
@@ -68,6 +74,12 @@ def speech(
         print(report)
     elif not quiet:
         _print(found)
+
+
+def _check_report(path: Path, overwrite: bool) -> None:
+    check_target(path, overwrite)
+    if not path.parent.is_dir():
+        raise OutputUnwritable(f"{show(path)} cannot be written: its folder does not exist.")
 
 
 def _write(path: Path, report: str) -> None:

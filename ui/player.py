@@ -8,7 +8,7 @@ import subprocess
 from types import TracebackType
 
 from audio_ml.audio import Samples
-from audio_ml.errors import MissingDependency
+from audio_ml.errors import MissingDependency, OutputError
 from audio_ml.wav import encode
 
 # Programs that play 16-bit mono from their standard input; {rate} is in Hz.
@@ -26,6 +26,7 @@ class Player:
 
     Raises:
         MissingDependency: when the system has none of the `PLAYERS`.
+        OutputError: with its name and exit code when the player fails, from `play` or at the end of the block.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -34,16 +35,17 @@ class Player:
             names = ", ".join(player[0] for player in PLAYERS)
             raise MissingDependency(f"Nothing here can play sound: install one of {names} (ffplay comes with FFmpeg).")
         command = [part.format(rate=sample_rate) for part in found]
+        self._name = found[0]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def play(self, samples: Samples) -> None:
-        """Hands samples [1, time] on; a player that was closed is left alone."""
+        """Hands samples [1, time] on; a player that the listener closed is left alone."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(encode(samples, "16"))
             self._process.stdin.flush()
         except BrokenPipeError:
-            return
+            self._check_exit()
 
     def __enter__(self) -> Player:
         return self
@@ -56,4 +58,11 @@ class Player:
             self._process.stdin.close()
         if kind is not None:
             self._process.terminate()
-        self._process.wait()
+            self._process.wait()
+        else:
+            self._check_exit()
+
+    def _check_exit(self) -> None:
+        code = self._process.wait()
+        if code:
+            raise OutputError(f"The player {self._name} failed with exit code {code}; -o FILE needs no player.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ import typer
 
 from audio_ml.device import DeviceOptions
 from audio_ml.errors import InvalidInput, InvalidOption
-from audio_ml.options import Options
+from audio_ml.options import Options, describe
 from audio_ml.speech import SpeechChunk, SpeechWarning
 from audio_ml.streams import show
 from audio_ml.weights import FetchOptions
@@ -95,6 +96,10 @@ def speak(
     import tts
     from audio_ml.loader import ModelLoader
 
+    kinds = _kinds(captions)
+    writes_file = output != "-" and not (play and output is None)
+    if not writes_file:
+        _check_no_file_options(output, delivery, kinds, as_json)
     script = _script(text, file)
     speaker = find_speaker(voice, model)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
@@ -105,7 +110,11 @@ def speak(
         "cast": _cast(cast),
         "loader": loader,
     }
-    kinds = _kinds(captions)
+    target = Path(output or "speech.wav")
+    if writes_file:
+        source = "/dev/stdin" if file in (None, "-") else file
+        inputs = [*options.get("lexicon", ()), *([source] if text is None else [])]
+        _check_targets(target, inputs, kinds, delivery)
     silent = quiet or as_json or output == "-"
     with ExitStack() as stack:
         progress = stack.enter_context(shown_progress("speech", silent))
@@ -116,17 +125,16 @@ def speak(
             player = stack.enter_context(Player(speaker.spec.sample_rate))
             listeners.append(lambda chunk: player.play(chunk.audio.samples))
         if phonemes:
-            listeners.append(lambda chunk: print(chunk.phonemes) if chunk.phonemes else None)
+            page = sys.stderr if output == "-" or as_json else sys.stdout  # samples and reports stay whole
+            listeners.append(lambda chunk: print(chunk.phonemes, file=page) if chunk.phonemes else None)
 
         def tell(chunk: SpeechChunk) -> None:
             for listener in listeners:
                 listener(chunk)
 
-        if output == "-" or (play and output is None):
+        if not writes_file:
             _stream(tts.stream(script, **arguments, progress=progress), tell, script, to_stdout=output == "-")
             return
-        target = Path(output or "speech.wav")
-        _check_captions(target, kinds, delivery)
         began = time.perf_counter()
         report = tts.synthesize_file(
             script,
@@ -137,8 +145,9 @@ def speak(
             progress=progress,
         )
         seconds = time.perf_counter() - began
-    written = _write_captions(report, kinds)
+        written = _write_captions(report, kinds, bool(delivery.get("overwrite")))
     _tell_warnings(report.warnings, script)
+    _tell_unused(report, delivery)
     if as_json:
         print(json.dumps(report.as_dict() | {"captions": written}, indent=2, ensure_ascii=False))
     elif not quiet:
@@ -151,8 +160,8 @@ def speak(
 def _script(text: str | None, file: str | None) -> str:
     """Returns the text from the argument, a file, or standard input."""
     if (text is None) == (file is None):
-        if text is None and not sys.stdin.isatty():
-            return _decoded(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input")
+        if text is None and sys.stdin is not None and not sys.stdin.isatty():
+            return _standard_input()
         raise InvalidInput(
             "Give a text, or --file FILE (- for standard input)."
             if text is None
@@ -162,12 +171,18 @@ def _script(text: str | None, file: str | None) -> str:
         return text
     assert file is not None
     if file == "-":
-        return _decoded(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input")
+        return _standard_input()
     try:
         with Path(file).open("rb") as source:
             return _decoded(source.read(LARGEST_FILE + 1), file)
     except OSError as error:
         raise InvalidInput(f"{show(file)} cannot be read: {error.strerror}.") from error
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:  # closed by whoever called
+        raise InvalidInput("Standard input is closed. Give a text, or --file FILE.")
+    return _decoded(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input")
 
 
 def _decoded(content: bytes, name: str) -> str:
@@ -201,21 +216,67 @@ def _kinds(written: str | None) -> list[str]:
     return kinds
 
 
-def _check_captions(target: Path, kinds: Iterable[str], delivery: Mapping[str, Any]) -> None:
-    for kind in kinds:
-        check_target(target.with_suffix(f".{kind}"), bool(delivery.get("overwrite")) or bool(delivery.get("split")))
+def _check_no_file_options(
+    output: str | None, delivery: Mapping[str, Any], kinds: Sequence[str], as_json: bool
+) -> None:
+    """Raises `InvalidOption` that names every option which only means something for a file."""
+    given = [field.flag for field in describe(SpeechFileOptions) if delivery.get(field.name) not in (None, False)]
+    given += [flag for flag, is_given in (("--captions", kinds), ("--json", as_json)) if is_given]
+    if given:
+        door = (
+            "-o - gives raw 16-bit samples at the model's rate"
+            if output == "-"
+            else "--play without -o OUT writes no file"
+        )
+        raise InvalidOption(f"{door}: leave out {', '.join(given)}, or name a file with -o.")
 
 
-def _write_captions(report: SpeechReport, kinds: Iterable[str]) -> list[str]:
+def _check_targets(target: Path, inputs: Iterable[str], kinds: Iterable[str], delivery: Mapping[str, Any]) -> None:
+    """Finds out before any work whether sound and captions would replace what they are made of, or each other.
+
+    Raises:
+        InvalidOption: when they would.
+        OutputError: when a caption file exists and is to be kept, or cannot be written.
+    """
+    is_split, overwrite = bool(delivery.get("split")), bool(delivery.get("overwrite"))
+    captions = [path for kind in kinds for path in _caption_paths(target, kind, is_split)]
+    for path in captions:
+        if os.path.realpath(path) == os.path.realpath(path.with_suffix(target.suffix)):
+            raise InvalidOption(f"The captions would replace the sound, {show(path)}: choose another name or kind.")
+    for path in [target, *captions]:
+        for source in inputs:
+            if _is_same(path, Path(source).expanduser()):
+                raise InvalidOption(f"{show(path)} is read for this speech and would be replaced: choose another -o.")
+    for path in captions:
+        check_target(path, overwrite)
+
+
+def _caption_paths(target: Path, kind: str, is_split: bool) -> list[Path]:
+    """Returns the captions' file; of split ones the first, and those of any number that are there already."""
+    if not is_split:
+        return [target.with_suffix(f".{kind}")]
+    name = re.compile(rf"{re.escape(target.stem)}_\d{{3,}}\.{kind}")
+    there = target.parent.iterdir() if target.parent.is_dir() else ()
+    first = target.with_name(f"{target.stem}_001.{kind}")
+    return [first, *sorted(path for path in there if name.fullmatch(path.name))]
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
+def _write_captions(report: SpeechReport, kinds: Iterable[str], overwrite: bool) -> list[str]:
     from tts.captions import write_captions
 
-    written = []
-    for made in report.files:
-        for kind in kinds:
-            path = Path(made.path).with_suffix(f".{kind}")
-            write_captions(made.words, path, report.warnings)
-            written.append(os.fspath(path))
-    return written
+    paths = [(made, Path(made.path).with_suffix(f".{kind}")) for made in report.files for kind in kinds]
+    for _, path in paths:
+        check_target(path, overwrite)  # again: what came meanwhile is kept as well
+    for made, path in paths:
+        write_captions(made.words, path, report.warnings)
+    return [os.fspath(path) for _, path in paths]
 
 
 def _stream(
@@ -232,12 +293,29 @@ def _stream(
         if to_stdout:
             if is_first:
                 print_line(f"raw samples: signed 16 bit, little-endian, mono, {chunk.audio.sample_rate} Hz")
-            sys.stdout.buffer.write(encode(chunk.audio.samples, "16"))
-            sys.stdout.buffer.flush()
+            _write_samples(encode(chunk.audio.samples, "16"))
         tell(chunk)
         warnings += chunk.warnings
         is_first = False
     _tell_warnings(warnings, script)
+
+
+def _write_samples(content: bytes) -> None:
+    """Writes to standard output; ends the command quietly when its reader has had enough."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+
+
+def _tell_unused(report: SpeechReport, delivery: Mapping[str, Any]) -> None:
+    is_lossy = report.bit_depth is None
+    name, flag = ("bit_depth", "--bit-depth") if is_lossy else ("bitrate_kbps", "--bitrate")
+    if name in delivery:
+        print_line(f"audio-ml: {flag} has no effect: the file's format is {'lossy' if is_lossy else 'lossless'}.")
 
 
 def _tell_warnings(warnings: Iterable[SpeechWarning], script: str) -> None:

@@ -12,7 +12,7 @@ from audio_ml.device import DeviceOptions
 from audio_ml.errors import UnknownVoice
 from audio_ml.weights import FetchOptions, WeightStore
 from audio_ml.writer import check_target
-from tts.voices import Speaker, find_speaker, list_voices
+from tts.voices import Speaker, broken_voices, find_speaker, list_voices
 from ui.commands import new_app
 from ui.console import print_line, print_table, shown_progress
 from ui.flags import takes
@@ -34,6 +34,8 @@ def list_(
     """Show every voice: the name to ask for, its language, and whether its model is on this machine."""
     store = WeightStore()
     described = [_described(speaker, store) for speaker in _speakers(language)]
+    for path, reason in broken_voices().items():
+        print_line(f"audio-ml: {path} is left out: {reason}")
     if as_json:
         print(json.dumps(described, indent=2, ensure_ascii=False))
         return
@@ -108,6 +110,6 @@ def _described(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
         "model": spec.name,
         "licence": spec.licence.name,
         "commercial": spec.licence.commercial,
-        "here": "yes" if store.find_folder(spec) else "fetched on first use",
+        "here": "yes" if all(store.find(spec, file) for file in spec.files) else "fetched on first use",
         "note": voice.note,
     }

@@ -46,8 +46,8 @@ class Casting:
         return self.default
 
 
-def read_casting(path: str | os.PathLike[str], *, default: str | None = None) -> Casting:
-    """Reads a casting; `default` counts where the file names none.
+def read_casting(path: str | os.PathLike[str], *, voice: str | None = None) -> Casting:
+    """Reads a casting; `voice`, where it is given, counts before the file's own default.
 
     The file has `voices`, a voice id or a mapping of `voice` and options for each character, and `default`:
 
@@ -72,7 +72,7 @@ def read_casting(path: str | os.PathLike[str], *, default: str | None = None) ->
         chosen = _part("default", content["default"]) if content.get("default") else None
     except ValueError as error:
         raise InvalidInput(f"{show(path)} is no casting: {error}.") from error
-    return Casting(parts, chosen or (Part(default) if default else None))
+    return Casting(parts, Part(voice) if voice else chosen)
 
 
 def _load(path: Path) -> Any:
@@ -83,6 +83,8 @@ def _load(path: Path) -> Any:
         if path.stat().st_size > LARGEST_BYTES:
             raise InvalidInput(f"{show(path)} is too large for a casting.")
         text = path.read_text(encoding="utf-8-sig")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.BaseLoader)):
+            raise InvalidInput(f"{show(path)} is no casting: it has aliases (*); write out what they stand for.")
         root = yaml.compose(text, yaml.BaseLoader)
         for mapping in [root, *(value for _, value in root.value)] if isinstance(root, yaml.MappingNode) else []:
             keys = [key.value for key, _ in mapping.value] if isinstance(mapping, yaml.MappingNode) else []
@@ -92,6 +94,8 @@ def _load(path: Path) -> Any:
         return yaml.load(text, yaml.BaseLoader)
     except OSError as error:
         raise InvalidInput(f"{show(path)} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{show(path)} is no casting: it is nested too deeply.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(f"{show(path)} is no casting: {reason}.") from error
@@ -101,7 +105,11 @@ def _part(name: str, value: Any) -> Part:
     if isinstance(value, str) and value:
         return Part(value)
     _check(isinstance(value, dict) and isinstance(value.get("voice"), str), f"{name} has no voice")
-    return Part(value["voice"], {key: option for key, option in value.items() if key != "voice"})
+    options = {key: option for key, option in value.items() if key != "voice"}
+    for key, option in options.items():
+        items = option if isinstance(option, list) else [option]
+        _check(all(isinstance(item, str) for item in items), f"{key} of {name} is neither a value nor a list of values")
+    return Part(value["voice"], options)
 
 
 def _check(is_right: bool, what: str) -> None:

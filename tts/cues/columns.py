@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Columns:
 
     places: Mapping[str, int]
     titles: Mapping[str, str]
+    n_columns: int
+    header: int  # the number of its row
+    rivals: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )  # titles of others that a field may be
 
     def cell(self, row: Row, field: str) -> str:
         """Returns a row's text of a field, "" where the sheet has no such column."""
@@ -52,14 +58,44 @@ def find_columns(path: Path, table: Table, chosen: Sequence[str] = ()) -> tuple[
         InvalidInput: when a required column is not found; it lists what was found and how to map it.
     """
     wanted = dict(_choice(text) for text in chosen)
-    best: dict[str, int] = {}
+    best: dict[str, list[int]] = {}
     for place, row in enumerate(table.rows[:ROWS_ABOVE_HEADER]):
         found = _matched(row, wanted)
         if set(REQUIRED) | wanted.keys() <= found.keys():
-            titles = {field: row.cells[column] for field, column in found.items()}
-            return Columns(found, titles), table.rows[place + 1 :]
+            rows = table.rows[place + 1 :]
+            return _chosen(row, {**found, "line": _words_first(found["line"], rows)}, rows), rows
         best = max(best, found, key=len)
     raise _missing(path, table, wanted, best)
+
+
+def is_header(row: Row, chosen: Sequence[str] = ()) -> bool:
+    """Tells whether a row names every column that is needed."""
+    wanted = dict(_choice(text) for text in chosen)
+    return set(REQUIRED) | wanted.keys() <= _matched(row, wanted).keys()
+
+
+def _chosen(header: Row, found: Mapping[str, Sequence[int]], rows: Sequence[Row]) -> Columns:
+    n_columns = len(header.cells)
+    if all(len(row.cells) > n_columns and not any(row.cells[n_columns:]) for row in rows):
+        n_columns = max((len(row.cells) for row in rows), default=n_columns)  # a separator ends every row
+    titles = {field: [header.cells[place] for place in places] for field, places in found.items()}
+    return Columns(
+        places={field: places[0] for field, places in found.items()},
+        titles={field: names[0] for field, names in titles.items()},
+        n_columns=n_columns,
+        header=header.number,
+        rivals={field: tuple(names[1:]) for field, names in titles.items() if len(names) > 1},
+    )
+
+
+def _words_first(places: list[int], rows: Sequence[Row]) -> list[int]:
+    """Returns the columns of the line, those behind that hold numbers only: "Line" may count the lines of a script."""
+
+    def is_counted(place: int) -> bool:
+        cells = [row.cells[place] for row in rows if place < len(row.cells) and row.cells[place]]
+        return bool(cells) and all(re.fullmatch(r"[\d.]+", cell) for cell in cells)
+
+    return sorted(places, key=is_counted)
 
 
 def _choice(text: str) -> tuple[str, str]:
@@ -73,18 +109,22 @@ def _choice(text: str) -> tuple[str, str]:
     return field, title
 
 
-def _matched(row: Row, wanted: Mapping[str, str]) -> dict[str, int]:
-    """Returns the column of each field that this row, taken as the header, names; what was chosen counts first."""
+def _matched(row: Row, wanted: Mapping[str, str]) -> dict[str, list[int]]:
+    """Returns the columns that may be each field where this row is the header, the likeliest first.
+
+    What was chosen counts before all names.
+    """
     titles = [_plain(cell) for cell in row.cells]
-    found: dict[str, int] = {}
+    found: dict[str, list[int]] = {}
     for field, title in wanted.items():
         if _plain(title) in titles:
-            found[field] = titles.index(_plain(title))
+            found[field] = [titles.index(_plain(title))]
+    taken = [places[0] for places in found.values()]
     for field, aliases in ALIASES.items():
-        places = [titles.index(alias) for alias in aliases if alias in titles]
-        free = [place for place in places if place not in found.values()]
+        places = [place for alias in aliases for place, title in enumerate(titles) if title == alias]
+        free = [place for place in places if place not in taken]
         if field not in wanted and free:
-            found[field] = free[0]
+            found[field] = free
     return found
 
 
@@ -97,7 +137,7 @@ def _plain(title: str) -> str:
     return " ".join(re.sub(r"[^\w#]|_", " ", title).lower().split())
 
 
-def _missing(path: Path, table: Table, wanted: Mapping[str, str], best: Mapping[str, int]) -> InvalidInput:
+def _missing(path: Path, table: Table, wanted: Mapping[str, str], best: Mapping[str, list[int]]) -> InvalidInput:
     if not table.rows:
         return InvalidInput(f"{show(path)} has no rows.")
     header = max(table.rows[:ROWS_ABOVE_HEADER], key=lambda row: len(_matched(row, wanted)))

@@ -47,29 +47,37 @@ class Fitted:
         )
 
 
-def fit_line(say: Say, slot: int | None, how: Fit, *, fill: bool = False) -> Fitted:
+def fit_line(
+    say: Say,
+    slot: int | None,
+    how: Fit,
+    *,
+    fill: bool = False,
+    paces: tuple[float, float] = (SLOWEST, FASTEST),
+) -> Fitted:
     """Returns a line [1, time] fitted to a slot of so many samples, as well as the limits allow.
 
     A line that is shorter than its slot stays as it is, unless it is to `fill` it. No word is ever cut.
+    `paces` are the slowest and the fastest that may be asked of `say`.
     """
     natural = say(1.0)
     if how == "none":
         return Fitted(natural, 1.0, 1.0, natural.n_samples)
     audio, speed, stretch = trimmed(natural), 1.0, 1.0
     if slot is not None and how in ("speed", "stretch"):
-        audio, speed = _at_fitting_pace(say, audio, slot, fill)
+        audio, speed = _at_fitting_pace(say, audio, slot, fill, paces)
         if how == "stretch" and not _is_fitted(audio, slot, fill, at_least=1.0):
             audio, stretch = _stretched_to(audio, slot)
     return Fitted(audio, speed, stretch, natural.n_samples)
 
 
-def _at_fitting_pace(say: Say, audio: Audio, slot: int, fill: bool) -> tuple[Audio, float]:
+def _at_fitting_pace(say: Say, audio: Audio, slot: int, fill: bool, paces: tuple[float, float]) -> tuple[Audio, float]:
     """Returns the line at the pace that comes nearest to what fits, and that pace."""
     speed, best, best_speed = 1.0, audio, 1.0
     for _ in range(MOST_TRIES):
         if _is_fitted(audio, slot, fill, at_least=CLOSE_ENOUGH):
             break
-        wanted = float(np.clip(speed * audio.n_samples / (AIM * slot), SLOWEST, FASTEST))
+        wanted = float(np.clip(speed * audio.n_samples / (AIM * slot), *paces))
         if abs(wanted - speed) < SMALLEST_CHANGE:
             break
         speed, audio = wanted, trimmed(say(wanted))

@@ -8,6 +8,7 @@ import io
 from audio_ml.timecode import to_seconds
 from tts.cues.options import SAMPLE_RATE
 from tts.cues.session import Item, Session
+from tts.cues.table import typed
 
 COLUMNS = ("number", "name", "character", "tc_in", "tc_out", "seconds", "sample", "line", "notes")
 
@@ -21,7 +22,7 @@ def markers_csv(session: Session) -> str:
         cue, rate = item.cue, session.rate
         tc_out = "" if cue.end is None else rate.label_at(cue.end)
         place = (rate.label_at(cue.start), tc_out, _seconds(item.start), item.start)
-        table.writerow((number, item.label, cue.character, *place, cue.line, cue.notes))
+        table.writerow((number, typed(item.label), typed(cue.character), *place, typed(cue.line), typed(cue.notes)))
     return text.getvalue()
 
 

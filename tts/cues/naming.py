@@ -11,9 +11,9 @@ from audio_ml.errors import InvalidOption
 from tts.cues.sheet import Cue, Problem, Sheet
 
 FIELDS = ("sheet", "reel", "scene", "cue", "character", "take")
-LONGEST_FIELD = 60  # characters: the name and its folder have to fit 255 bytes
+LONGEST_FIELD = 48  # bytes of UTF-8: five fields have to fit the 255 of a name
 ENDING = ".wav"
-_NUMBER = re.compile(r"(\d+)([A-Za-z]?)")
+_NUMBER = re.compile(r"(\d{1,9})([A-Za-z]?)")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # that Windows has for devices
 
 
@@ -52,7 +52,7 @@ def file_name(template: str, sheet: Sheet, cue: Cue, take: int) -> str:
         "reel": _numbered("R", cue.reel),
         "scene": _numbered("S", cue.scene),
         "cue": _numbered("Q", cue.number),
-        "character": _plain(cue.character).upper(),
+        "character": _plain(cue.character.upper()),
         "take": f"{take + 1:02}",
     }
     parts = (literal + (values[field] if field else "") for literal, field, _, _ in _parsed(template))
@@ -66,19 +66,21 @@ def cue_name(cue: Cue) -> str:
     return f"{'_'.join(part for part in parts if part)} {cue.character}"
 
 
-def name_files(template: str, sheet: Sheet, n_takes: int) -> tuple[dict[Cue, tuple[str, ...]], list[Problem]]:
-    """Returns the names of each cue's takes, and as a problem each cue whose names an earlier one has."""
-    taken: dict[str, int] = {}
+def name_files(
+    template: str, sheet: Sheet, n_takes: int, reserved: Iterable[str] = ()
+) -> tuple[dict[Cue, tuple[str, ...]], list[Problem]]:
+    """Returns the names of each cue's takes, and as a problem each cue whose names are `reserved` or taken before."""
+    taken = {name.casefold(): "the folder's own" for name in reserved}
     names: dict[Cue, tuple[str, ...]] = {}
     problems = []
     for cue in sheet.cues:
         of_cue = tuple(file_name(template, sheet, cue, take) for take in range(n_takes))
-        row = next((taken[name.casefold()] for name in of_cue if name.casefold() in taken), None)
-        if row is None:
+        owner = next((taken[name.casefold()] for name in of_cue if name.casefold() in taken), None)
+        if owner is None:
             names[cue] = of_cue
-            taken.update((name.casefold(), cue.row) for name in of_cue)
+            taken.update((name.casefold(), f"that of row {cue.row}") for name in of_cue)
         else:
-            said = f"Its file would be {of_cue[0]}, which is that of row {row}: change --filename."
+            said = f"Its file would be {of_cue[0]}, which is {owner}: change --filename."
             problems.append(Problem(cue.row, sheet.title("cue"), said))
     return names, problems
 
@@ -98,7 +100,8 @@ def _numbered(letter: str, text: str) -> str:
 
 def _plain(text: str) -> str:
     """Returns text that every file system takes."""
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:LONGEST_FIELD]
+    plain = re.sub(r"[^\w.]+", "-", text).strip("-.")
+    return plain.encode()[:LONGEST_FIELD].decode(errors="ignore").strip("-.")
 
 
 def _tidy(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from audio_ml.formats import BitDepth
 from audio_ml.loudness import TARGETS, find_target
@@ -61,3 +61,9 @@ class CueOptions(Options):
         if value is not None:
             find_target(value)
         return value
+
+    @model_validator(mode="after")
+    def _fill_has_means(self) -> CueOptions:
+        if self.fill and self.fit not in ("speed", "stretch"):
+            raise ValueError(f"fill needs fit 'speed' or 'stretch': '{self.fit}' slows nothing down")
+        return self

@@ -73,7 +73,7 @@ def make_plan(
         OutputUnwritable: when there is a folder where a file should be.
     """
     check_template(options.filename, options.takes)
-    names, doubled = name_files(options.filename, sheet, options.takes)
+    names, doubled = name_files(options.filename, sheet, options.takes, HANDED_OVER)
     parts, uncast = _cast(sheet, casting)
     problems = sorted((*sheet.problems, *doubled, *uncast), key=lambda problem: problem.row)
     bad = {problem.row for problem in problems}

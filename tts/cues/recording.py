@@ -21,7 +21,7 @@ from audio_ml.loudness import Gain, Loudness, LoudnessMeter, Target, gain_to
 from audio_ml.speech import Speech
 from audio_ml.streams import Resampler
 from audio_ml.writer import AudioWriter
-from tts.cues.fit import Fitted, fit_line
+from tts.cues.fit import FASTEST, SLOWEST, Fitted, fit_line
 from tts.cues.options import BIT_DEPTH, SAMPLE_RATE, CueOptions
 from tts.cues.plan import PlannedTake
 from tts.cues.speaker import LineSpeaker
@@ -48,13 +48,15 @@ def record(planned: PlannedTake, speaker: LineSpeaker, options: CueOptions, targ
         InvalidInput: when there is nothing to say, or it does not fit although it has to.
     """
     said: list[Speech] = []
+    asked = float(planned.options["speed"])
+    paces = max(SLOWEST, PACE_LIMITS[0] / asked), min(FASTEST, PACE_LIMITS[1] / asked)
 
     def say(factor: float) -> Audio:
-        speed = float(np.clip(float(planned.options["speed"]) * factor, *PACE_LIMITS))
+        speed = float(np.clip(asked * factor, *PACE_LIMITS))
         said.append(speaker.say(planned.cue.line, planned.voice, {**planned.options, "speed": speed}))
         return _at_file_rate(said[-1].audio)
 
-    fitted = fit_line(say, planned.place.slot, options.fit, fill=options.fill)
+    fitted = fit_line(say, planned.place.slot, options.fit, fill=options.fill, paces=paces)
     excess = fitted.excess_samples(planned.place.slot)
     if options.fit == "fail" and excess > 0:
         raise InvalidInput(f"The line is {1000 * excess / SAMPLE_RATE:.0f} ms longer than its slot.")

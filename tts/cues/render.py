@@ -82,6 +82,7 @@ class _Run:
         self._n_new = 0
 
     def check_hand_over(self) -> None:
+        self._state.claim(self._plan.sheet.path.name, overwrite=self._plan.options.overwrite)
         if not self._plan.options.overwrite:
             for name in plans.HANDED_OVER:
                 self._state.check_free(name)
@@ -165,6 +166,7 @@ class _Run:
         warning = None if self._plan.options.overwrite else self._state.set_aside(name)
         if warning is not None:
             self._warnings.append(warning)
+        self._state.begin(name)
 
     def hand_over(self) -> None:
         """Writes the guide track, the sessions and the tables."""
@@ -192,7 +194,9 @@ class _Run:
 
     def _note_strangers(self) -> None:
         planned = [take.file for takes in self._plan.cues.values() for take in takes]
-        others = self._state.others([*planned, *plans.HANDED_OVER])
+        failed = {problem.row for problem in self._plan.problems}
+        found = self._state.others([*planned, *plans.HANDED_OVER])
+        others = [name for name, facts in found.items() if facts.get("row") not in failed]
         if others:
             more = f" and {len(others) - 1} more" if len(others) > 1 else ""
             self._warnings.append(f"{others[0]}{more} of earlier runs are not in this sheet; they stay where they are.")

@@ -16,6 +16,7 @@ from audio_ml.timecode import to_seconds
 from tts.cues.fit import Fitted
 from tts.cues.options import SAMPLE_RATE
 from tts.cues.sheet import Cue, Problem, Sheet
+from tts.cues.table import typed
 
 Status = Literal["ok", "over"]
 
@@ -169,7 +170,9 @@ def qc_csv(takes: Iterable[TakeFile], problems: Iterable[Problem]) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, QC_COLUMNS, restval="", lineterminator="\r\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows(
+        {name: typed(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows
+    )
     return text.getvalue()
 
 

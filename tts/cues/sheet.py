@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from audio_ml.errors import InvalidInput
 from audio_ml.timecode import FrameRate
-from tts.cues.columns import Columns, find_columns
+from tts.cues.columns import Columns, find_columns, is_header
 from tts.cues.table import Row, read_table
 
+VALUES = frozenset(
+    ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!", "TRUE", "FALSE")
+)  # of a spreadsheet's formulas
 LONGEST_LINE = 2000  # characters: two minutes of speech, no cue is as long
 NO_CHARACTER = "VO"
+_HUNDREDTHS = re.compile(r"\d{1,2}:\d{1,2}:\d{1,2}[.,]\d\d")
 
 
 @dataclass(frozen=True)
@@ -89,13 +95,13 @@ def read_sheet(path: str | os.PathLike[str], rate: FrameRate, columns: Sequence[
     >>> sheet.cues[0].character                                                           # doctest: +SKIP
     'HERO'
     """
-    table = read_table(Path(path))
+    table = read_table(Path(path), partial(is_header, chosen=columns))
     found, rows = find_columns(Path(path), table, columns)
     reader = _RowReader(found, rate)
     cues = [cue for row in rows if (cue := reader.read(row)) is not None]
     cues, doubled = _without_doubles(cues, found)
     problems = sorted((*reader.problems, *doubled), key=lambda problem: problem.row)
-    warnings = sorted((*reader.warnings, *_overlaps(cues, found)), key=lambda problem: problem.row)
+    warnings = sorted((*_rivals(found), *reader.warnings, *_overlaps(cues, found)), key=lambda problem: problem.row)
     if not cues and not problems:
         raise InvalidInput(f"{path} has a header and no cues.")
     titles = tuple(found.titles.items())
@@ -117,6 +123,11 @@ class _RowReader:
         line = " ".join(cells["line"].split())
         if not cells["cue"]:
             self._refuse(row, "cue", "The cue has no number.")
+        if len(row.cells) > self._columns.n_columns:
+            said = f"{self._columns.n_columns} columns, but {len(row.cells)} cells: put the line in quotation marks."
+            self._refuse(row, "line", said)
+        if line in VALUES:
+            self._refuse(row, "line", f"'{line}' is a value of a formula and no line.")
         if not line:
             self._refuse(row, "line", "There is no line to say.")
         if len(line) > LONGEST_LINE:
@@ -154,6 +165,9 @@ class _RowReader:
         return start, end if end is not None or length is None else start + length
 
     def _time(self, row: Row, field: str, text: str) -> Fraction | None:
+        if _HUNDREDTHS.fullmatch(text):
+            said = f"{text} counts hundredths of a second; frames are written {text[:-3]}:{text[-2:]}."
+            self.warnings.append(Problem(row.number, self._columns.title(field), said))
         try:
             return self._rate.seconds(text) if text else None
         except InvalidInput as error:
@@ -162,6 +176,14 @@ class _RowReader:
 
     def _refuse(self, row: Row, field: str, message: str) -> None:
         self.problems.append(Problem(row.number, self._columns.title(field), message))
+
+
+def _rivals(columns: Columns) -> Iterator[Problem]:
+    """Yields a warning for each field that several columns may be."""
+    for field, others in columns.rivals.items():
+        title = columns.title(field)
+        said = f"'{title}' is taken for the {field}, and not '{others[0]}': --columns says otherwise."
+        yield Problem(columns.header, title, said)
 
 
 def _without_doubles(cues: Iterable[Cue], columns: Columns) -> tuple[list[Cue], list[Problem]]:

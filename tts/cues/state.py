@@ -64,6 +64,7 @@ class CueState:
         self._folder = folder
         self._journal = Journal(folder / JOURNAL_NAME)
         self._made: dict[str, Made] = {}
+        self._sheet = ""
         self._release: Callable[[], None] = lambda: None
 
     def __enter__(self) -> CueState:
@@ -88,6 +89,15 @@ class CueState:
                 raise  # otherwise the error under way is the one to tell: the journal has it all
         finally:
             self._release()
+
+    def claim(self, sheet: str, *, overwrite: bool) -> None:
+        """Notes the name of the sheet that the files are of; raises `OutputExists` when they are another's."""
+        if self._made and self._sheet not in ("", sheet) and not overwrite:
+            raise OutputExists(
+                f"{show(self._folder)} has the cues of {self._sheet}: choose another (--overwrite replaces them)."
+            )
+        self._sheet = sheet
+        self._journal.add(["sheet", sheet, {}])
 
     def facts(self, name: str, key: str) -> dict[str, Any] | None:
         """Returns what was noted of a file that was made of the same and is there unchanged, else None."""
@@ -119,6 +129,10 @@ class CueState:
         """Returns the hash of a file that was noted."""
         return self._made[name].sha256
 
+    def begin(self, name: str) -> None:
+        """Remembers that a file is about to be written: if the process is killed then, it is ours all the same."""
+        self._journal.add(["begun", name, {}])
+
     def note(self, name: str, key: str, facts: Mapping[str, Any]) -> None:
         """Remembers a file that was just written, and what it was made of."""
         path = self._folder / name
@@ -127,9 +141,10 @@ class CueState:
         self._made[name] = made
         self._journal.add(["made", name, asdict(made)])
 
-    def others(self, names: Collection[str]) -> list[str]:
-        """Returns the files of ours that are there and not among `names`."""
-        return sorted(name for name in self._made.keys() - set(names) if (self._folder / name).exists())
+    def others(self, names: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """Returns the files of ours that are there and not among `names`, and what was noted of them."""
+        others = sorted(self._made.keys() - set(names))
+        return {name: self._made[name].facts for name in others if (self._folder / name).exists()}
 
     def _acquire(self) -> None:
         from filelock import FileLock, Timeout
@@ -155,10 +170,19 @@ class CueState:
                 if content["format"] != FORMAT or content["version"] > VERSION:
                     raise ValueError(content["format"])
                 self._made = {name: Made(**made) for name, made in content["files"].items()}
+                self._sheet = content.get("sheet", "")
+            begun: set[str] = set()
             for kind, name, content in self._journal.events():
                 was_killed = True
-                if kind == "made":
+                if kind == "sheet":
+                    self._sheet = name
+                elif kind == "begun" and name:
+                    begun.add(name)
+                elif kind == "made":
                     self._made[name] = Made(**content)
+                    begun.discard(name)
+            for name in begun:
+                self._adopt(name)
         except OSError as error:
             raise InvalidInput(f"{show(path)} cannot be read: {error.strerror}.") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -167,6 +191,13 @@ class CueState:
                 "all cues are done again with --overwrite."
             ) from error
         return was_killed
+
+    def _adopt(self, name: str) -> None:
+        """Takes a file for ours that a killed run may have written and could not note any more."""
+        path, made = self._folder / name, self._made.get(name)
+        if path.is_file() and not (made is not None and made.is_kept_by(path)):
+            status = path.stat()
+            self._made[name] = Made("", file_sha256(path), status.st_size, status.st_mtime_ns)
 
     def _remove_leftovers(self) -> None:
         with contextlib.suppress(OSError):  # what cannot be removed takes room, no more
@@ -177,6 +208,7 @@ class CueState:
     def _write(self) -> None:
         files = {name: asdict(made) for name, made in self._made.items() if (self._folder / name).exists()}
         path = self._folder / STATE_NAME
+        content = {"format": FORMAT, "version": VERSION, "sheet": self._sheet, "files": files}
         if files or path.exists():
-            replace_text(path, json.dumps({"format": FORMAT, "version": VERSION, "files": files}, indent=1))
+            replace_text(path, json.dumps(content, indent=1))
         self._journal.clear()

@@ -6,10 +6,12 @@ import codecs
 import csv
 import datetime
 import io
+import itertools
+import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from audio_ml.streams import show
 LARGEST_BYTES = 50_000_000
 LARGEST_UNPACKED_BYTES = 500_000_000
 SEPARATORS = ",;\t|"
+HEADER_LINES = 20  # among which the header is looked for
+FORMULA_MARKS = ("=", "+", "-", "@")
+_FIGURES = re.compile(r"[\d:;.,]*\d[\d:;.,]*")
 WORKBOOKS = (".xlsx", ".xlsm")
 OTHER_FORMATS = (".xls", ".ods", ".numbers", ".pdf", ".docx")
 _BYTE_ORDER_MARKS = (
@@ -50,11 +55,14 @@ class Table:
     warnings: tuple[str, ...] = ()
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, is_header: Callable[[Row], bool] = lambda row: True) -> Table:
     """Reads a CSV, TSV or XLSX file; of a workbook the sheet that is on top, and the values of its formulas.
 
+    The separator of CSV is that at which a row `is_header`, or else what parts most. Cells may be in quotation marks,
+    but for a TSV file where that does not come out: there they are marks of the text.
+
     Raises:
-        InvalidInput: when it cannot be read, or is another kind of file.
+        InvalidInput: when it cannot be read, is another kind of file, or has a quotation mark that is never closed.
     """
     ending = path.suffix.lower()
     if ending in OTHER_FORMATS:
@@ -66,12 +74,27 @@ def read_table(path: Path) -> Table:
     except OSError as error:
         raise InvalidInput(f"{show(path)} cannot be read: {error.strerror}.") from error
     if ending in WORKBOOKS:
-        return Table(_numbered(_workbook_rows(path, content)))
+        return Table(_numbered(_of_one_width(list(_workbook_rows(path, content)))))
     text, remarks = _decoded(path, content)
     try:
-        return Table(_numbered(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))), remarks)
+        separator = "\t" if ending == ".tsv" else _separator(text, is_header)
+        rows, unclosed = _rows(text, separator)
+        if unclosed is not None and separator == "\t":
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=csv.QUOTE_NONE))
+        elif unclosed is not None:
+            raise InvalidInput(f"{show(path)}, row {unclosed}: a quotation mark opens a cell and does not close it.")
+        return Table(_numbered(rows), remarks)
     except csv.Error as error:
         raise InvalidInput(f"{show(path)} is not a table of text: {error}.") from error
+
+
+def typed(text: str) -> str:
+    """Returns text for a cell that Excel takes for a formula otherwise.
+
+    >>> typed("=1+1"), typed("Go!")
+    ("'=1+1", 'Go!')
+    """
+    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
 
 
 def _numbered(rows: Iterable[Iterable[str]]) -> tuple[Row, ...]:
@@ -93,14 +116,61 @@ def _decoded(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
     return text, (f"{show(path)} is not in UTF-8: it was read as Windows-1252. Look at its accents and dashes.",)
 
 
-def _separator(text: str) -> str:
-    """Returns what parts most of the first lines into most cells."""
-    lines = text.splitlines()[:20]
+def _of_one_width(rows: list[list[str]]) -> list[list[str]]:
+    """Fills up the rows of a workbook, where a cell is in its column however few there are before it."""
+    width = max(map(len, rows), default=0)
+    return [row + [""] * (width - len(row)) for row in rows]
 
-    def n_cells(separator: str) -> int:
-        return sum(len(row) for row in csv.reader(lines, delimiter=separator))
 
-    return max(SEPARATORS, key=n_cells)
+def _separator(text: str, is_header: Callable[[Row], bool]) -> str:
+    """Returns what makes a header of one of the first lines, else what parts them into most cells."""
+    lines = list(itertools.islice(io.StringIO(text, newline=""), HEADER_LINES))
+    tables = {separator: list(csv.reader(lines, delimiter=separator)) for separator in SEPARATORS}
+    for separator, rows in tables.items():
+        if any(is_header(row) for row in _numbered(rows)):
+            return separator
+    return max(tables, key=lambda separator: sum(map(len, tables[separator])))
+
+
+def _rows(text: str, separator: str) -> tuple[list[list[str]], int | None]:
+    """Returns the rows, and the number of the first one in which a quotation mark takes in what is behind the cell."""
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=separator)
+    rows: list[list[str]] = []
+    begin, unclosed = 0, None
+    for row in reader:
+        rows.append(row)
+        own = lines[begin : reader.line_num]
+        is_last = reader.line_num == len(lines)
+        if unclosed is None and (
+            _goes_on(own, separator) if len(own) == 1 and is_last else _swallows(row, own, separator)
+        ):
+            unclosed = len(rows)
+        begin = reader.line_num
+    return rows, unclosed
+
+
+def _goes_on(lines: Sequence[str], separator: str) -> bool:
+    """Tells whether one more line would still be of the row that these are."""
+    *before, last = lines
+    return len(list(csv.reader([*before, last.rstrip("\r\n") + "\n", "end"], delimiter=separator))) == 1
+
+
+def _swallows(row: Sequence[str], lines: Sequence[str], separator: str) -> bool:
+    """Tells whether lines that were read as one row are several: the marks do not match, or a cell has rows in it."""
+    if len(lines) < 2:
+        return False
+    try:
+        list(csv.reader(lines, delimiter=separator, strict=True))
+    except csv.Error:
+        return True
+    return any(_has_rows(cell, place, separator) for place, cell in enumerate(row))
+
+
+def _has_rows(cell: str, place: int, separator: str) -> bool:
+    """Tells whether lines behind the first of a cell reach as far as its place, with figures on the way."""
+    rows = [[piece.strip() for piece in line.split(separator)] for line in cell.splitlines()[1:]]
+    return any(len(row) > place > 0 and any(map(_FIGURES.fullmatch, row[:place])) for row in rows)
 
 
 def _workbook_rows(path: Path, content: bytes) -> Iterator[list[str]]:
@@ -126,7 +196,12 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, datetime.datetime):
         value = value.time()
+    if isinstance(value, bool):
+        return str(value).upper()
     if isinstance(value, datetime.timedelta):
+        if value.days:
+            hours, rest = divmod(value // datetime.timedelta(seconds=1), 3600)
+            return f"{hours}:{rest // 60:02}:{rest % 60:02}"  # which no timecode is
         value = (datetime.datetime.min + value).time()
     if isinstance(value, datetime.time):
         return value.isoformat("milliseconds" if value.microsecond else "seconds")

@@ -21,6 +21,7 @@ from audio_ml.onnx_sessions import cpu_session
 from audio_ml.options import Options
 from audio_ml.sources import HubSource, InstalledSource, Source
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
+from tts.nets.durations import as_heard, paced
 from tts.nets.hibari_onnx import HIDDEN, PARTS, PREDICTED, ROUNDED
 from tts.options import SpeechOptions
 from tts.phonemes.lexicon import Lexicon
@@ -86,19 +87,7 @@ class HibariEngine:
         inputs = {"ids": ids, HIDDEN: hidden, ROUNDED: durations.astype(np.float32)}
         *parts, f0 = (part[0] for part in self._acoustics.run(PARTS, inputs))
         samples = dsp.synth(*parts, _intonation(f0, options.variation, random), random)
-        return Utterance(samples[None], durations * UNIT)
-
-
-def paced(natural: NDArray[np.floating[Any]], speed: float) -> NDArray[np.int64]:
-    """Returns whole durations [symbols], one at least, whose sum is the natural one divided by `speed`.
-
-    Rounding each on its own would leave a few per cent more or less of speed without any effect.
-
-    >>> paced(np.array([2.0, 3.0, 2.0, 3.0, 2.0]), 1.2).tolist()
-    [2, 2, 2, 2, 2]
-    """
-    borders = np.rint(np.cumsum(natural) / speed).astype(np.int64)
-    return np.maximum(np.diff(borders, prepend=0), 1)
+        return Utterance(samples[None], as_heard(durations) * UNIT)
 
 
 def _rhythm(phonemes: str, variation: float, random: np.random.Generator) -> NDArray[np.float64]:
@@ -123,7 +112,8 @@ def _intonation(f0: Samples, variation: float, random: np.random.Generator) -> S
 
 def _vary(options: Options, take: int, seed: int) -> Mapping[str, Any]:
     assert isinstance(options, HibariOptions)
-    return {**varied_speed(options, take, seed), "variation": 1.0} if take else {}
+    variation = options.variation if "variation" in options.model_fields_set else 1.0
+    return {**varied_speed(options, take, seed), "variation": variation} if take else {}
 
 
 def _model(voice: Voice, name: str, size: int, sha256: str, source: Source) -> SpeechModel:

@@ -21,6 +21,7 @@ from audio_ml.onnx_sessions import missing_provider, session, with_output
 from audio_ml.options import Options
 from audio_ml.sources import HubSource, NpmPart, NpmSource
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
+from tts.nets.durations import as_heard
 from tts.nets.kokoro_onnx import DURATIONS, WAVEFORM
 from tts.nets.kokoro_voices import FILE_BYTES, N_STYLE, N_TIMBRE, VOICE_SHA256, read_voice
 from tts.options import SpeechOptions
@@ -30,7 +31,6 @@ from tts.variation import varied_speed
 
 SAMPLE_RATE = 24000
 FRAME = 600  # samples of a unit of duration
-LAG_FRAMES = 3  # by which symbols are heard before their places, as the official `kokoro` package has it
 MAX_WORKERS = 2
 SPREAD = np.repeat(np.array([0.143, 0.160], np.float32), [N_TIMBRE, N_STYLE - N_TIMBRE])  # RMS between voices
 TAKE_JITTER = 0.25  # heard as another reading by the same voice
@@ -106,23 +106,13 @@ class KokoroEngine:
             "speed": np.array([options.speed], np.float32),
         }
         waveform, frames = self._network.run([WAVEFORM, DURATIONS], inputs)
-        return Utterance(waveform, _as_heard(frames[0].astype(np.int64)) * FRAME)
+        return Utterance(waveform, as_heard(frames[0].astype(np.int64)) * FRAME)
 
     def _style(self, blend: Blend, n_phonemes: int, options: KokoroOptions) -> NDArray[np.float32]:
         """Returns the style vector [N_STYLE] of a blend."""
         style = sum(np.float32(weight) * self._voices(voice.name)[n_phonemes - 1] for voice, weight in blend.parts)
         offset = np.random.default_rng(options.seed).standard_normal(N_STYLE, np.float32)
         return np.asarray(style + np.float32(options.jitter) * SPREAD * offset, np.float32)
-
-
-def _as_heard(frames: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Returns durations [symbols] with all symbols moved to where they are heard; the sum stays.
-
-    >>> _as_heard(np.array([18, 2, 4, 1])).tolist()
-    [15, 2, 4, 4]
-    """
-    lag = min(LAG_FRAMES, int(frames[0]) - 1)
-    return np.array([frames[0] - lag, *frames[1:-1], frames[-1] + lag])
 
 
 class _GivenPhonemes:
@@ -161,8 +151,8 @@ class _GivenPhonemes:
 
 def _vary(options: Options, take: int, seed: int) -> Mapping[str, Any]:
     assert isinstance(options, KokoroOptions)
-    jitter = {"jitter": max(options.jitter, TAKE_JITTER)} if take else {}
-    return {**varied_speed(options, take, seed), **jitter}
+    jitter = options.jitter if "jitter" in options.model_fields_set else TAKE_JITTER
+    return {**varied_speed(options, take, seed), "jitter": jitter} if take else {}
 
 
 def _voice(name: str) -> Voice:

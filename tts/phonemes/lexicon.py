@@ -112,6 +112,10 @@ class Lexicon:
                     free = match.end()
                     break
 
+    def has_parts_of_speech(self, word: str) -> bool:
+        """Whether `find` knows a word as some part of speech."""
+        return word in self._by_word or word.lower() in self._by_word
+
     def find(self, word: str, tag: str) -> str | None:
         """Returns the phonemes of a word as the part of speech of a Penn Treebank tag; None if it has none.
 

@@ -48,8 +48,12 @@ def read_rows(path: Path) -> tuple[list[Entry], list[str]]:
         try:
             entries.append(_entry(row))
         except InvalidInput as error:
-            problems.append(f"{place}, '{row.get('word', '')}': {str(error).rstrip('.')}")
+            problems.append(_one_line(f"{place}, '{row.get('word', '')}': {str(error).rstrip('.')}"))
     return entries, problems
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _read_text(path: Path) -> str:
@@ -123,7 +127,7 @@ def _table_rows(text: str, path: Path) -> Iterator[Row]:
 
 
 def _header(cells: list[str], path: Path) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
+    names = [_one_line(cell).lower() for cell in cells]
     if "word" not in names:
         if len(cells) != 2:
             raise InvalidInput(f"{path}: the first row names no column 'word', and {len(cells)} columns are not 2.")
@@ -152,7 +156,9 @@ def _json_rows(text: str, path: Path) -> Iterator[Row]:
             raise InvalidInput(f"{path}: {place} is no object of texts such as {{'word': ..., 'ipa': ...}}.")
         unknown = next((name for name in item if name not in COLUMNS), None)
         if unknown is not None:
-            raise InvalidInput(f"{path}: {place} has an unknown field '{unknown}'.{did_you_mean(unknown, COLUMNS)}")
+            raise InvalidInput(
+                f"{path}: {place} has an unknown field '{_one_line(unknown)}'.{did_you_mean(unknown, COLUMNS)}"
+            )
         yield place, item
 
 

@@ -65,7 +65,7 @@ class EnglishPronouncer:
             return []
         tags = reader.g2p.tagger([piece.text for piece in pieces])
         given = [
-            self._lexicon.find(piece.text, tag) if piece.phonemes is None else piece.phonemes
+            self._find(piece.text, tag) if piece.phonemes is None else piece.phonemes
             for piece, tag in zip(pieces, tags, strict=True)
         ]
         places = [piece.begin + i for piece in pieces for i in range(len(piece.text))]
@@ -83,11 +83,41 @@ class EnglishPronouncer:
         readable = reader.readable(text.text)
         begin = 0
         for given in text.given:
-            yield from reader.pieces(readable, begin, given.begin)
+            yield from self._with_compounds(reader.pieces(readable, begin, given.begin))
             phonemes = in_variety(given.phonemes, self.british)
             yield _Piece(given.begin, text.text[given.begin : given.end], phonemes)
             begin = given.end
-        yield from reader.pieces(readable, begin, len(readable))
+        yield from self._with_compounds(reader.pieces(readable, begin, len(readable)))
+
+    def _with_compounds(self, pieces: Iterator[_Piece]) -> Iterator[_Piece]:
+        """Yields pieces, those of a hyphenated word that the lexicon has as one."""
+        rest = list(pieces)
+        at = 0
+        while at < len(rest):
+            length = max(
+                (n for n in _compounds(rest, at) if self._lexicon.has_parts_of_speech(_text(rest, at, n))), default=1
+            )
+            yield rest[at] if length == 1 else _Piece(rest[at].begin, _text(rest, at, length))
+            at += length
+
+    def _find(self, word: str, tag: str) -> str | None:
+        phonemes = self._lexicon.find(word, tag)
+        return phonemes if phonemes is None else in_variety(phonemes, self.british)
+
+
+def _compounds(pieces: Sequence[_Piece], first: int) -> Iterator[int]:
+    """Yields of how many pieces a word with one hyphen, with two, ... consists that begins with the first."""
+    last = first
+    while last + 2 < len(pieces) and pieces[last + 1].text == "-":
+        word, hyphen, following = pieces[last : last + 3]
+        if hyphen.begin != word.begin + len(word.text) or following.begin != hyphen.begin + 1:
+            return
+        last += 2
+        yield last - first + 1
+
+
+def _text(pieces: Sequence[_Piece], first: int, length: int) -> str:
+    return "".join(piece.text for piece in pieces[first : first + length])
 
 
 def _tokens(text: SpokenText, words: Sequence[Any], places: Sequence[int], reader: _Reader) -> Iterator[Token]:

@@ -18,6 +18,7 @@ from tts.phonemes.alphabet import from_ipa
 from tts.script.items import Boundary, Break, Item, Notice, Pause, Run, Style
 from tts.script.markup import CheckVoice
 from tts.script.quantities import check_style, read_rate, read_seconds, read_volume_db
+from tts.text.say_as import say_as
 
 BREAK_SECONDS = {"none": 0.0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 1.0, "x-strong": 1.5}
 EMPHASIS_LEVELS = ("strong", "moderate", "none", "reduced")
@@ -205,6 +206,8 @@ class _Reader:
             words = "".join(element.words)
             if not words.strip() or element.span is None:
                 raise InvalidInput(f"<{name}> holds no words; write as in <{name} ...>word</{name}>.")
+            if element.say.get("interpret_as"):  # what cannot be read so is told here, where the line is known
+                say_as(words, element.say["interpret_as"], element.say.get("interpret_format", ""))
             self._say(Run(words, element.span, element.style, **element.say))
         elif name in BLOCKS:
             match = _TAG.match(self._text, self._place)

@@ -33,22 +33,24 @@ ENDINGS = {
     "Bldg": "Building", "Dept": "Department", "Univ": "University", "Assn": "Association", "Govt": "Government",
     "dept": "department", "govt": "government", "mins": "minutes", "min": "minutes", "hrs": "hours", "hr": "hour",
     "secs": "seconds", "yrs": "years", "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday",
-    "Thu": "Thursday", "Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Jan": "January", "Feb": "February",
+    "Thu": "Thursday", "Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday",
+    "Sat": "Saturday", "Sun": "Sunday", "Jan": "January", "Feb": "February",
     "Mar": "March", "Apr": "April", "Jun": "June", "Jul": "July", "Aug": "August", "Sep": "September",
     "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December", "misc": "miscellaneous",
     "temp": "temperature", "max": "maximum", "appt": "appointment",
 }  # fmt: skip
 # A sentence never ends with these: more always follows.
 LEADING = {
-    "vs": "versus", "approx": "approximately", "est": "established", "cf": "compare", "eds": "editors",
-    "Atty": "Attorney", "ca": "circa", "esp": "especially", "viz": "namely", "incl": "including",
-    "resp": "respectively", "tel": "telephone", "Tel": "Telephone",
+    "vs": "versus", "approx": "approximately", "est": "established", "Est": "Established",
+    "cf": "compare", "eds": "editors", "Atty": "Attorney", "ca": "circa", "esp": "especially", "viz": "namely",
+    "incl": "including", "resp": "respectively", "tel": "telephone", "Tel": "Telephone",
 }  # fmt: skip
 # Before a number only.
 NUMBERED = {
     "No": "Number", "no": "number", "Nos": "Numbers", "nos": "numbers", "Fig": "Figure", "fig": "figure",
     "Figs": "Figures", "figs": "figures", "Vol": "Volume", "vol": "volume", "Ch": "Chapter", "ch": "chapter",
-    "Chap": "Chapter", "p": "page", "pp": "pages", "pg": "page", "Sec": "Section", "sec": "section", "Eq": "Equation",
+    "Chap": "Chapter", "p": "page", "pp": "pages", "pg": "page", "Rt": "Route", "Rte": "Route",
+    "Sec": "Section", "sec": "section", "Eq": "Equation",
     "eq": "equation", "Art": "Article", "art": "article", "Nr": "Number", "Op": "Opus", "op": "opus", "Ex": "Example",
     "ex": "example", "Par": "Paragraph", "par": "paragraph", "Pt": "Part", "pt": "part", "Ver": "Version",
     "ver": "version", "Rm": "Room", "Ext": "Extension", "ext": "extension",
@@ -57,6 +59,18 @@ DOTTED = {
     "e.g": "for example", "i.e": "that is", "a.k.a": "also known as", "w.r.t": "with respect to",
     "R.I.P": "rest in peace",
 }  # fmt: skip
+
+AMBIGUOUS_DAYS = ("Sat", "Sun")
+_DAYS = frozenset(("Mon", "Tue", "Tues", "Wed", "Thu", "Thur", "Thurs", "Fri", "Sat", "Sun"))
+_UNITS = frozenset(("ft", "sq", "cu", "fl", "lb", "lbs", "oz"))
+_CITED = re.compile(r"(?:^|[(\[,;§]|\b(?:see|under|per|cf\.|by|and|with))\s*$", re.I)  # before "art. 5" of a law
+_COUNTED = re.compile(
+    r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty"
+    r"|sixty|ninety|few|several|some|more))"
+    r"[\s-]*$"
+)
+_SUNDAY = re.compile(r"[\s,–—-]*(?:\d|morning|afternoon|evening|night|noon|at\b|from\b|(?:Mon|Tue|Wed|Thu|Fri|Sat)\b)")
+_DAYS_BEFORE = re.compile(r"(?:\b(?:on|every|each|next|last|this|mon|fri|sat)\b\.?|day)[\s,&–—-]*$", re.I)
 
 # Words that begin sentences and hardly ever stand behind a title or inside a name.
 _STARTERS = (
@@ -100,9 +114,12 @@ def ends_sentence(name: str, before: str, after: str) -> bool:
     (True, False)
     """
     next_word = re.split(r"[\W_]", after.lstrip(" \t\n\"'“‘(["), maxsplit=1)[0]
+    name = name.rpartition("-")[2] if name.rpartition("-")[2] in _DAYS else name  # "Mon.-Fri."
     is_starter = next_word.lower() in STARTERS and next_word[:1].isupper()
-    if name in DOTTED or name in LEADING or (name in NUMBERED and next_word[:1].isdigit()):
+    if name in DOTTED or name in LEADING or (next_word[:1].isdigit() and _is_before_number(name, before, after)):
         return False
+    if name in AMBIGUOUS_DAYS and not _is_day(name, before, after):
+        return True
     if name in STREETS and not is_title(name, before, after):
         return next_word not in ("N", "S", "E", "W", "NE", "NW", "SE", "SW", *ENDINGS)
     if name in TITLES or name in ENDINGS:
@@ -110,6 +127,22 @@ def ends_sentence(name: str, before: str, after: str) -> bool:
     if re.fullmatch(r"[A-Z]|(?:[A-Za-z]{1,2}\.)+[A-Za-z]{1,2}", name):
         return is_starter and not (next_word in ("A", "I") and after.lstrip()[1:2] == ".")
     return True
+
+
+def _is_before_number(name: str, before: str, after: str) -> bool:
+    """Whether a number behind `name` belongs to it: "No. 5", "6 ft. 2 in.", "c. 1500", but not "loves art. 5 came"."""
+    if name in ("c", "ca"):
+        return re.match(r"\.?\s*\d{3,4}(?!\w)", after) is not None
+    if name in _UNITS:
+        return _COUNTED.search(before) is not None
+    return name in NUMBERED and (name != "art" or _CITED.search(before) is not None)
+
+
+def _is_day(name: str, before: str, after: str) -> bool:
+    """Whether "Sat" or "Sun" is a day of the week, and not a word."""
+    if name == "Sun" and re.search(r"\bthe\s+$", before, re.I):
+        return False
+    return name == "Sat" or bool(_SUNDAY.match(after.lstrip(".")) or _DAYS_BEFORE.search(before))
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -140,7 +173,21 @@ def dotted(match: re.Match[str], manner: Manner) -> str | None:
 
 @RULES.add(rf"(?<![\w.])({_any_of(NUMBERED)})\.\s?(?=[#\d]|[IVX]+\b)")
 def before_a_number(match: re.Match[str], manner: Manner) -> str | None:
+    if match[1] == "art" and not _is_before_number("art", text_before(match), text_after(match)):
+        return None
     return NUMBERED[match[1]] + " "
+
+
+@RULES.add(r"(?<![\w.])ca?\.\s?(?=\d{3,4}(?!\w))")
+def around_a_year(match: re.Match[str], manner: Manner) -> str | None:
+    return "circa "
+
+
+@RULES.add(r"(?<=\d )(sq|cu|fl)\. ?(ft|mi|m|km|oz)\b\.?", space="none")
+def unit_of_two_words(match: re.Match[str], manner: Manner) -> str | None:
+    """Leaves "sq. ft." without periods, as units are written."""
+    unit = f"{match[1]} {match[2]}"
+    return _with_period(unit, match[2], match) if match[0].endswith(".") else unit
 
 
 @RULES.add(r"(?<![\w&#])#\s?(?=\d)|№\s?(?=\d)|\bNo(?:\.|º|°)\s?(?=\d)")
@@ -148,14 +195,14 @@ def number_sign(match: re.Match[str], manner: Manner) -> str | None:
     return "number "
 
 
-@RULES.add(rf"(?<![\w.'-])({_any_of({*TITLES, *_SPOKEN, 'Sat', 'Sun', 'Jan'})})\.(?![\w.]\w|\.\w)")
+@RULES.add(rf"(?<![\w.'-])({_any_of({*TITLES, *_SPOKEN})})\.(?![\w.]\w|\.\w)")
 def with_period(match: re.Match[str], manner: Manner) -> str | None:
     name, before, after = match[1], text_before(match), text_after(match)
     if is_title(name, before, after):
         return TITLES[name] + ("" if after[:1].isspace() else " ")
     if name in ("Mr", "Mrs", "Ms", "Mx", "Messrs"):
         return TITLES[name]
-    words = _SPOKEN.get(name)
+    words = _spoken(name, before, after)
     if name in STREETS and name in TITLES and not re.search(r"[A-Z\d]\S*\s+$", before):
         words = TITLES[name]  # "the Dr. is in"
     if words is None and name in TITLES:
@@ -163,6 +210,14 @@ def with_period(match: re.Match[str], manner: Manner) -> str | None:
     if words is None or (name in ("min", "max", "Mar", "temp") and after[:1].isalnum()):
         return None
     return _with_period(words, name, match)
+
+
+def _spoken(name: str, before: str, after: str) -> str | None:
+    if name in AMBIGUOUS_DAYS and not _is_day(name, before, after):
+        return None
+    if name == "min" and not _COUNTED.search(before):
+        return "minimum"
+    return _SPOKEN.get(name)
 
 
 @RULES.add(rf"(?<![\w.'-])({_any_of(_WITHOUT_PERIOD)})(?=\s|,|$)")
@@ -193,4 +248,6 @@ _SHORT = {
 
 @RULES.add(r"(?<![\w&])([A-Z]{1,3})\s?&\s?([A-Z]{1,3})(?![\w&])")
 def letters_and_letters(match: re.Match[str], manner: Manner) -> str | None:
+    if re.fullmatch(r"[IVX]{2,}", match[2]) and set(match[1]) <= set("IVX"):
+        return None  # "Kings I & II"
     return f"{'.'.join(match[1])} and {'.'.join(match[2])}"

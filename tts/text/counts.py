@@ -18,6 +18,9 @@ _ALWAYS_SO = {(24, 7): "twenty-four seven", (9, 11): "nine eleven", (50, 50): "f
 _NUMBERED = re.compile(
     r"\b(?:numbers?|pages?|rooms?|bugs?|issues?|lines?|orders?|items?|codes?|routes?|flights?)\s+$", re.I
 )
+_SHORT_TELEPHONES = frozenset(
+    ("911", "999", "112", "988", "411", "311", "211", "511", "711", "811", "111", "101", "000")
+)
 _YEAR = r"1[0-9]\d\d|20\d\d"
 
 
@@ -39,6 +42,34 @@ def telephone_words(written: str) -> str:
 )
 def telephone(match: re.Match[str], manner: Manner) -> str | None:
     return telephone_words(match[0])
+
+
+@IDENTIFIERS.add(
+    r"\b((?:[Cc]all|[Dd]ial|[Pp]hon)(?:e|ed|ing|s|led|ling)?) (\d{3})(?![\w%]|[.,:/-]\d|\s(?:people|more|other)\b)"
+    r"(?!\s(?!(?:is|was|as|us|this|always|unless)\b)[a-z]+s\b)"  # "call 101 friends"
+)
+def short_telephone(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{match[1]} {digit_by_digit(match[2])}" if match[2] in _SHORT_TELEPHONES else None
+
+
+@IDENTIFIERS.add(r"(?<![\w.,])([01])s (and|or|&) ([01])s\b")
+def bits(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{plural(cardinal(int(match[1])))} {match[2]} {plural(cardinal(int(match[3])))}"
+
+
+@IDENTIFIERS.add(
+    r"(?<![\w.,])(?<!\d )(\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:\.\d{3})+(?=,\d))(?:,(\d+))?(?!\w|[.,]\d)"
+    r"|(?<![\w.,])(?<!\d )([1-9]\d{0,2}(?:[ \u00a0\u202f\u2009]\d{3})+)(?:[.,](\d+))?(?![\w]|[ .,]\d)"
+)
+def continental(match: re.Match[str], manner: Manner) -> str | None:
+    """Writes "1.000.000,50" and "1 000 000" as American numbers, whose units and currencies other rules read."""
+    groups = re.findall(r"\d+", match[1] or match[3])
+    if match[3] and " " in match[3] and "000" not in groups and (len(groups) < 3 or len(groups[0]) > 2):
+        return None  # several numbers
+    if match[1] and len(groups) == 4 and not match[2] and all(int(group) < 256 for group in groups):
+        return None  # an address
+    decimals = match[2] or match[4]
+    return ",".join(groups) + (f".{decimals}" if decimals else "")
 
 
 @IDENTIFIERS.add(r"(?<![\w.-])1-(8(?:00|33|44|55|66|77|88))-(?=[A-Z-]*[A-Z]{3})")
@@ -191,13 +222,6 @@ def model_number(match: re.Match[str], manner: Manner) -> str | None:
 @RULES.add(r"(?<![\w.,])(\d+(?:\.\d+)?)x\b")
 def times(match: re.Match[str], manner: Manner) -> str | None:
     return f"{quantity(match[1], manner.british)} times"
-
-
-@RULES.add(r"(?<![\d,.])(\d{1,3}(?:\.\d{3})+),(\d+)(?!\d)|(?<![\d,.])(\d{1,3}(?:[\u00a0\u202f\u2009]\d{3})+)(?!\d)")
-def continental(match: re.Match[str], manner: Manner) -> str | None:
-    if match[3]:
-        return quantity(re.sub(r"\D", "", match[3]), manner.british)
-    return quantity(f"{match[1].replace('.', '')}.{match[2]}", manner.british)
 
 
 @RULES.add(rf"(?<![\w.,]){AMOUNT}[eE]([-+−]?)(\d{{1,3}})(?![\w.])")

@@ -18,6 +18,7 @@ DAYS = {
     "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Thur": "Thursday",
     "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
 }  # fmt: skip
+_DAY_NAME = "|".join(DAYS)
 _BY_NAME = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
 _MONTH = rf"({'|'.join(MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
 _MONTH_ANY_CASE = f"{_MONTH}|{_MONTH.upper()}"
@@ -94,6 +95,11 @@ def day_and_month(match: re.Match[str], manner: Manner) -> str | None:
     if manner.date_order == "dmy" or not is_date(day, month, 2000):
         day, month = month, day
     return f"{match[1]} {date_words(day, month, None, manner.british)}" if is_date(day, month, 2000) else None
+
+
+@RULES.add(rf"\b({_DAY_NAME})\.?\s?[-–—]\s?({_DAY_NAME})\b(?:\.(?!\s*$|\s+[A-Z]))?")
+def span_of_days(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{DAYS[match[1]]} to {DAYS[match[2]]}"
 
 
 @RULES.add(rf"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri|Sat|Sun)\b\.?(?=,? (?:{_MONTH}|\d))")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tts.text.money import AMOUNT
+from tts.text.money import AMOUNT, MAGNITUDES
 from tts.text.numbers import ONES, cardinal, plural, quantity, share
-from tts.text.rules import Manner, Rules, text_before
+from tts.text.rules import Manner, Rules, text_after, text_before
 
 RULES = Rules()
 
@@ -42,6 +42,10 @@ UNITS = {
 # They are letters of names as well ("4K", "Room 5B", "5 A"): units only where nothing else says otherwise.
 _AMBIGUOUS = frozenset(["K", "A", "B", "V", "N", "J", "W", "t", "in.", "MP", "LU", "PB"])
 _NO_SPACE_ONLY = frozenset(("m", "s", "g", "l", "h", "W", "V", "A"))
+_COUNTED = (
+    "people|users|customers|members|followers|subscribers|viewers|listeners|readers|views|downloads|visitors|workers"
+    "|jobs|homes|houses|households|children|voters|votes|copies|barrels|units|tons|tonnes|cars|years|dollars|euros"
+)  # what is counted in millions, and never measured in meters
 _INVARIABLE = frozenset(("percent", "horsepower", "lux", "kelvin"))
 _SCALES = (" Celsius", " Fahrenheit", " Kelvin", " full scale", " true peak")
 _BRITISH = {"meter": "metre", "liter": "litre"}
@@ -83,14 +87,30 @@ def _sign(sign: str) -> str:
     return {"": "", "+": "plus ", "±": "plus or minus ", "~": "about "}.get(sign, "minus ")
 
 
-@RULES.add(r"(?<![\w.,])(\d{1,2})\s?(?:'|′|ft\.?)\s?(\d{1,2}(?:\.\d+)?)\s?(?:\"|″|''|”|in\b\.?)")
+@RULES.add(r"(?<![\w.,])(\d{1,2})\s?(?:'|′|ft\.?),?\s?(\d{1,2}(?:\.\d+)?)\s?(?:\"|″|''|”|in\b\.?)")
 def feet_and_inches(match: re.Match[str], manner: Manner) -> str | None:
     return f"{cardinal(int(match[1]))} foot {quantity(match[2])}"
 
 
-@RULES.add(rf"(?<![\w.,]){AMOUNT}\s?(\"|″|”|in\.)(?=\s[a-z]|\s?[x×]|[.,;]|$)")
+@RULES.add(r"(?<![\w.,/])(?:(\d+)[ -])?(\d{1,2})/(2|4|8|16|32|64)\s?(\"|″|”|in\.)(?![\w\"])")
+def fraction_of_an_inch(match: re.Match[str], manner: Manner) -> str | None:
+    whole, count, parts, mark = match.groups()
+    if not 0 < int(count) < int(parts) or _ends_quotation(match, mark):
+        return None
+    words = share(int(count), int(parts), manner.british)
+    period = "." if mark == "in." and not text_after(match).strip() else ""
+    if whole:
+        return f"{quantity(whole)} and {words.replace('one ', 'a ', 1)} inches{period}"
+    return f"{words} of an inch{period}"
+
+
+def _ends_quotation(match: re.Match[str], mark: str) -> bool:
+    return mark in '"”' and sum(match.string.count(quote, 0, match.end() - 1) for quote in '"“”') % 2 == 1
+
+
+@RULES.add(rf"(?<![\w.,/]){AMOUNT}\s?(\"|″|”|in\.)(?=\s[a-z]|\s?[x×]|[.,;]|$)")
 def inches(match: re.Match[str], manner: Manner) -> str | None:
-    if match[2] in '"”' and sum(match.string.count(quote, 0, match.start()) for quote in '"“”') % 2:
+    if _ends_quotation(match, match[2]):
         return None  # the quotation ends here
     one = match[1] == "1" or re.search(r"\b(?:an?|the|my|this|that)\s+$", text_before(match), re.IGNORECASE)
     return f"{quantity(match[1], manner.british)} {'inch' if one else 'inches'}"
@@ -122,6 +142,12 @@ def rate(match: re.Match[str], manner: Manner) -> str | None:
 def percentage(match: re.Match[str], manner: Manner) -> str | None:
     name = "per mille" if match[3].strip() == "‰" else "percent"
     return f"{_sign(match[1])}{quantity(match[2], manner.british)} {name}"
+
+
+@RULES.add(rf"(?<![\w.,]){AMOUNT}([kmbKMB]|mn|bn)(?= (?:{_COUNTED})\b)")
+def large_count(match: re.Match[str], manner: Manner) -> str | None:
+    """Says "5m people" as millions, not as meters."""
+    return f"{quantity(match[1], manner.british)} {MAGNITUDES[match[2].lower()]}"
 
 
 @RULES.add(

@@ -15,7 +15,7 @@ _PARTS = (
     "Chapter|Part|Act|Scene|Section|Volume|Vol\\.?|Book|Phase|Article|World War|War|Mark|Mk|Type|Level|Stage"
     "|Class|Grade|Super Bowl|Apollo|Gemini|Final Fantasy|Episode|Round|Rocky|Title|Appendix|Figure|Table"
     "|Amendment|Schedule|Canto|Psalm|Tier|Category|Season|Division|Corps|Century|Opus|No\\.|Unit|Lesson|Step"
-    "|Movement|Symphony|Sonata|Vatican|Star Trek"
+    "|Movement|Symphony|Sonata|Vatican|Star Trek|Star Wars"
 )
 _REIGNED = (
     "Pope|King|Queen|Tsar|Czar|Emperor|Prince|Henry|Louis|Edward|George|William|Charles|James|Richard|Elizabeth"
@@ -26,6 +26,10 @@ _REIGNED = (
     "|Artaxerxes|Selim|Mehmed|Murad|Joseph|Maximilian|Rudolf|Baldwin"
 )
 _LETTERS = ("XX", "XXX")
+# What stands behind an "I" that is a number: the end, punctuation, a possessive, "of", or one more numeral.
+_BEHIND_NUMERAL = re.compile(
+    r"\s*(?:\Z|\n(?!\s*[a-z])|[^\w\s'’&]|['’](?!\w))|['’]s\b|\s+of\b|\s*(?:&|and|or|to)\s*[IVX]{2,}\b"
+)
 
 
 def roman_value(numeral: str) -> int:
@@ -42,25 +46,20 @@ def roman_value(numeral: str) -> int:
 @RULES.add(rf"\b({_REIGNED}) (?=[IVXLCDM]){_NUMERAL}\b(?!\.\w)")
 def sovereign(match: re.Match[str], manner: Manner) -> str | None:
     name, numeral = match.groups()
-    if len(numeral) == 1 and numeral not in "IVX":
+    if (len(numeral) == 1 and numeral not in "IVX") or _is_pronoun(match, numeral):
         return None
-    if numeral == "I" and re.match(
-        r"(?:\s+(?:am|was|have|had|know|think|say|said|see|saw|will|would|can|do|did)\b|')", text_after(match)
-    ):
-        return (
-            None
-            if name in ("John", "Paul", "Peter", "Mary", "James", "David", "Robert", "Joseph")
-            else _reigns(name, 1)
-        )
-    return _reigns(name, roman_value(numeral))
+    return f"{name} the {ordinal(roman_value(numeral))}"
 
 
-def _reigns(name: str, number: int) -> str:
-    return f"{name} the {ordinal(number)}"
+def _is_pronoun(match: re.Match[str], numeral: str) -> bool:
+    """Whether an "I" is no number: words follow it, as in "I told Mark I was late"."""
+    return numeral == "I" and not _BEHIND_NUMERAL.match(text_after(match))
 
 
 @RULES.add(rf"\b((?:{_PARTS})) (?=[IVXLCDM]){_NUMERAL}\b(?![.'’]\w)")
 def numbered_part(match: re.Match[str], manner: Manner) -> str | None:
+    if match[1] not in ("World War", "Type") and _is_pronoun(match, match[2]):
+        return None
     return f"{match[1]} {cardinal(roman_value(match[2]), manner.british)}"
 
 
@@ -80,13 +79,21 @@ def numbered_part_in_small_letters(match: re.Match[str], manner: Manner) -> str 
     return f"{match[1]} {cardinal(roman_value(match[2].upper()), manner.british)}" if is_numeral else None
 
 
+@RULES.add(r"(?<![\w.'’&/-])I(?=\s?(?:&|and|or|to)\s?(?:II|III)\b)")
+def first_of_several(match: re.Match[str], manner: Manner) -> str | None:
+    """Says the "I" of "Kings I & II"."""
+    return "one"
+
+
 @RULES.add(rf"(?<![\w.'’&/-])(?=[IVXLCDM]{{2,}}\b){_NUMERAL}(?!\w|[.&/]\w)")
 def numeral_alone(match: re.Match[str], manner: Manner) -> str | None:
     numeral = match[1]
+    if numeral == "IV" and not re.search(r"\bIII\b\W+(?:(?:and|or|to)\s+)?$", text_before(match)):
+        return None  # a drip
     small = set(numeral) <= set("IVX")
     if not small and (len(numeral) < 4 or not re.search(r"[a-z]|^\W*$", text_before(match) + text_after(match))):
         return None  # too short, or everything is in capitals
-    after_article = re.search(r"\b(?:an?|the)\s+$", text_before(match), re.I) and numeral in ("IV", "VI")
+    after_article = re.search(r"\b(?:an?|the)\s+$", text_before(match), re.I) and numeral == "VI"
     if numeral in _LETTERS or after_article:
         return None
     value = roman_value(numeral)

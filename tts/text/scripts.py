@@ -49,7 +49,8 @@ def plain_form(match: re.Match[str], manner: Manner) -> str | None:
     """Writes styled, full-width and joined letters, digits of other scripts, and typographic marks plainly."""
     character = match[0]
     mark = _QUOTES.get(character) or _DASHES.get(character)
-    if mark or character in _LEFT_TO_LATER:
+    is_exponent = character == "⁺" and text_after(match, 1) in _LEFT_TO_LATER
+    if mark or character in _LEFT_TO_LATER or is_exponent:
         return mark
     digit = unicodedata.decimal(character, None)
     if digit is not None:

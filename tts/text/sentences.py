@@ -74,7 +74,7 @@ def _mark_ends(text: str, begin: int, end: int) -> bool:
 def _line_ends(text: str, at: int) -> bool:
     """Whether a line break was meant: before a blank line, a list item, or where the next word would have fitted."""
     following = text[at + 1 : at + 1 + _CONTEXT]
-    if not following.lstrip(" \t\r") or following.lstrip(" \t\r")[0] == "\n" or _NEW_ITEM.match(following):
+    if not following.strip() or following.lstrip(" \t\r")[0] == "\n" or _NEW_ITEM.match(following):
         return True
     first = following.lstrip(" \t" + _OPENING)
     if first[:1].islower():

@@ -16,7 +16,7 @@ NAMES = {
     "&": "and", "+": "plus", "=": "equals", "%": "percent", "@": "at", "#": "hash", "<": "less than",
     ">": "greater than", "~": "tilde", "^": "caret", "*": "asterisk", "/": "slash", "\\": "backslash", "|": ",",
     "§": "section", "¶": "paragraph", "©": "copyright", "®": "registered", "™": "trademark", "℠": "service mark",
-    "°": "degrees", "º": "degrees", "±": "plus or minus", "×": "times", "÷": "divided by", "−": "minus",
+    "°": "degrees", "º": "degrees", "±": "plus or minus", "×": "times", "÷": "divided by", "−": "minus", "⁻": "minus",
     "∓": "minus or plus", "≠": "is not equal to", "≈": "is about", "≡": "is identical to",
     "≤": "is less than or equal to", "≥": "is greater than or equal to", "∞": "infinity", "√": "square root of",
     "∑": "sum of", "∏": "product of", "∫": "integral of", "∂": "partial", "∆": "delta", "∇": "nabla", "∈": "in",
@@ -37,6 +37,7 @@ _MARKS = {
 }  # fmt: skip
 _BY_CATEGORY = {"Ps": "(", "Pe": ")", "Pi": "“", "Pf": "”", "Pd": "—", "Po": ",", "Pc": ","}
 _KEPT = frozenset("\"'(),-.:;?![]{}“”‘’—–…")
+_SHORT_POWERS = {"²": " squared", "2": " squared", "³": " cubed", "3": " cubed"}
 _ITEM = r"[-*+•‣◦▪▫●○■□◆◇►▶▸–—·❖✦]|#{1,6}|>{1,3}"
 
 
@@ -97,14 +98,14 @@ def sharp(match: re.Match[str], manner: Manner) -> str | None:
     return " sharp"
 
 
-@POWERS.add(r"(?<=[\w)])([²³])|(?<=[\w)])\^([23])(?!\d)|(?<=\w)\^(?=\w)|(?<=\w)([⁰¹⁴-⁹]+)")
+@POWERS.add(r"(?<=[\w)])([⁻⁺]?[⁰¹²³⁴-⁹]+)|(?<=[\w)])\^([23])(?!\d)|(?<=\w)\^(?=\w)")
 def power(match: re.Match[str], manner: Manner) -> str | None:
     exponent = match[1] or match[2]
-    if exponent:
-        return " squared" if exponent in "²2" else " cubed"
-    if match[3]:
-        return " to the power of " + "".join(str(unicodedata.digit(c)) for c in match[3])
-    return " to the power of "
+    if exponent in _SHORT_POWERS:
+        return _SHORT_POWERS[exponent]
+    raised = unicodedata.normalize("NFKC", exponent or "")
+    sign = {"−": "minus ", "+": "plus "}.get(raised[:1], "")
+    return f" to the power of {sign}{quantity(raised.lstrip('−+'), manner.british) if raised else ''}"
 
 
 @RULES.add(r"(?<=\b[A-F])-(?=$|[\s,.;:!?)])")
