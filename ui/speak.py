@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -23,7 +23,7 @@ from audio_ml.weights import FetchOptions
 from audio_ml.writer import check_target
 from tts.delivery import SpeechReport
 from tts.options import SpeechFileOptions, SpeechOptions
-from tts.voices import find_speaker, speech_models
+from tts.voices import Speaker, find_speaker, speech_models
 from ui.commands import new_app
 from ui.console import print_line, shown_progress
 from ui.flags import takes
@@ -115,35 +115,16 @@ def speak(
         source = "/dev/stdin" if file in (None, "-") else file
         inputs = [*options.get("lexicon", ()), *([source] if text is None else [])]
         _check_targets(target, inputs, kinds, delivery)
-    silent = quiet or as_json or output == "-"
     with ExitStack() as stack:
-        progress = stack.enter_context(shown_progress("speech", silent))
-        listeners: list[Callable[[SpeechChunk], None]] = []
-        if play:
-            from ui.player import Player
-
-            player = stack.enter_context(Player(speaker.spec.sample_rate))
-            listeners.append(lambda chunk: player.play(chunk.audio.samples))
-        if phonemes:
-            page = sys.stderr if output == "-" or as_json else sys.stdout  # samples and reports stay whole
-            listeners.append(lambda chunk: print(chunk.phonemes, file=page) if chunk.phonemes else None)
-
-        def tell(chunk: SpeechChunk) -> None:
-            for listener in listeners:
-                listener(chunk)
-
+        tell = _listener(
+            stack, speaker, play=play, phonemes=phonemes, page=sys.stderr if output == "-" or as_json else None
+        )
+        progress = stack.enter_context(shown_progress("speech", quiet or as_json or output == "-"))
         if not writes_file:
             _stream(tts.stream(script, **arguments, progress=progress), tell, script, to_stdout=output == "-")
             return
         began = time.perf_counter()
-        report = tts.synthesize_file(
-            script,
-            target,
-            **arguments,
-            delivery=delivery,
-            on_chunk=tell,
-            progress=progress,
-        )
+        report = tts.synthesize_file(script, target, **arguments, delivery=delivery, on_chunk=tell, progress=progress)
         seconds = time.perf_counter() - began
         written = _write_captions(report, kinds, bool(delivery.get("overwrite")))
     _tell_warnings(report.warnings, script)
@@ -151,10 +132,33 @@ def speak(
     if as_json:
         print(json.dumps(report.as_dict() | {"captions": written}, indent=2, ensure_ascii=False))
     elif not quiet:
-        pace = f"{report.duration_seconds / seconds:.0f} times real time"
-        print(f"{report.duration_seconds:.1f} s in the voice {report.voice}, made at {pace}")
-        for path in [*(made.path for made in report.files), *written]:
-            print(f"  {path}")
+        _print_summary(report, written, seconds)
+
+
+def _listener(
+    stack: ExitStack, speaker: Speaker, *, play: bool, phonemes: bool, page: TextIO | None
+) -> Callable[[SpeechChunk], None]:
+    """Returns what is done with each chunk as it comes: it is played, and its phonemes are printed on a page."""
+    player = None
+    if play:
+        from ui.player import Player
+
+        player = stack.enter_context(Player(speaker.spec.sample_rate))
+
+    def tell(chunk: SpeechChunk) -> None:
+        if player is not None:
+            player.play(chunk.audio.samples)
+        if phonemes and chunk.phonemes:
+            print(chunk.phonemes, file=page)
+
+    return tell
+
+
+def _print_summary(report: SpeechReport, written: Iterable[str], seconds: float) -> None:
+    pace = f"{report.duration_seconds / seconds:.0f} times real time"
+    print(f"{report.duration_seconds:.1f} s in the voice {report.voice}, made at {pace}")
+    for path in [*(made.path for made in report.files), *written]:
+        print(f"  {path}")
 
 
 def _script(text: str | None, file: str | None) -> str:
