@@ -1,8 +1,9 @@
 """The rows of everything that can be run or fetched, and how a face finds one by name.
 
 Engine packages announce themselves through the entry-point group `audio_ml.models`: each entry names
-a package, and every module in it offers a list `MODELS`. A module that cannot be imported does not
-take the rest down; it is listed by `unavailable`.
+a package, and every module in it offers a list `MODELS`. The entry itself is named after the task that
+its models are for, "tts" or "tts.ours". A module that cannot be imported does not take the rest down;
+it is listed by `unavailable`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,40 +98,55 @@ class ModelSpec(Row):
 
 
 @functools.cache
-def _discover() -> tuple[tuple[Row, ...], dict[str, str]]:
+def _entries() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=ENTRY_POINT_GROUP))
+
+
+@functools.cache
+def _discover(entry: EntryPoint) -> tuple[tuple[Row, ...], dict[str, str]]:
+    """Returns the rows of an engine package, and its modules that have none to offer, each with the reason."""
     rows: list[Row] = []
     failures: dict[str, str] = {}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
+    try:
+        package = importlib.import_module(entry.module)
+    except ImportError as error:
+        return (), {entry.module: str(error)}
+    for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         try:
-            package = importlib.import_module(entry.module)
-        except ImportError as error:
-            failures[entry.module] = str(error)
+            offered = importlib.import_module(found.name).MODELS
+        except (ImportError, AttributeError) as error:
+            failures[found.name] = str(error)
             continue
-        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-            try:
-                rows.extend(importlib.import_module(found.name).MODELS)
-            except (ImportError, AttributeError) as error:
-                failures[found.name] = str(error)
+        strays = {row.task for row in offered if isinstance(row, ModelSpec)} - {_task(entry)}
+        if strays:
+            failures[found.name] = f"it has models for {', '.join(sorted(strays))} under the entry '{entry.name}'"
+        else:
+            rows.extend(offered)
     return tuple(rows), failures
+
+
+def _task(entry: EntryPoint) -> str:
+    return entry.name.partition(".")[0]
 
 
 def rows() -> tuple[Row, ...]:
     """Returns every row of every installed engine package."""
-    return _discover()[0]
+    return tuple(row for entry in _entries() for row in _discover(entry)[0])
 
 
 def unavailable() -> dict[str, str]:
     """Returns the engine modules that could not be imported, each with the reason."""
-    return dict(_discover()[1])
+    return {module: reason for entry in _entries() for module, reason in _discover(entry)[1].items()}
 
 
 def models(task: str) -> tuple[ModelSpec, ...]:
-    """Returns the models of a task.
+    """Returns the models of a task; the engines of other tasks are not even imported.
 
     >>> [spec.name for spec in models("separation")]
     ['spleeter-2stems']
     """
-    return tuple(row for row in rows() if isinstance(row, ModelSpec) and row.task == task)
+    found = (row for entry in _entries() if _task(entry) == task for row in _discover(entry)[0])
+    return tuple(row for row in found if isinstance(row, ModelSpec))
 
 
 def find_row(name: str) -> Row:

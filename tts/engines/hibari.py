@@ -6,6 +6,7 @@ Its network gives a spectrum every 12.5 ms in parts (harmonics, noise, phases); 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,12 @@ class HibariEngine:
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
         self.workers = min(device.cores, MAX_WORKERS)
-        self._prosody = cpu_session(files[PROSODY_FILE], n_threads=1)
-        self._acoustics = cpu_session(files[ACOUSTICS_FILE], n_threads=1)
+        with ThreadPoolExecutor(self.workers) as pool:
+            sessions = pool.map(lambda name: cpu_session(files[name], n_threads=1), (PROSODY_FILE, ACOUSTICS_FILE))
+            from hibari import dsp  # takes as long to import as the networks to load: both at once
+
+            self._synthesize = dsp.synth
+            self._prosody, self._acoustics = sessions
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
@@ -74,8 +79,6 @@ class HibariEngine:
 
     def speak(self, phonemes: str, blend: Blend, options: HibariOptions, seed: int) -> Utterance:
         """Says phonemes; the seed moves the noise in consonants, 38 dB below the voice, and the variation."""
-        from hibari import dsp
-
         from tts.phonemes.alphabet import VOCABULARY
 
         assert len(phonemes) <= self.max_phonemes
@@ -86,7 +89,7 @@ class HibariEngine:
         durations = paced(natural * _rhythm(phonemes, options.variation, random), options.speed)
         inputs = {"ids": ids, HIDDEN: hidden, ROUNDED: durations.astype(np.float32)}
         *parts, f0 = (part[0] for part in self._acoustics.run(PARTS, inputs))
-        samples = dsp.synth(*parts, _intonation(f0, options.variation, random), random)
+        samples = self._synthesize(*parts, _intonation(f0, options.variation, random), random)
         return Utterance(samples[None], as_heard(durations) * UNIT)
 
 

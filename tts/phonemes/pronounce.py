@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyascii import anyascii
 
@@ -22,6 +22,9 @@ from tts.phonemes.alphabet import in_variety, is_heard
 from tts.phonemes.lexicon import EMPTY, Lexicon
 from tts.text.scripts import LETTERS_AT_ONCE, split_word
 from tts.text.spoken import SpokenText, Token
+
+if TYPE_CHECKING:
+    from hibari.g2p.oov import OOV
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _MARKS = {c: c for c in ";:,.!?—…()“”"} | {
@@ -137,13 +140,18 @@ class _Reader:
 
     def __init__(self, british: bool) -> None:
         from hibari.g2p import ASSETS, G2P, SUBTOKEN_RE
-        from hibari.g2p.oov import OOV
 
-        path = Path(ASSETS, "oov_gb.onnx" if british else "oov.onnx")
-        self._network = OOV(str(path), session=cpu_session(path, n_threads=1))
+        self._network_path = Path(ASSETS, "oov_gb.onnx" if british else "oov.onnx")
         self._read_unknown = functools.lru_cache(maxsize=4096)(self._read_unknown_word)
         self.g2p = G2P(oov=self._read_unknown, british=british)
         self._parts = SUBTOKEN_RE
+
+    @functools.cached_property
+    def _network(self) -> OOV:
+        """The network for words in no dictionary; most texts do without."""
+        from hibari.g2p.oov import OOV
+
+        return OOV(str(self._network_path), session=cpu_session(self._network_path, n_threads=1))
 
     def readable(self, text: str) -> str:
         """Returns the text, character for character, in letters and cases that hibari's dictionaries have."""
