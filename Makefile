@@ -37,6 +37,7 @@ bench-speech: install-test
 	$(BIN)/python -m bench.speech_quality $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 bench-kokoro: install-test
+	@test -n "$(PEER)" || { echo "say PEER=PYTHON, a Python that has kokoro-onnx"; exit 2; }
 	$(BIN)/python -m bench.kokoro --peer-python $(PEER)
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.

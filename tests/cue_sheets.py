@@ -15,7 +15,7 @@ from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.options import parse
 from audio_ml.speech import Speech, SpeechWarning, Word
 from audio_ml.timecode import find_frame_rate
-from tts.cues import Sheet, read_sheet
+from tts.cues import CueReport, Sheet, read_sheet, render_sheet
 from tts.options import SpeechOptions
 
 RATE = 24000
@@ -72,9 +72,29 @@ class FakeSpeaker:
 
 HEADER = "Scene,Cue,Character,TC In,TC Out,Line,Notes"
 
+ROWS = (
+    "12,3,HERO,01:00:00:12,01:00:02:00,Where is everybody?,calm",
+    "12,4,Old Man,01:00:02:00,01:00:04:00,Gone long ago.,",
+    "12,5,HERO,01:00:04:01,01:00:07:00,I see. Then we have to go there.,",
+)
+
 
 def sheet_of(folder: Path, *rows: str, rate: str = "24", header: str = HEADER) -> Sheet:
     """Writes a CSV sheet and reads it."""
     path = folder / "sheet.csv"
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return read_sheet(path, find_frame_rate(rate))
+
+
+def render(sheet: Sheet, folder: Path, speaker: FakeSpeaker | None = None, **options: Any) -> CueReport:
+    """Renders a sheet; `casting` and `voice_options` may be among the options."""
+    casting = options.pop("casting", None)
+    voice_options: Mapping[str, Any] = options.pop("voice_options", {})
+    return render_sheet(
+        sheet,
+        folder,
+        speaker=speaker or FakeSpeaker(),
+        casting=casting,
+        options=options,
+        voice_options=voice_options,
+    )

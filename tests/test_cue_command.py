@@ -98,3 +98,12 @@ def test_text_to_speech_varies_takes_and_knows_its_lexicons(tmp_path: Path) -> N
     assert before != speaker.fingerprint("heart", {"lexicon": (str(lexicon),)})
     with pytest.raises(InvalidOption, match="Unknown option 'pace'"):
         speaker.options("heart", {"pace": 1}, 0)
+
+
+def test_a_voice_file_speaks_beside_the_model_that_is_asked_for(tmp_path: Path, sheet: Path) -> None:
+    speaker = TextToSpeech(ModelLoader("cpu"), "hibari")
+    assert speaker.model("heart").family == "hibari"
+    with pytest.raises(UnknownVoice, match=r"There is no voice file gone\.onnx"):
+        speaker.model("gone.onnx")
+    _, _, error = run(sheet, "-o", tmp_path / "out", "--voice", "gone.onnx", "--model", "hibari")
+    assert isinstance(error, InvalidOption) and "leave out --model hibari" in str(error)

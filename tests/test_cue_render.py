@@ -1,43 +1,20 @@
-"""From a sheet to files: what is written, what a second run does, and rows that fail alone."""
+"""From a sheet to files: what is written, and rows that fail alone."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from cue_sheets import FakeSpeaker, sheet_of
+from cue_sheets import ROWS, FakeSpeaker, render, sheet_of
 from wavinfo import WavInfoReader
 
-from audio_ml.errors import DiskFull, InvalidInput, InvalidOption, OutputError, OutputExists, UnknownVoice
+from audio_ml.errors import InvalidOption, UnknownVoice
 from audio_ml.loudness import measure
-from audio_ml.speech import Speech
 from audio_ml.streams import read_audio
-from tts.cues import Casting, CueReport, Part, Sheet, render_sheet
-
-ROWS = (
-    "12,3,HERO,01:00:00:12,01:00:02:00,Where is everybody?,calm",
-    "12,4,Old Man,01:00:02:00,01:00:04:00,Gone long ago.,",
-    "12,5,HERO,01:00:04:01,01:00:07:00,I see. Then we have to go there.,",
-)
-
-
-def render(sheet: Sheet, folder: Path, speaker: FakeSpeaker | None = None, **options: Any) -> CueReport:
-    casting = options.pop("casting", None)
-    voice_options: Mapping[str, Any] = options.pop("voice_options", {})
-    return render_sheet(
-        sheet,
-        folder,
-        speaker=speaker or FakeSpeaker(),
-        casting=casting,
-        options=options,
-        voice_options=voice_options,
-    )
+from tts.cues import Casting, Part
 
 
 def test_files_have_names_timecode_and_form(tmp_path: Path) -> None:
@@ -154,71 +131,11 @@ def test_what_the_voice_could_not_say_is_told(tmp_path: Path) -> None:
     assert report.takes[0].warnings == ("An odd word.",)
 
 
-def test_a_second_run_does_only_the_lines_that_changed(tmp_path: Path) -> None:
-    first, again, changed = FakeSpeaker(), FakeSpeaker(), FakeSpeaker()
-    out = tmp_path / "out"
-    report = render(sheet_of(tmp_path, *ROWS), out, first)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    repeated = render(sheet_of(tmp_path, *ROWS), out, again)
-    assert again.said == [] and repeated.takes == report.takes and repeated.n_new == 0
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    rows = ("12,2,HERO,01:00:00:00,01:00:00:10,New.,", ROWS[0], ROWS[1].replace("Gone long ago", "Dead"), ROWS[2])
-    report = render(sheet_of(tmp_path, *rows), out, changed)
-    assert [line for line, _, _ in changed.said] == ["New.", "Dead."]
-    assert [take.row for take in report.takes] == [2, 3, 4, 5]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"fit": "none"},
-        {"loudness": "-30"},
-        {"voice_options": {"seed": 1}},
-        {"casting": Casting(default=Part("fake/one"))},
-        {"speaker": FakeSpeaker(weights="2")},
-        {"overwrite": True},
-    ],
-)
-def test_whatever_decides_the_sound_makes_all_new(tmp_path: Path, change: dict[str, Any]) -> None:
-    sheet = sheet_of(tmp_path, *ROWS)
-    render(sheet, tmp_path / "out")
-    assert render(sheet, tmp_path / "out", **change).n_new == 3
-
-
 def test_a_moved_cue_is_written_anew_and_its_timecode_with_it(tmp_path: Path) -> None:
     render(sheet_of(tmp_path, *ROWS), tmp_path / "out")
     report = render(sheet_of(tmp_path, ROWS[0].replace("00:12,", "00:13,"), *ROWS[1:]), tmp_path / "out")
     info = WavInfoReader(str(tmp_path / "out" / "S012_Q003_HERO_T01.wav"))
     assert report.n_new == 1 and info.bext.time_reference == 3600 * 48000 + 26000
-
-
-def test_files_that_are_gone_or_changed_are_done_again_and_no_work_is_lost(tmp_path: Path) -> None:
-    sheet, out = sheet_of(tmp_path, *ROWS), tmp_path / "out"
-    render(sheet, out)
-    gone, edited = out / "S012_Q003_HERO_T01.wav", out / "S012_Q004_OLD-MAN_T01.wav"
-    original = edited.read_bytes()
-    gone.unlink()
-    by_hand = original[:-2000] + bytes(2000)  # of the same size
-    edited.write_bytes(by_hand)
-    (out / "S012_Q005_HERO_T01.wav").touch()  # another time, the same content
-    report = render(sheet, out)
-    assert report.n_new == 2 and gone.exists() and edited.read_bytes() == original
-    assert (out / "S012_Q004_OLD-MAN_T01.changed-1.wav").read_bytes() == by_hand
-    assert any("changed-1" in warning for warning in report.warnings)
-
-
-def test_files_of_others_are_never_replaced_unasked(tmp_path: Path) -> None:
-    sheet, out = sheet_of(tmp_path, *ROWS), tmp_path / "out"
-    out.mkdir()
-    (out / "S012_Q003_HERO_T01.wav").write_bytes(b"mine")
-    report = render(sheet, out)
-    assert report.n_done == 2 and "exists already and is kept" in report.problems[0].message
-    assert (out / "S012_Q003_HERO_T01.wav").read_bytes() == b"mine"
-    assert render(sheet, out, overwrite=True).n_done == 3
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "guide.wav").write_bytes(b"mine")
-    with pytest.raises(OutputExists, match=r"guide\.wav exists already"):
-        render(sheet, tmp_path / "other")
 
 
 def test_names_of_the_folder_itself_are_not_for_cues(tmp_path: Path) -> None:
@@ -227,56 +144,6 @@ def test_names_of_the_folder_itself_are_not_for_cues(tmp_path: Path) -> None:
     assert [(problem.row, problem.column) for problem in report.problems] == [(2, "Cue")]
     assert "Guide.wav, which is the folder's own" in report.problems[0].message
     assert [take.file for take in report.takes] == ["Other.wav"]
-
-
-def test_the_cues_of_another_sheet_are_not_replaced_unasked(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    render(sheet_of(tmp_path, *ROWS), out)
-    other = dataclasses.replace(sheet_of(tmp_path, ROWS[0].replace("Where", "There")), path=tmp_path / "reel2.csv")
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    for _ in range(2):  # the refusal itself changes nothing
-        with pytest.raises(OutputExists, match=r"has the cues of sheet\.csv"):
-            render(other, out)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    assert render(other, out, overwrite=True).n_new == 1
-    assert render(other, out).n_new == 0
-
-
-def test_a_file_that_a_killed_run_wrote_and_could_not_note_is_ours(tmp_path: Path) -> None:
-    sheet, out, name = sheet_of(tmp_path, *ROWS), tmp_path / "out", "S012_Q003_HERO_T01.wav"
-    out.mkdir()
-    (out / name).write_bytes(b"a take that is not noted")
-    (out / ".audio-ml-cues.journal").write_text(json.dumps(["begun", name, {}]) + "\n")
-    report = render(sheet, out)
-    assert report.n_done == report.n_new == 3 and not list(out.glob("*changed*"))
-
-
-@pytest.mark.parametrize("changed", ["guide.wav", "S012_Q003_HERO_T01.wav", "qc.csv"])
-def test_names_are_journaled_before_their_files_are_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
-) -> None:
-    from tts.cues.state import CueState
-
-    out = tmp_path / "out"
-    seen: list[tuple[str, bool]] = []
-    begin = CueState.begin
-
-    def watched(state: CueState, name: str) -> None:
-        begin(state, name)
-        seen.append((name, (out / name).exists()))
-
-    monkeypatch.setattr(CueState, "begin", watched)
-    render(sheet_of(tmp_path, *ROWS), out)
-    assert (changed, False) in seen
-
-
-def test_rows_that_fail_now_are_not_called_strangers(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    render(sheet_of(tmp_path, *ROWS), out)
-    report = render(sheet_of(tmp_path, ROWS[0].replace("00:12", "00:99"), *ROWS[1:]), out)
-    assert report.n_failed == 1 and not any("earlier runs" in warning for warning in report.warnings)
-    report = render(sheet_of(tmp_path, *ROWS[:2]), out)
-    assert any("S012_Q005_HERO_T01.wav of earlier runs" in warning for warning in report.warnings)
 
 
 def test_the_pace_that_is_told_is_the_one_that_was_said(tmp_path: Path) -> None:
@@ -308,52 +175,6 @@ def test_a_take_is_made_anew_for_whom_it_names(tmp_path: Path) -> None:
     report = render(sheet_of(tmp_path, "1,1,HERO,0,9,Go!,"), tmp_path / "out")
     info = WavInfoReader(str(tmp_path / "out" / report.takes[0].file))
     assert report.n_new == 1 and info.bext.description == "HERO: Go!"
-
-
-class _Interrupted(FakeSpeaker):
-    """Breaks off at the third line."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self._error = error
-
-    def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
-        if len(self.said) == 2:
-            raise self._error
-        return super().say(line, voice, options)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), DiskFull("The disk is full.")])
-def test_a_run_that_breaks_off_keeps_what_is_complete(tmp_path: Path, error: BaseException) -> None:
-    sheet, out, rest = sheet_of(tmp_path, *ROWS), tmp_path / "out", FakeSpeaker()
-    with pytest.raises(type(error)):
-        render(sheet, out, _Interrupted(error))
-    assert sorted(path.name for path in out.glob("*.wav")) == ["S012_Q003_HERO_T01.wav", "S012_Q004_OLD-MAN_T01.wav"]
-    assert not list(out.glob("*.part"))
-    assert render(sheet, out, rest).n_done == 3 and len(rest.said) == 1
-
-
-def test_a_killed_run_is_remembered_by_its_journal(tmp_path: Path) -> None:
-    sheet, out, again = sheet_of(tmp_path, *ROWS), tmp_path / "out", FakeSpeaker()
-    render(sheet, out)
-    made = json.loads((out / "audio-ml-cues.json").read_text())["files"]
-    (out / "audio-ml-cues.json").unlink()  # as if the run had been killed before its end
-    lines = [json.dumps(["made", name, facts]) + "\n" for name, facts in made.items()]
-    (out / ".audio-ml-cues.journal").write_text("".join(lines) + '["made", "half')
-    (out / ".0123456789abcdef.part").write_bytes(b"half a file")
-    assert render(sheet, out, again).n_new == 0 and not again.said
-    assert not (out / ".0123456789abcdef.part").exists()
-
-
-def test_a_damaged_record_and_a_second_run_are_refused(tmp_path: Path) -> None:
-    from tts.cues.state import CueState
-
-    sheet, out = sheet_of(tmp_path, *ROWS), tmp_path / "out"
-    with CueState(out), pytest.raises(OutputError, match="Another run is writing"):
-        render(sheet, out)
-    (out / "audio-ml-cues.json").write_text("{")
-    with pytest.raises(InvalidInput, match="is damaged"):
-        render(sheet, out)
 
 
 @pytest.mark.parametrize(

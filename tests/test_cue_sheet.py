@@ -37,6 +37,13 @@ def test_commas_and_line_breaks_in_quotes_stay_in_their_cell(tmp_path: Path) -> 
     assert [(cue.row, cue.line) for cue in sheet.cues] == [(2, 'Well, yes; I "think" so'), (3, "Où est-il – là?")]
 
 
+@pytest.mark.parametrize("line", ["Ready?\n3, 2, 1, go", "Say:\n\n5, 4, 3, 2, 1"])
+def test_a_countdown_in_quotes_is_one_line(tmp_path: Path, line: str) -> None:
+    for start in ("01:00:00:00", "0"):
+        sheet = sheet_of(tmp_path, f'1,{start},"{line}"', f"2,{start},Go", header="Cue,In,Line")
+        assert [cue.line for cue in sheet.cues] == [" ".join(line.split()), "Go"]
+
+
 @pytest.mark.parametrize("rest", ["Well, yes", "Well, yes,", '"Well", yes'])
 def test_cells_beyond_the_header_are_a_problem_of_their_row(tmp_path: Path, rest: str) -> None:
     sheet = sheet_of(tmp_path, f"1,0,{rest}", '2,5,"Well, yes"', header="Cue,In,Line")
@@ -45,8 +52,9 @@ def test_cells_beyond_the_header_are_a_problem_of_their_row(tmp_path: Path, rest
     assert (problem.row, problem.column) == (2, "Line") and "3 columns, but" in problem.message
 
 
-def test_a_separator_that_ends_every_row_is_no_problem(tmp_path: Path) -> None:
-    sheet = sheet_of(tmp_path, "1,0,One,", "2,5,Two,", header="Cue,In,Line")
+@pytest.mark.parametrize("ends", [("", ","), (",", ","), (",,", "")])
+def test_a_separator_that_ends_a_row_is_no_problem(tmp_path: Path, ends: tuple[str, str]) -> None:
+    sheet = sheet_of(tmp_path, "1,0,One" + ends[0], "2,5,Two" + ends[1], header="Cue,In,Line")
     assert [cue.line for cue in sheet.cues] == ["One", "Two"] and not sheet.problems
 
 
@@ -111,7 +119,7 @@ def test_two_digits_behind_the_seconds_are_told(tmp_path: Path) -> None:
 
 def test_values_of_formulas_and_times_beyond_a_day_are_problems(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
-    rows = [("Cue", "In", "Line"), (1, 0, "#REF!"), (2, 0, True), (3, datetime.timedelta(days=1, hours=2), "Late")]
+    rows = [("Cue", "In", "Line"), (1, 0, "#REF!"), (2, 0, "#N/A"), (3, datetime.timedelta(days=1, hours=2), "Late")]
     for row in rows:
         book.active.append(row)
     book.save(tmp_path / "sheet.xlsx")

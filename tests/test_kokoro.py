@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from signals import decibels
 
+import tts
 from audio_ml import catalogue, onnx_sessions
 from audio_ml.catalogue import DerivedFile
 from audio_ml.device import Device
@@ -17,8 +20,9 @@ from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import NpmSource
+from audio_ml.speech import Speech
 from tts.engine import Blend, Utterance
-from tts.engines.kokoro import MODELS, VOICES, KokoroEngine, KokoroOptions, _vary
+from tts.engines.kokoro import FRAME, MARKS, MODELS, VOICES, KokoroEngine, KokoroOptions, _vary
 from tts.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 from tts.nets.onnx_graph import OnnxGraph
 from tts.phonemes.lexicon import EMPTY
@@ -209,14 +213,17 @@ def test_the_shards_of_a_model_are_joined_in_order() -> None:
         assert [int(part.member.split("part")[1].split(".")[0]) for part in shards.parts] == list(range(n_parts))
 
 
+def given_text(text: str, **phonemes: str) -> SpokenText:
+    """Returns text of which some words have phonemes."""
+    places = ((text.index(word), word, said) for word, said in phonemes.items())
+    return SpokenText(text, plain(text).spans, tuple(Given(at, at + len(word), said) for at, word, said in places))
+
+
 def test_another_language_needs_phonemes() -> None:
     engine = KokoroEngine.__new__(KokoroEngine)
     pronouncer = engine.pronouncer(blend("jf_alpha"), EMPTY)
-    with pytest.raises(InvalidInput, match="kokoro/jf_alpha speaks ja"):
-        pronouncer.pronounce(plain("konnichiwa"))
     text = "konnichiwa, sekai!"
-    given = SpokenText(text, plain(text).spans, (Given(0, 10, "konnitɕiβa"), Given(12, 17, "sekaj")))
-    tokens = pronouncer.pronounce(given)
+    tokens = pronouncer.pronounce(given_text(text, konnichiwa="konnitɕiβa", sekai="sekaj"))
     assert [(token.phonemes, token.spaced) for token in tokens] == [
         ("konnitɕiβa", False),
         (",", True),
@@ -224,6 +231,59 @@ def test_another_language_needs_phonemes() -> None:
         ("!", False),
     ]
     assert [text[slice(*token.span)] for token in tokens] == ["konnichiwa", ",", "sekai", "!"]
+    tokens = pronouncer.pronounce(given_text("ho-la amigo。 42!", amigo="amiɣo"))
+    assert [(token.text, token.phonemes) for token in tokens] == [
+        ("ho-la", ""),
+        ("amigo", "amiɣo"),
+        ("42", ""),
+        ("!", "!"),
+    ]
+
+
+def test_marks_are_those_of_the_vocabulary() -> None:
+    from tts.phonemes.alphabet import VOCABULARY
+
+    assert set(MARKS) == {symbol for symbol in VOCABULARY if unicodedata.category(symbol)[0] in "PS"}
+
+
+class SaysNothing(KokoroEngine):
+    """Reads as Kokoro does; each symbol is a frame of tone."""
+
+    def __init__(self, files: Mapping[str, Path], device: Device) -> None:
+        self.device_note, self.workers = "", 1
+
+    def speak(self, phonemes: str, blend: Blend, options: KokoroOptions, seed: int) -> Utterance:
+        frames = np.full(len(phonemes) + 2, FRAME)
+        return Utterance(np.ones((1, frames.sum()), np.float32), frames)
+
+
+def read_by(voice: str, text: str, **options: object) -> Speech:
+    spec = replace(MODELS[0], files=(), derived=(), engine=SaysNothing)  # type: ignore[type-var]
+    return tts.synthesize(text, voice, model=spec, options=options, loader=ModelLoader("cpu"))
+
+
+def test_a_word_that_cannot_be_read_is_told_and_the_others_are_spoken() -> None:
+    text = "[konnichiwa](/konnitʃiwa/) sekai! [matane](/matane/)."
+    speech = read_by("jf_alpha", text)
+    assert [word.text for word in speech.words] == ["konnichiwa", "!", "matane."]
+    assert [text[slice(*warning.span)] for warning in speech.warnings] == ["sekai"]
+    message = speech.warnings[0].message
+    assert message.startswith("'sekai' is not spoken: kokoro/jf_alpha speaks ja") and "[word](/phonemes/)" in message
+
+
+def test_a_text_that_cannot_be_read_at_all_is_refused_with_the_reason() -> None:
+    with pytest.raises(InvalidInput, match="Nothing in the text can be spoken: 'konnichiwa' is not spoken: kokoro/jf"):
+        read_by("jf_alpha", "konnichiwa, sekai!")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_told"),
+    [({}, False), ({"seed": 5}, True), ({"seed": 5, "jitter": 0.2}, False), ({"speed": 1.2}, False)],
+)
+def test_a_seed_that_changes_nothing_is_told_once(options: dict[str, float], is_told: bool) -> None:
+    speech = read_by("af_heart", "Hello there. [voice: bf_emma] Good day.", **options)
+    told = [warning for warning in speech.warnings if "seed" in warning.message]
+    assert len(told) == is_told and len(told) == len(speech.warnings)
 
 
 # Devices.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from typing import Literal
 
@@ -15,131 +16,7 @@ from tts.text.normalise import normalise
 from tts.text.say_as import say_as
 from tts.text.spoken import Given, SpokenText, plain
 
-AMERICAN = [
-    # times of day
-    ("See you at 3:45 pm", "See you at three forty-five P.M"),
-    ("15:30", "fifteen thirty"),
-    ("3pm", "three P.M"),
-    ("at 3 p.m. sharp", "at three P.M sharp"),
-    ("at 12:00", "at twelve o'clock"),
-    ("The train leaves at 7:05.", "The train leaves at seven oh five."),
-    ("09:00-17:00", "nine o'clock to seventeen hundred"),
-    ("open 9am-5pm", "open nine A.M to five P.M"),
-    ("3-5pm", "three to five P.M"),
-    ("He left at 5 p.m.", "He left at five P.M."),
-    ("a lap of 1:23:45", "a lap of one twenty-three and forty-five seconds"),
-    # dates
-    ("5/6/2026", "May sixth, twenty twenty-six"),
-    ("13/6/2026", "June thirteenth, twenty twenty-six"),
-    ("5.6.2026", "May sixth, twenty twenty-six"),
-    ("2026-06-05", "June fifth, twenty twenty-six"),
-    ("2026/06/05", "June fifth, twenty twenty-six"),
-    ("on May 5", "on May fifth"),
-    ("5 May 2026", "the fifth of May, twenty twenty-six"),
-    ("May 5th", "May fifth"),
-    ("the 5th of May", "the fifth of May"),
-    ("May 5, 2026", "May fifth, twenty twenty-six"),
-    ("Dec. 25, 1999", "December twenty-fifth, nineteen ninety-nine"),
-    ("Sept 11", "September eleventh"),
-    ("12/25/99", "December twenty-fifth, nineteen ninety-nine"),
-    ("on 5/6", "on May sixth"),
-    ("May 5-7", "May fifth to seventh"),
-    ("Fri, May 1", "Friday, May first"),
-    ("in May 2026", "in May twenty twenty-six"),
-    # years
-    ("in 1999", "in nineteen ninety-nine"),
-    ("in 2000", "in two thousand"),
-    ("in 2005", "in two thousand five"),
-    ("in 2026", "in twenty twenty-six"),
-    ("in 1905", "in nineteen oh five"),
-    ("the 1900s", "the nineteen hundreds"),
-    ("the 1980s", "the nineteen eighties"),
-    ("the '90s", "the nineties"),
-    ("the 90s", "the nineties"),
-    ("1939-45", "nineteen thirty-nine to forty-five"),
-    ("2019–2023", "twenty nineteen to twenty twenty-three"),
-    ("in 1066", "in ten sixty-six"),
-    # money
-    ("$1,234.56", "one thousand two hundred thirty-four dollars and fifty-six cents"),
-    ("$5M", "five million dollars"),
-    ("$3.5 billion", "three point five billion dollars"),
-    ("£20", "twenty pounds"),
-    ("€9.99", "nine euros and ninety-nine cents"),
-    ("¥500", "five hundred yen"),
-    ("50¢", "fifty cents"),
-    ("USD 20", "twenty US dollars"),
-    ("20 EUR", "twenty euros"),
-    ("$1", "one dollar"),
-    ("$0.50", "fifty cents"),
-    ("£1.01", "one pound and one penny"),
-    ("20€", "twenty euros"),
-    ("-$5", "minus five dollars"),
-    ("$5-10", "five to ten dollars"),
-    ("$5/month", "five dollars per month"),
-    ("$100k", "one hundred thousand dollars"),
-    # plain numbers
-    ("1st", "first"),
-    ("the 22nd", "the twenty-second"),
-    ("101st", "one hundred first"),
-    ("1,234,567", "one million two hundred thirty-four thousand five hundred sixty-seven"),
-    ("3.14", "three point one four"),
-    ("0.5", "zero point five"),
-    (".5", "point five"),
-    ("-5", "minus five"),
-    ("0", "zero"),
-    ("100", "one hundred"),
-    ("50%", "fifty percent"),
-    ("12.5 %", "twelve point five percent"),
-    ("5-10%", "five to ten percent"),
-    ("1/2", "one half"),
-    ("½", "one half"),
-    ("3/4", "three quarters"),
-    ("2/3 cup", "two thirds cup"),
-    ("1 1/2", "one and a half"),
-    ("2½", "two and a half"),
-    ("24/7", "twenty-four seven"),
-    ("8/10", "eight out of ten"),
-    ("10-15", "ten to fifteen"),
-    ("pages 3–7", "pages three to seven"),
-    ("They won 3-2.", "They won three to two."),
-    ("a ratio of 16:9", "a ratio of sixteen to nine"),
-    ("007", "zero zero seven"),
-    ("5 + 3 = 8", "five plus three equals eight"),
-    ("5 - 3 = 2", "five minus three equals two"),
-    ("1920x1080", "nineteen twenty by ten eighty"),
-    ("1e6", "one times ten to the power of six"),
-    ("ISBN 978-3-16-148410-0", "ISBN nine seven eight, three, one six, one four eight four one zero, zero"),
-    ("3/4 tsp", "three quarters of a teaspoon"),
-    ("9.81 m/s²", "nine point eight one meters per second squared"),
-    ("call 1-800-FLOWERS", "call one, eight hundred, FLOWERS"),
-    ("01:02:03:04", "zero one, zero two, zero three, zero four"),
-    ("3x faster", "three times faster"),
-    ("1.000.000,50", "one million point five zero"),
-    ("€1.000.000,50", "one million euros and fifty cents"),
-    ("1.000.000, or more", "one million, or more"),
-    ("1 000 000", "one million"),
-    ("1 000 000 m", "one million meters"),
-    ("100 200 300", "one hundred two hundred three hundred"),
-    ("1s and 0s", "ones and zeros"),
-    # telephones and the like
-    ("(555) 123-4567", "five five five, one two three, four five six seven"),
-    ("+1 555 123 4567", "plus one, five five five, one two three, four five six seven"),
-    ("Call 911", "Call nine one one"),
-    ("call 911 people", "call nine hundred eleven people"),
-    ("call 101 friends", "call one hundred one friends"),
-    ("555-1234", "five five five, one two three four"),
-    ("1-800-555-1234", "one, eight zero zero, five five five, one two three four"),
-    ("v2.0.1", "version two point zero point one"),
-    ("version 2.0.1", "version two point zero point one"),
-    ("192.168.0.1", "one hundred ninety-two dot one hundred sixty-eight dot zero dot one"),
-    # letters and digits
-    ("MP3", "MP three"),
-    ("B2B", "B two B"),
-    ("COVID-19", "COVID-nineteen"),
-    ("an A380", "an A three eighty"),
-    ("4K", "four K"),
-    ("1080p", "ten eighty p"),
-    ("GPT-4", "GPT-four"),
+WORDS = [
     # titles, streets, abbreviations
     ("Dr. Smith lives on Elm Dr.", "Doctor Smith lives on Elm Drive."),
     ("St. John lives on Main St.", "Saint John lives on Main Street."),
@@ -176,33 +53,39 @@ AMERICAN = [
     ("(art. 5)", "(article five)"),
     ("Pay the min.", "Pay the minimum."),
     ("Wait 5 min.", "Wait five minutes."),
-    # units
-    ("5kg", "five kilograms"),
-    ("1 kg", "one kilogram"),
-    ("10 km/h", "ten kilometers per hour"),
-    ("72°F", "seventy-two degrees Fahrenheit"),
-    ("-5°C", "minus five degrees Celsius"),
-    ("3.5GB", "three point five gigabytes"),
-    ("60 fps", "sixty frames per second"),
-    ("5'11\"", "five foot eleven"),
-    ("a 5-km run", "a five kilometer run"),
-    ("20 m²", "twenty square meters"),
-    ("48 kHz at -23 LUFS", "forty-eight kilohertz at minus twenty-three loudness units full scale"),
-    ('a 27" screen', "a twenty-seven inch screen"),
-    ("5 ft. tall", "five feet tall"),
-    ("6 ft. 2 in. tall", "six foot two tall"),
-    ("5 sq. ft.", "five square feet."),
-    ("5 sq. ft. of land", "five square feet of land"),
-    ('5/8"', "five eighths of an inch"),
-    ('11/16" bolt', "eleven sixteenths of an inch bolt"),
-    ("3/8 in. wide", "three eighths of an inch wide"),
-    ('2 5/8" wide', "two and five eighths inches wide"),
-    ('"take 5/8" he said', '"take five eighths" he said'),
-    ("5m people", "five million people"),
-    ("5m tall", "five meters tall"),
-    ("90°", "ninety degrees"),
-    ("1.5 l", "one point five liters"),
-    ("5-10 kg", "five to ten kilograms"),
+    ("2 min. 30 sec. of rest", "two minutes thirty seconds of rest"),
+    ("1 min. left", "one minute left"),
+    ("twenty-one min. left", "twenty-one minutes left"),
+    ("72 beats per min. at rest", "seventy-two beats per minute at rest"),
+    ("Hold on a min.", "Hold on a minute."),
+    ("10 or so min. away", "ten or so minutes away"),
+    ("time in min. of rest", "time in minutes of rest"),
+    ("a min. wage", "a minimum wage"),
+    ("min. 3 items", "minimum three items"),
+    ("max. and min.", "maximum and minimum."),
+    ("est. 5 minutes", "estimated five minutes"),
+    ("Est. value", "Estimated value"),
+    ("est. 2000 people", "estimated two thousand people"),
+    ("Hours: Sun. closed", "Hours: Sunday closed"),
+    ("Sun. closed", "Sunday closed"),
+    ("Sat or Sun then", "Saturday or Sunday then"),
+    ("It was Sun—Sat", "It was Sun—Sat"),
+    ("Closed: Sun. and holidays", "Closed: Sunday and holidays"),
+    ("Sat & Sun closed", "Saturday and Sunday closed"),
+    ("Sat. and Sun. closed", "Saturday and Sunday closed"),
+    ("on Mon, Wed and Fri.", "on Monday, Wednesday and Friday."),
+    ("Mon–Wed–Fri", "Monday, Wednesday, Friday"),
+    ("Mon–Wed, Fri–Sun", "Monday to Wednesday, Friday to Sunday"),
+    ("The Sun—Sat down", "The Sun—Sat down"),
+    ("Ep. 5", "Episode five"),
+    ("see vol. III", "see volume three"),
+    ("Eq. (3)", "Equation (three)"),
+    ("avg. 5", "average five"),
+    ("Take vitamin c. 500 mg", "Take vitamin c. five hundred milligrams"),
+    ("plan b. 2000 people", "plan b. two thousand people"),
+    ("w/out", "without"),
+    ("M&Ms", "M and M's"),
+    ("INT. HOUSE", "Interior HOUSE"),
     # addresses
     ("https://example.com/a", "example dot com slash A"),
     ("Visit www.example.org.", "Visit W.W.W dot example dot org."),
@@ -222,13 +105,30 @@ AMERICAN = [
     ("Louis XIV", "Louis the fourteenth"),
     ("I am", "I am"),
     ("I told Mark I was late", "I told Mark I was late"),
-    ("George I was", "George I was"),
+    ("Yesterday Mark I saw you", "Yesterday Mark I saw you"),
+    ("I told George I was late", "I told George I was late"),
+    ("George I was crowned", "George the first was crowned"),
+    ("Charles I lost his head", "Charles the first lost his head"),
+    ("She told Elizabeth I that", "She told Elizabeth the first that"),
+    ("George I am late", "George I am late"),
     ("John I loved her", "John I loved her"),
     ("Queen I love", "Queen I love"),
-    ("Class I liked", "Class I liked"),
     ("Mary I'm here", "Mary I'm here"),
+    ("the Mark I tank", "the Mark one tank"),
+    ("Phase I trials", "Phase one trials"),
+    ("a Class I felony", "a Class one felony"),
+    ("Part I was the best", "Part one was the best"),
     ("He needs IV antibiotics", "He needs IV antibiotics"),
+    ("on an IV now", "on an IV now"),
+    ("an intravenous (IV) drug", "an intravenous (IV) drug"),
     ("Rocky IV", "Rocky four"),
+    ("IV. Methods", "four. Methods"),
+    ("Session IV", "Session four"),
+    ("Chapters I–IV", "Chapters one to four"),
+    ("Books IV and V", "Books four and five"),
+    ("In Parts I, II and III, I show", "In Parts one, two and three, I show"),
+    ("Parts I wrote", "Parts I wrote"),
+    ("Grades C and D", "Grades C and D"),
     ("parts II, III and IV", "parts two, three and four"),
     ("George I of Greece", "George the first of Greece"),
     ("Henry I's wives", "Henry the first's wives"),
@@ -242,6 +142,41 @@ AMERICAN = [
     ("a CD and a DVD", "a CD and a DVD"),
     ("Part I", "Part one"),
     ("MCMXCIX", "nineteen ninety-nine"),
+    # formulas
+    ("f(x) = 2x + 1", "f of x equals two x plus one"),
+    ("f(g(x))", "f of g of x"),
+    ("sin(x)", "sine of x"),
+    ("P(A)", "P of A"),
+    ("-x", "minus x"),
+    ("(-x)", "(minus x)"),
+    ("solve -x = 5", "solve minus x equals five"),
+    ("the cat -a big one- ate", "the cat -a big one- ate"),
+    ("x-axis", "x-axis"),
+    ("2(x+1)", "two times (x plus one)"),
+    ("(x+1)(x-1)", "(x plus one) times (x minus one)"),
+    ("file(s)", "file(s)"),
+    ("Section 2(a)", "Section two(a)"),
+    ("x^2", "x squared"),
+    ("a^2 + b^2", "A squared plus b squared"),
+    ("a/b", "A over b"),
+    ("1/x", "one over x"),
+    ("an a/b test", "an A B test"),
+    ("i/o", "I O"),
+    ("±5", "plus or minus five"),
+    ("≤ 10", "less than or equal to ten"),
+    ("x ≥ 3", "x greater than or equal to three"),
+    ("≈3", "about three"),
+    ("π ≈ 3.14", "pi is about three point one four"),
+    ("3 * 4", "three times four"),
+    ("n - 1", "n minus one"),
+    ("n-1", "n minus one"),
+    ("b² - 4c", "b squared minus four c"),
+    ("3-x", "three minus x"),
+    ("plan b - do it", "plan b - do it"),
+    ("2x faster", "two times faster"),
+    ("h(e)llo", "h(e)llo"),
+    ("a * b", "A times b"),
+    ("a = sign", "a equals sign"),
     # symbols
     ("salt & pepper", "salt and pepper"),
     ("2 + 2", "two plus two"),
@@ -284,36 +219,14 @@ AMERICAN = [
     ("na\u00adive", "naive"),
 ]
 
-OTHERWISE = [
-    ("5/6/2026", "dmy", True, "the fifth of June, twenty twenty-six"),
-    ("5/6/2026", "dmy", False, "June fifth, twenty twenty-six"),
-    ("6/13/2026", "dmy", True, "the thirteenth of June, twenty twenty-six"),
-    ("26/06/05", "ymd", False, "June fifth, twenty twenty-six"),
-    ("2026/6/5", "dmy", True, "the fifth of June, twenty twenty-six"),
-    ("on 5/6", "dmy", True, "on the fifth of June"),
-    ("May 5", "dmy", True, "May the fifth"),
-    ("123", "dmy", True, "one hundred and twenty-three"),
-    ("1,001", "dmy", True, "one thousand and one"),
-    ("2005", "dmy", True, "two thousand and five"),
-    ("5 km", "dmy", True, "five kilometres"),
-    ("£3.50", "dmy", True, "three pounds and fifty pence"),
-]
-
 
 def words(text: str, order: Literal["mdy", "dmy", "ymd"] = "mdy", british: bool = False) -> str:
     return " ".join(normalise(plain(text), date_order=order, british=british).text.split())
 
 
-@pytest.mark.parametrize(("written", "spoken"), AMERICAN)
+@pytest.mark.parametrize(("written", "spoken"), WORDS)
 def test_text_is_read_as_an_american_reads_it(written: str, spoken: str) -> None:
     assert words(written) == spoken
-
-
-@pytest.mark.parametrize(("written", "order", "british", "spoken"), OTHERWISE)
-def test_dates_and_numbers_follow_order_and_variety(
-    written: str, order: Literal["mdy", "dmy", "ymd"], british: bool, spoken: str
-) -> None:
-    assert words(written, order, british) == spoken
 
 
 def test_other_scripts_are_romanised_with_a_warning() -> None:
@@ -350,6 +263,18 @@ def test_given_pronunciations_are_left_alone() -> None:
     assert normalise(text).text == "5 kg and five kilograms"
 
 
+def test_letters_in_a_row_are_shortened_and_names_of_letters_warned_of() -> None:
+    text = normalise(plain("so " + "b" * 60))
+    assert text.text == "so bbbbbb"
+    assert text.span(3, 9) == (3, 63)
+    (warning,) = text.warnings
+    assert warning.span == (3, 63)
+    assert warning.message == "'b' stands 60 times in a row; it is read 6 times."
+    for sound in ("z" * 60, "l" + "o" * 60 + "ng"):
+        assert not normalise(plain(sound)).warnings
+    assert normalise(SpokenText("b" * 60, plain("b" * 60).spans, (Given(0, 60, "b"),))).text == "b" * 60
+
+
 def test_an_endless_word_is_cut() -> None:
     assert max(map(len, words("bcdf" * 100).split())) <= 20
     assert words("pneumonoultramicroscopicsilicovolcanoconiosis").count(" ") == 0
@@ -379,14 +304,16 @@ def test_any_text_becomes_letters_and_marks_that_keep_their_places(
 
 
 @pytest.mark.parametrize(
-    "unit", ["1", "a.", "1-", "a@", "/a", "1,", "IV ", "1:", "$", "Dr. ", "a-", "1/", "😀", "a.b", "**a", "5'"]
+    "unit",
+    ["1", "a.", "1-", "a@", "/a", "1,", "IV ", "1:", "$", "Dr. ", "a-", "1/", "a.b", "**a", "5'", "100.000.", "Mon-"],
 )
-def test_no_text_takes_long(unit: str) -> None:
-    import time
+def test_a_text_of_four_times_the_length_takes_about_four_times_as_long(unit: str) -> None:
+    def seconds(length: int) -> float:
+        begin = time.process_time()
+        normalise(plain((unit * length)[:length]))
+        return time.process_time() - begin
 
-    begin = time.perf_counter()
-    normalise(plain((unit * 8000)[:8000]))
-    assert time.perf_counter() - begin < 3
+    assert min(seconds(8000) for _ in range(3)) < 7 * min(seconds(2000) for _ in range(3))
 
 
 SAID_AS = [
@@ -421,20 +348,27 @@ def test_text_is_said_as_its_markup_tells(text: str, kind: str, format: str, spo
 
 
 NOT_OF_THE_KIND = [
-    ("x", "cardinal", "", "'x'"),
-    ("31/31/2026", "date", "", "'31/31/2026'"),
-    ("1/1", "date", "mdy", "'1/1'"),
-    ("25:00", "time", "", "'25:00'"),
-    ("one", "ordinal", "", "'one'"),
-    ("call", "telephone", "", "'call'"),
-    ("1/0", "fraction", "", "'1/0'"),
-    ("", "characters", "", "''"),
-    ("5/6/2026", "date", "xyz", "'xyz'"),
-    ("1", "shout", "", "'shout'"),
+    ("x", "cardinal"),
+    ("31/31/2026", "date"),
+    ("25:00", "time"),
+    ("one", "ordinal"),
+    ("call", "telephone"),
+    ("1/0", "fraction"),
+    ("", "characters"),
 ]
 
 
-@pytest.mark.parametrize(("text", "kind", "format", "named"), NOT_OF_THE_KIND)
-def test_text_that_is_none_of_its_kind_is_refused_with_its_value(text: str, kind: str, format: str, named: str) -> None:
-    with pytest.raises(InvalidInput, match=re.escape(named)):
-        say_as(text, kind, format)
+@pytest.mark.parametrize(("text", "kind"), NOT_OF_THE_KIND)
+def test_text_that_is_none_of_its_kind_is_refused_with_its_value(text: str, kind: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(f"'{text}'")):
+        say_as(text, kind)
+
+
+def test_a_kind_or_a_format_that_does_not_fit_is_named() -> None:
+    for text, kind, order, named in (
+        ("1/1", "date", "mdy", "1/1"),
+        ("5/6", "date", "xyz", "xyz"),
+        ("1", "shout", "", "shout"),
+    ):
+        with pytest.raises(InvalidInput, match=f"'{named}'"):
+            say_as(text, kind, order)

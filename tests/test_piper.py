@@ -20,9 +20,11 @@ from signals import decibels
 from audio_ml.device import resolve
 from audio_ml.errors import InvalidInput, InvalidOption, MissingDependency
 from audio_ml.loader import ModelLoader
+from tts import silence
 from tts.engine import Blend, Utterance, Voice
 from tts.engines import piper as engines
 from tts.engines.piper import MODELS, PiperEngine, PiperOptions, open_voice
+from tts.nets.durations import paced
 from tts.phonemes import espeak
 from tts.phonemes.espeak import EspeakPronouncer, shares
 from tts.phonemes.lexicon import EMPTY, Entry, Lexicon
@@ -140,6 +142,34 @@ def test_speed_shortens(tmp_path: Path) -> None:
     engine, blend = load(write_voice(tmp_path))
     slow, fast = (say(engine, blend, "abab", noise_w_scale=0, speed=speed) for speed in (0.5, 2.0))
     assert 3.5 < slow.samples.shape[1] / fast.samples.shape[1] < 4.1
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.75, 1.0, 1.25, 1.5, 2.0])  # exact in 32 bits, as the graph counts
+@pytest.mark.parametrize("phonemes", ["a", "ab aː, b.", "bab b.abab aːb,a b " * 5])
+def test_the_graph_keeps_a_pace_as_python_does(tmp_path: Path, phonemes: str, speed: float) -> None:
+    engine, blend = load(write_voice(tmp_path))
+    natural, found = (say(engine, blend, phonemes, noise_w_scale=0, speed=s).durations for s in (1.0, speed))
+    assert natural is not None and found is not None
+    lasting = natural > 0
+    assert (found[lasting] // HOP).tolist() == paced(natural[lasting] / HOP, speed).tolist()
+    assert not found[~lasting].any()
+
+
+def test_short_sounds_keep_a_frame_at_any_speed(tmp_path: Path) -> None:
+    symbols = SYMBOLS | {"a": [1], "b": [1]}
+    engine, blend = load(write_voice(tmp_path, DESCRIPTION | {"phoneme_id_map": symbols}))
+    said = say(engine, blend, "ababab.", noise_w_scale=0, speed=2.0)
+    assert said.durations is not None and (said.durations[:7] >= HOP).all()
+
+
+def test_a_voice_that_does_not_tell_durations_is_slowed_by_its_own_scale(tmp_path: Path) -> None:
+    path = write_voice(tmp_path)
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("Ceil", ["wide"], ["unused"]))  # one of two: which counts is not known
+    onnx.save(model, path)
+    engine, blend = load(path)
+    slow, plain_pace = (say(engine, blend, "abab", noise_w_scale=0, speed=speed) for speed in (0.5, 1.0))
+    assert slow.durations is None and slow.samples.shape[1] == 2 * plain_pace.samples.shape[1]
 
 
 def test_takes_differ(tmp_path: Path) -> None:
@@ -382,3 +412,22 @@ def test_samples_agree_with_pipers_own(loader: ModelLoader) -> None:
         noisy = [engine.speak(phonemes, blend, PiperOptions(), seed).samples for seed in (1, 1, 2)]
         assert np.array_equal(noisy[0], noisy[1]) and noisy[0].shape != noisy[2].shape
         assert 0.02 < noisy[0].std() < 0.5
+
+
+@pytest.mark.weights
+def test_a_sentence_lasts_as_long_as_its_speed_says(loader: ModelLoader) -> None:
+    pytest.importorskip("piper", reason="needs the extra audio-ml[piper]")
+    (joe,) = MODELS
+    blend = Blend(((joe.voices[0], 1.0),))  # type: ignore[attr-defined]
+
+    def heard_seconds(engine: PiperEngine, phonemes: str, speed: float) -> float:
+        said = engine.speak(phonemes, blend, PiperOptions(speed=speed), 0)
+        begin, end = silence.heard(said.samples, joe.sample_rate)
+        return (end - begin) / joe.sample_rate
+
+    with loader.use(joe) as engine:
+        for text in (SENTENCES[0], SENTENCES[5]):
+            phonemes = phonemes_of(engine.pronouncer(blend, EMPTY).pronounce(plain(text)))
+            natural = heard_seconds(engine, phonemes, 1.0)
+            for speed in (0.5, 0.8, 1.03, 1.5, 2.0):
+                assert heard_seconds(engine, phonemes, speed) * speed == pytest.approx(natural, rel=0.03)

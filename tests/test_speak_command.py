@@ -77,6 +77,10 @@ class TestFilesAreKept:
         assert ran.returncode == 0, ran.stderr
         assert "-->" in (tmp_path / mine).read_text()
 
+    def test_captions_that_are_named_twice_are_written_once(self, tmp_path: Path) -> None:
+        ran = shell("audio-ml speak One. -o p.wav --captions srt,.srt", tmp_path)
+        assert ran.returncode == 0 and ran.stdout.count("p.srt") == 1, ran.stderr
+
     def test_captions_of_other_names_are_no_hindrance(self, tmp_path: Path) -> None:
         for name in ("p_old.srt", "q_001.srt", "p_001.srt.bak"):
             (tmp_path / name).write_text("mine")
@@ -113,11 +117,46 @@ class TestNoOptionIsIgnored:
         assert_refused(ran, 2, "va/voice.onnx", "--model kokoro")
 
 
+class TestOutputName:
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("''", ["-o names no file"]),
+            ("there", ["there is a folder", "-o there/speech.wav"]),
+            ("there.wav", ["there.wav is a folder"]),
+            ("bare", ["'bare' should end in one of .wav"]),
+            ("there/.wav", ["should end in one of"]),
+        ],
+    )
+    def test_a_name_that_cannot_be_is_told(self, tmp_path: Path, name: str, words: list[str]) -> None:
+        for folder in ("there", "there.wav"):
+            (tmp_path / folder).mkdir()
+        assert_refused(shell(f"audio-ml speak Hello. -o {name}", tmp_path), 2, *words)
+        assert len(list(tmp_path.rglob("*"))) == 2
+
+
+class TestRanges:
+    @pytest.mark.parametrize("option", ["--speed 0", "--speed nan", "--speed inf", "--volume -41", "--volume nan"])
+    def test_numbers_out_of_range_are_told(self, tmp_path: Path, option: str) -> None:
+        name = option.split(maxsplit=1)[0].removeprefix("--")
+        assert_refused(shell(f"audio-ml speak Hello. -o a.wav {option}", tmp_path), 2, f"Option '{name}' cannot be")
+
+
 class TestStandardStreams:
     @pytest.mark.parametrize("arguments", ["", "-f -"])
     def test_closed_standard_input_is_told(self, tmp_path: Path, arguments: str) -> None:
         ran = shell(f"audio-ml speak {arguments} -o a.wav <&-", tmp_path)
         assert_refused(ran, 2, "Give a text, or --file FILE")
+
+    @pytest.mark.parametrize(
+        ("to", "words"), [(">&-", ["Standard output is closed"]), ("> /dev/full", ["Standard output", "No space left"])]
+    )
+    def test_standard_output_that_takes_nothing_is_told(self, tmp_path: Path, to: str, words: list[str]) -> None:
+        assert_refused(shell(f"audio-ml speak Hello. -o - {to}", tmp_path), 6, *words)
+
+    def test_text_in_another_encoding_is_told(self, tmp_path: Path) -> None:
+        ran = shell(r"printf 'caf\xe9 au lait' | audio-ml speak -o a.wav", tmp_path)
+        assert_refused(ran, 2, "standard input is no text in UTF-8: byte 3", "Save it as UTF-8")
 
     def test_phonemes_stay_out_of_raw_samples(self, tmp_path: Path) -> None:
         with_phonemes = shell("audio-ml speak Hello. -o - --phonemes > a.raw", tmp_path)
@@ -143,12 +182,29 @@ class TestPlayer:
         ran = run_cli("speak", "Hello. " * 30, "--play", PATH=put_player(tmp_path, script))
         assert_refused(ran, 6, "pw-cat", "exit code 7")
 
-    def test_files_are_complete_when_the_player_fails_at_the_end(self, run_cli: Cli, tmp_path: Path) -> None:
-        path = put_player(tmp_path, "cat > /dev/null; exit 7")
-        ran = run_cli("speak", "Hello.", "--play", "-o", tmp_path / "a.wav", "--captions", "srt", PATH=path)
+    @pytest.mark.parametrize("script", ["cat > /dev/null; exit 7", "head -c 999 > /dev/null; exit 7", "exit 7"])
+    def test_files_are_complete_when_the_player_fails(self, run_cli: Cli, tmp_path: Path, script: str) -> None:
+        path = put_player(tmp_path, script)
+        text = "This is a sentence of some length, and it is followed by more. " * 3 + "The end."
+        ran = run_cli("speak", text, "--play", "-o", tmp_path / "a.wav", "--captions", "srt", PATH=path)
+        assert_refused(ran, 6, "pw-cat", "exit code 7")
+        assert soundfile.info(tmp_path / "a.wav").duration > 9
+        assert "end." in (tmp_path / "a.srt").read_text()
+        assert str(tmp_path / "a.wav") in ran.stdout, "what was written is told"
+
+    def test_raw_samples_are_complete_when_the_player_fails(self, run_cli: Cli, tmp_path: Path) -> None:
+        bin = put_player(tmp_path, "exit 7")
+        ran = shell(f"PATH={bin}:$PATH audio-ml speak '{'Hello there. ' * 9}' --play -o - > a.raw", tmp_path)
         assert_refused(ran, 6, "pw-cat")
-        assert soundfile.info(tmp_path / "a.wav").duration > 0.3
-        assert "Hello" in (tmp_path / "a.srt").read_text()
+        assert (tmp_path / "a.raw").stat().st_size > 4 * 24000 * 2
+
+    @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 6)])
+    def test_nothing_more_is_spoken_when_nobody_listens(
+        self, run_cli: Cli, tmp_path: Path, script: str, code: int
+    ) -> None:
+        path = put_player(tmp_path, script)
+        ran = run_cli("speak", "Hello there. " * 200, "--play", "--phonemes", PATH=path)
+        assert ran.returncode == code and ran.stdout.count("həl") < 50, ran.stderr
 
     @pytest.mark.parametrize("script", ["exit 0", "sleep 60"])
     def test_one_that_was_closed_or_that_we_end_is_no_failure(

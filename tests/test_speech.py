@@ -119,6 +119,9 @@ def test_pauses_last_as_long_as_asked() -> None:
         assert gap == pytest.approx(seconds, abs=0.05)
     silence = speak("one [pause 3s]").audio
     assert silence.duration_seconds > 3 and not silence.samples[0, -int(2.9 * RATE) :].any()
+    for text in ("one. [pause 1s]\n\ntwo", "one.\n\n[pause 1s]\n\ntwo", "one.\n\n[pause 1s] two", "one. [pause 1s] — two"):
+        first, second = speak(text).words
+        assert second.start_seconds - first.end_seconds == pytest.approx(1.0, abs=0.05), text
     options = {"sentence_pause": 1.0}
     first, second = speak("One. Two.", options=options).words
     assert second.start_seconds - first.end_seconds == pytest.approx(1.0, abs=0.06)
@@ -321,6 +324,7 @@ def test_split_gives_a_file_for_each_paragraph(tmp_path: Path) -> None:
     [
         ("papa.\n\nmama. [pause 1s]\n\ndodo.", ["papa.", "mama.", "dodo."]),
         ("papa. —\n\n[pause 2s] mama.\n\n—\n\ndodo.", ["papa.", "mama.", "dodo."]),
+        ("[pause 1s]\n\npapa.\n\n[pause 2s]\n\nmama.\n\n[pause 3s]", ["papa.", "mama."]),
     ],
 )
 def test_pauses_and_marks_do_not_glue_paragraphs_together(tmp_path: Path, text: str, files: list[str]) -> None:
@@ -332,6 +336,13 @@ def test_pauses_and_marks_do_not_glue_paragraphs_together(tmp_path: Path, text: 
         assert report.files[1].words[0].start_seconds == pytest.approx(2.0, abs=0.06)
     else:
         assert report.files[1].duration_seconds - report.files[1].words[-1].end_seconds > 0.95
+
+
+def test_marks_behind_a_tag_belong_to_the_words_before_it() -> None:
+    speech = speak("Papa [volume: -6dB]mama[/volume]! Dodo [volume: -6dB]titi[/volume]. Lolo.")
+    assert [word.text for word in speech.words] == ["Papa", "mama!", "Dodo", "titi.", "Lolo."] and not speech.warnings
+    for before, after in (speech.words[1:3], speech.words[3:5]):
+        assert after.start_seconds - before.end_seconds == pytest.approx(0.35, abs=0.05)
 
 
 def test_split_refuses_what_is_there_before_any_work(tmp_path: Path) -> None:

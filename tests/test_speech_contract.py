@@ -117,8 +117,9 @@ def test_takes_differ_or_are_refused(speaker: Speaker, loader: ModelLoader) -> N
         pytest.skip(f"{speaker.spec.name} says a line in one way only")
     options = parse(speaker.spec.options, None)
     takes = [speak(speaker, loader, "This is one line of the script.", **vary(options, take, 5)) for take in (0, 1, 2)]
+    rhythms = {tuple(word.end_seconds for word in take.words) for take in takes}  # two may be of one length by chance
     lengths = [take.audio.n_samples for take in takes]
-    assert len(set(lengths)) == 3 and max(lengths) < 1.15 * min(lengths)
+    assert len(rhythms) == 3 and max(lengths) < 1.15 * min(lengths)
 
 
 def test_the_engine_takes_what_it_says_it_takes(speaker: Speaker, loader: ModelLoader) -> None:

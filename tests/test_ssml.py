@@ -246,19 +246,23 @@ def test_all_text_is_there_and_stands_at_its_spans(inside: str) -> None:
 
 
 def test_a_long_document_is_read_as_it_comes_and_in_linear_time() -> None:
-    text = "<speak>" + "<s>é &amp; so\non.</s>\n" * 100_000 + "</speak>"
-    began = time.perf_counter()
-    items = read_ssml(text, check_voice)
-    assert len(list(itertools.islice(items, 5))) == 5
-    assert time.perf_counter() - began < 0.3
-    for _ in items:
-        pass
-    assert time.perf_counter() - began < 20
+    def seconds(sentences: int, items: int | None = None) -> float:
+        text = "<speak>" + "<s>é &amp; so\non.</s>\n" * sentences + "</speak>"
+        began = time.process_time()
+        for _ in itertools.islice(read_ssml(text, check_voice), items):
+            pass
+        return time.process_time() - began
+
+    def first(sentences: int) -> float:
+        return min(seconds(sentences, items=5) for _ in range(3))
+
+    assert first(80_000) < 4 * first(5_000)
+    assert min(seconds(20_000) for _ in range(3)) < 7 * min(seconds(5_000) for _ in range(3))
 
 
 @pytest.mark.parametrize("text", ["<speak>" + "a\n" * 500_000 + "</speak>", "<speak>" + "<prosody>" * 100_000])
 def test_odd_documents_take_no_longer(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(InvalidInput):
         read(text)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10

@@ -85,6 +85,12 @@ SENTENCES = [
     ["It dates from c. 1500.", "Est. 1920.", "Take Rt. 66 west."],
     ["Sat. morning is fine.", "We saw the Sun.", "It was hot."],
     ["He loves art.", "5 people came."],
+    ["He is 6ft. 2 in. tall.", "She is not."],
+    ["Take vitamin c.", "500 mg is enough."],
+    ["We go with plan b.", "then we rest."],
+    ["He said (plan b.)", "then left."],
+    ["Ann (b. 1950) wrote vol. III and ep. 5.", "No.", "I did."],
+    ["INT. HOUSE.", "He sleeps."],
 ]
 
 
@@ -116,9 +122,9 @@ def test_a_megabyte_is_split_in_a_moment() -> None:
     text = (
         "Mr. Smith was e.g. not amused at 5 p.m. yesterday, and 3.5 of U.S. people agreed! Why? Because...\n" * 10_000
     )
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(sentences(text)) == 30_000
-    assert time.perf_counter() - begin < 2.5
+    assert time.process_time() - begin < 2.5
 
 
 IPA = [

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from fake_speech import FAKE_SPEECH
 
+from audio_ml import catalogue
 from audio_ml.errors import InvalidOption, UnknownModel, UnknownVoice
 from audio_ml.weights import WeightStore
 from tts.voices import broken_voices, find_speaker, list_voices
@@ -56,6 +57,8 @@ def test_every_id_finds_itself() -> None:
         ("hart", None, UnknownVoice, "Did you mean 'heart'?"),
         ("kokoro/hart", None, UnknownVoice, "Did you mean 'kokoro/heart'?"),
         ("kokro/af_heart", None, UnknownVoice, "Did you mean 'kokoro'?"),
+        ("kokoro/heart", "hibari", UnknownVoice, "hibari has no voice 'kokoro/heart': it is one of kokoro."),
+        ("hibari/hart", "hibari", UnknownVoice, "Did you mean 'hibari/heart'?"),
         ("heart", "kokorro", UnknownModel, "Did you mean 'kokoro'?"),
         ("low+hgih", FAKE_SPEECH, UnknownVoice, "Did you mean 'high'?"),
         ("hibari/heart*2+hibari/heart", None, InvalidOption, "hibari cannot mix"),
@@ -121,12 +124,24 @@ def test_a_voice_of_ones_own_is_here(own_voices: Path, run_cli: Cli) -> None:
     assert find_speaker("mine").id == find_speaker("piper/mine").id == "piper/mine"
 
 
+def test_a_voice_is_here_with_its_own_file_whatever_others_lack(run_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "kokoro").mkdir()
+    for name in (catalogue.find("tts", "kokoro").files[0].name, "af_heart.bin"):
+        (tmp_path / "kokoro" / name).touch()
+    ran = run_cli("voices", "list", "--json", AUDIO_ML_MODELS=str(tmp_path), AUDIO_ML_CACHE=str(tmp_path / "cache"))
+    here = {row["voice"]: row["here"] for row in json.loads(ran.stdout)}
+    assert (here["kokoro/af_heart"], here["kokoro/af_bella"]) == ("yes", "fetched on first use")
+
+
 def test_a_row_without_files_lies_nowhere(store: WeightStore) -> None:
     assert store.find_folder(FAKE_SPEECH) is None
 
 
 def test_a_damaged_voice_is_told_where_it_matters(own_voices: Path, run_cli: Cli) -> None:
-    assert list(broken_voices()) == [own_voices / "torn.onnx"]
+    (own_voices / "alone.onnx").write_bytes(b"")
+    assert list(broken_voices()) == [own_voices / "alone.onnx", own_voices / "torn.onnx"]
+    with pytest.raises(UnknownVoice, match=r"alone\.onnx cannot be used: .*\.onnx\.json beside it"):
+        find_speaker("alone")
     told = [line for line in run_cli("voices", "list").stderr.splitlines() if "torn.onnx" in line]
     assert len(told) == 1 and told[0].startswith("audio-ml: ")
     assert not run_cli("speak", "--help").stderr

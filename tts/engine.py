@@ -19,13 +19,17 @@ from tts.text.spoken import SpokenText, Token
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of a model: its `name` in the model, `aliases`, language tag ("en-US"), and who is heard."""
+    """A voice of a model: its `name` in the model, `aliases`, language tag ("en-US"), and who is heard.
+
+    `file` is the one of the row's files that this voice alone needs, "" where all voices are in the same files.
+    """
 
     name: str
     language: str
     gender: str = ""
     aliases: tuple[str, ...] = ()
     note: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class SpeechModel(ModelSpec):
     `family` is the first half of a voice id ("kokoro" in "kokoro/af_heart"). `vary` returns the options
     of take number `take` (0 is the plain one) as a mapping of what differs, derived from the seed;
     None where a model says a line in one way only. `open_voice` makes a row of a user's own voice file,
-    or returns None for a file that is none of its own.
+    or returns None for a file that is none of its own. `reads` are the languages ("en") whose text it can read;
+    in others only words with phonemes are spoken. `unused` says in a sentence which of the options that were
+    given does nothing beside the others, or returns "".
     """
 
     family: str = ""
@@ -43,6 +49,8 @@ class SpeechModel(ModelSpec):
     mixes_voices: bool = False
     vary: Callable[[Options, int, int], Mapping[str, Any]] | None = None  # (options, take, seed)
     open_voice: Callable[[Path], SpeechModel | None] | None = None
+    reads: tuple[str, ...] | None = None  # None: whatever its voices speak
+    unused: Callable[[Options], str] | None = None
 
 
 @dataclass(frozen=True)

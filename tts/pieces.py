@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tts.script.items import Boundary
 from tts.text.spoken import Token
+from tts.tracing import belong_together
 
 SENTENCE_MARKS = frozenset(".!?…")
 CLAUSE_MARKS = frozenset(",;:—–")
@@ -15,10 +16,11 @@ LEAST_SHARE = 0.4  # of the limit: a mark further back is passed over for a near
 
 @dataclass(frozen=True)
 class Piece:
-    """Tokens that are spoken in one go, and what kind of place follows them."""
+    """Tokens that are spoken in one go, what kind of place follows them, and whether it is inside a word."""
 
     tokens: tuple[Token, ...]
     boundary: Boundary
+    is_torn: bool = False
 
     @property
     def phonemes(self) -> str:
@@ -57,7 +59,7 @@ def cut(tokens: Sequence[Token], limit: int, boundary: Boundary, first_limit: in
             return
         aim = length / -(-length // limit) if allowed == limit else min(allowed, length / 2)
         n_tokens, kind = _best_cut(rest, allowed, aim)
-        yield Piece(tuple(rest[:n_tokens]), kind)
+        yield Piece(tuple(rest[:n_tokens]), kind, belong_together(rest[n_tokens - 1], rest[n_tokens]))
         rest, allowed = rest[n_tokens:], limit
 
 
@@ -74,7 +76,7 @@ def _best_cut(tokens: Sequence[Token], allowed: int, aim: float) -> tuple[int, B
             break
         last_fitting = count
         if token.spaced:
-            if count == len(tokens) or not _is_one_word(token, tokens[count]):
+            if count == len(tokens) or not belong_together(token, tokens[count]):
                 kind: Boundary = _kind(token) if length >= LEAST_SHARE * aim else "word"
                 places[kind].append((abs(aim - length), count))
             length += 1
@@ -82,10 +84,6 @@ def _best_cut(tokens: Sequence[Token], allowed: int, aim: float) -> tuple[int, B
         if found:
             return min(found)[1], best
     return last_fitting, "word"
-
-
-def _is_one_word(token: Token, following: Token) -> bool:
-    return token.span[0] < following.span[1] and following.span[0] < token.span[1]
 
 
 def _kind(token: Token) -> Boundary:

@@ -20,6 +20,7 @@ CLAUSE_BREAK = re.compile(r"[,;:—]\s+(?=\S)")
 WORD_BREAK = re.compile(r"(?<=[^\W\d_]{3})\s+(?=[^\W\d_]{3})")  # where no number or title is torn apart
 SPACE = re.compile(r"\s+")
 CLAUSE_END = re.compile(r"[,;:—–-]\s*$")
+MARKS = re.compile(r"""[.,;:!?…)\]"'”’]+(?=\s|$)""")  # at the beginning of a text: of the words before it
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,13 @@ class _Paragraph:
 
     def add(self, run: Run) -> None:
         if run.style != self._style:
+            marks = MARKS.match(run.text) if self._texts and _is_verbatim(run) else None
+            if marks:
+                self._texts.append(self._spoken(_part(run, 0, marks.end())))
+                run = _part(run, marks.end(), len(run.text))
             self._change_style(run.style)
-        self._texts.append(self._spoken(run))
+        if run.text:
+            self._texts.append(self._spoken(run))
 
     def end(self, after: Boundary | float) -> Iterator[Passage]:
         """Yields the passages gathered so far; the last one is followed by `after`."""
@@ -130,8 +136,13 @@ class _Paragraph:
 
 
 def _plain(run: Run) -> SpokenText:
-    is_verbatim = len(run.text) == run.span[1] - run.span[0]
-    return plain(run.text, run.span[0]) if is_verbatim else standing_for(run.text, run.span)
+    return plain(run.text, run.span[0]) if _is_verbatim(run) else standing_for(run.text, run.span)
+
+
+def _is_verbatim(run: Run) -> bool:
+    """Whether a run is heard as it stands in the script, character for character."""
+    is_replaced = run.phonemes or run.alias or run.interpret_as
+    return not is_replaced and len(run.text) == run.span[1] - run.span[0]
 
 
 def _sentences(text: SpokenText, style: Style) -> Iterator[Passage]:

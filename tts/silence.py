@@ -26,11 +26,14 @@ def heard(samples: Samples, sample_rate: int) -> Range:
     return int(places[0]) * size, min(samples.shape[1], (int(places[-1]) + 1) * size)
 
 
-def at_pauses(words: Sequence[Range], samples: Samples, sample_rate: int) -> list[Range]:
+def at_pauses(
+    words: Sequence[Range], begin_with_stop: Sequence[bool], samples: Samples, sample_rate: int
+) -> list[Range]:
     """Returns the words of a piece with their borders moved to where sound ends before a pause and begins after it.
 
     A model tells how long it thinks of each symbol, which is not quite when it is heard. Words without a pause
-    between them meet in the middle of what the model thinks of as the space.
+    between them meet in the middle of what the model thinks of as the space; before a stop, at its end, since the
+    model counts the closure as the stop.
     """
     if not words:
         return []
@@ -45,7 +48,8 @@ def at_pauses(words: Sequence[Range], samples: Samples, sample_rate: int) -> lis
         if inside:
             ends[place], begins[place + 1] = max(inside, key=lambda found: found[1] - found[0])
         else:  # the space between them is not heard
-            ends[place] = begins[place + 1] = (end + next_begin) // 2
+            meet = next_begin if begin_with_stop[place + 1] else (end + next_begin) // 2
+            ends[place] = begins[place + 1] = meet
     return [(begin, max(end, begin + 1)) for begin, end in zip(begins, ends, strict=True)]
 
 

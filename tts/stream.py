@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -78,6 +78,7 @@ class SpeechStream:
         self._progress = progress
         self._lent: dict[str, _Lent] = {}
         self._noticed: list[SpeechWarning] = []  # what the next chunk tells
+        self._notes: set[str] = set()  # on voices: each is told once
 
     def run(self, items: Iterable[Item], script: str, written: Callable[[str], str] = str) -> Iterator[SpeechChunk]:
         """Yields the chunks of a script; `items` are what was read from the text `script`.
@@ -95,9 +96,7 @@ class SpeechStream:
             tasks = self._tasks(items, stack)
             for task, said in map_in_order(lambda task: self._speak(task, rate), tasks, first.engine.workers):
                 if task.piece is None or said is None:
-                    silent = joiner.pass_over(task.after)
-                    if silent is not None:
-                        yield silent
+                    joiner.pass_over(task.after)
                     continue
                 self._progress.update("speaking", task.piece.tokens[-1].span[1] / len(script))
                 yield joiner.add(task.piece, said, task.after, task.voice.speaker.id, task.warnings)
@@ -138,12 +137,19 @@ class SpeechStream:
         if voice.speaker.blend.language.startswith("en"):
             text = normalise(text, date_order=voice.date_order, british=voice.is_british)
         found = voice.pronouncer.pronounce(text)
-        tokens, foreign = within_vocabulary(found, voice.engine.vocabulary, voice.speaker.spec.family)
+        unread = _unread(found, voice.speaker)
+        read = [token for token in found if token.phonemes] if unread else found
+        tokens, foreign = within_vocabulary(read, voice.engine.vocabulary, voice.speaker.spec.family)
         if not any(symbol.isalpha() for token in tokens for symbol in token.phonemes):
             tokens = []  # marks alone are no speech
-        warnings = [*text.warnings, *foreign]
+        warnings = [*text.warnings, *unread, *foreign]
         self._noticed += [*warnings, *unspoken(passage.text, tokens, warnings)]
         return tokens
+
+    def _tell_once(self, note: str) -> None:
+        if note and note not in self._notes:
+            self._notes.add(note)
+            self._noticed.append(SpeechWarning(note))
 
     def _notice_pace(self, passage: Passage, options: SpeechOptions) -> None:
         wanted = options.speed * passage.style.speed
@@ -171,13 +177,23 @@ class SpeechStream:
         if key not in self._lent:
             engine = stack.enter_context(self._loader.use(speaker.spec, self._progress))
             options = self._options_for(speaker)
-            if engine.device_note:
-                self._noticed.append(SpeechWarning(engine.device_note))
+            unused = speaker.spec.unused
+            self._tell_once(engine.device_note)
+            self._tell_once(unused(options) if unused else "")
             natural: DateOrder = "mdy" if speaker.blend.language == "en-US" else "dmy"
             order = natural if options.date_order == "auto" else options.date_order
             pronouncer = engine.pronouncer(speaker.blend, self._lexicon)
             self._lent[key] = _Lent(speaker, engine, options, pronouncer, order)
         return self._lent[key]
+
+
+def _unread(tokens: Sequence[Token], speaker: Speaker) -> list[SpeechWarning]:
+    """Returns a warning for every word without phonemes, of a voice whose language the model cannot read."""
+    language, reads = speaker.blend.language, speaker.spec.reads
+    if reads is None or language.startswith(reads):
+        return []
+    reason = f"{speaker.id} speaks {language}, of which no text is read: give phonemes as [word](/phonemes/)"
+    return [SpeechWarning(f"'{t.text[:40]}' is not spoken: {reason}.", t.span) for t in tokens if not t.phonemes]
 
 
 def _speed(options: SpeechOptions, style: Style) -> float:

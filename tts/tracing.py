@@ -45,12 +45,17 @@ def words_of(tokens: Sequence[Token]) -> Iterator[list[int]]:
     """
     word: list[int] = []
     for place, token in enumerate(tokens):
-        if word and not _belong_together(tokens[place - 1], token):
+        if word and not belong_together(tokens[place - 1], token):
             yield word
             word = []
         word.append(place)
     if word:
         yield word
+
+
+def belong_together(before: Token, token: Token) -> bool:
+    """Tells whether a token is of the same word as the one before it."""
+    return not before.spaced or (before.span[0] < token.span[1] and token.span[0] < before.span[1])
 
 
 def as_written(script: str, tokens: Sequence[Token]) -> tuple[str, Span]:
@@ -63,10 +68,6 @@ def as_written(script: str, tokens: Sequence[Token]) -> tuple[str, Span]:
             spans.append((begin, end))
     text = "".join(script[begin:end] for begin, end in spans)
     return " ".join(text.split()), (spans[0][0], spans[-1][1])
-
-
-def _belong_together(before: Token, token: Token) -> bool:
-    return not before.spaced or (before.span[0] < token.span[1] and token.span[0] < before.span[1])
 
 
 def _written_tokens(text: str) -> Iterator[Span]:

@@ -14,6 +14,7 @@ from tts.engine import Blend, SpeechModel, Voice
 from tts.options import DEFAULT_VOICE
 
 VOICE_FILE = ".onnx"
+NO_VOICE = "it is no voice that any model here can open; Piper's are a .onnx with its .onnx.json beside it."
 _PART = re.compile(r"(?P<name>[^*+]+?)\s*(?:\*\s*(?P<weight>\d*\.?\d+))?")
 
 
@@ -87,7 +88,7 @@ def find_speaker(name: str | None = None, model: str | SpeechModel | None = None
     specs = _candidates(name, model)
     having = [spec for spec in specs if all(_voice(spec, part) for part, _ in wanted)]
     if not having:
-        raise _unknown(wanted, specs)
+        raise _unknown(wanted, specs, model)
     if len(wanted) == 1:
         return Speaker(having[0], _blend(having[0], wanted))
     mixing = [spec for spec in having if spec.mixes_voices]
@@ -146,19 +147,24 @@ def _voice(spec: SpeechModel, name: str) -> Voice | None:
     return next((voice for voice in spec.voices if lower in (voice.name.lower(), *voice.aliases)), None)
 
 
-def _unknown(wanted: Sequence[tuple[str, float]], specs: Sequence[SpeechModel]) -> UnknownVoice:
+def _unknown(
+    wanted: Sequence[tuple[str, float]], specs: Sequence[SpeechModel], model: str | SpeechModel | None
+) -> UnknownVoice:
     missing = [name for name, _ in wanted if not any(_voice(spec, name) for spec in specs)]
     if not missing:
         return UnknownVoice(
             f"No one model has all of {', '.join(name for name, _ in wanted)}; voices of one model mix."
         )
-    family, slash, bare = missing[0].rpartition("/")
+    _, slash, bare = missing[0].rpartition("/")
     for path, reason in broken_voices().items():
         if path.stem == bare:
             return UnknownVoice(f"The voice {path} cannot be used: {reason}")
+    having = next((spec.family for spec in speech_models() if _voice(spec, missing[0])), None) if model else None
+    if having:
+        return UnknownVoice(f"{specs[0].family} has no voice '{missing[0]}': it is one of {having}. Leave out --model.")
     # Names are compared without their family, which alone would make all of its voices close.
-    known = [name for spec in specs for voice in spec.voices for name in (voice.name, *voice.aliases)]
-    close = [family + slash + name for name in known if did_you_mean(bare, [name])]
+    known = [(spec, name) for spec in specs for voice in spec.voices for name in (voice.name, *voice.aliases)]
+    close = [(spec.family + slash if slash else "") + name for spec, name in known if did_you_mean(bare, [name])]
     return UnknownVoice(f"Unknown voice '{missing[0]}'.{did_you_mean(missing[0], close)} See `audio-ml voices list`.")
 
 
@@ -167,7 +173,7 @@ def _own_voice(path: Path) -> Speaker:
         raise UnknownVoice(f"There is no voice file {path}.")
     opened = _opened(path, speech_models())
     if not opened:
-        raise UnknownVoice(f"{path} is no voice that any model here can open; Piper's are a .onnx and a .onnx.json.")
+        raise UnknownVoice(f"{path} cannot be used: {NO_VOICE}")
     return Speaker(opened[0], Blend(((opened[0].voices[0], 1.0),)))
 
 
@@ -177,9 +183,14 @@ def _own_voices(rows: Sequence[SpeechModel]) -> tuple[list[SpeechModel], dict[Pa
     opened, broken = [], {}
     for path in sorted(Path(folder).expanduser().glob(f"*{VOICE_FILE}")) if folder else ():
         try:
-            opened += _opened(path, rows)
+            found = _opened(path, rows)
         except InvalidInput as error:
             broken[path] = str(error)
+            continue
+        if found:
+            opened += found
+        else:
+            broken[path] = NO_VOICE
     return opened, broken
 
 

@@ -12,19 +12,19 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from audio_ml.errors import InvalidInput, OutputError, OutputUnwritable
+from audio_ml.errors import InvalidInput, OutputError
 from audio_ml.hashing import file_sha256
 from audio_ml.journal import Journal, replace_text
+from audio_ml.output_folder import FolderLock, remove_leftovers
 from audio_ml.streams import show
 
 STATE_NAME = "audio-ml-batch.json"
@@ -34,7 +34,6 @@ FORMAT = "audio-ml batch"
 VERSION = 1
 MTIME_TOLERANCE_NS = 2_000_000_000  # what FAT and some servers round the time of a file to
 LARGEST_SHARE_OF_TIME = 0.02  # that goes into writing the file as a whole
-LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.part(\.[a-z0-9]+)?")  # the names of `AudioWriter` and of its spool
 
 Described = Mapping[str, Any]
 
@@ -101,8 +100,7 @@ class BatchState:
         self._folder = folder.absolute()
         self._journal = Journal(self._folder / JOURNAL_NAME)
         self._lock = threading.Lock()
-        self._release: Callable[[], None] = lambda: None
-        self._made_folders: list[Path] = []
+        self._folder_lock = FolderLock(self._folder / LOCK_NAME, self._folder / STATE_NAME, "batch")
         self._done: dict[str, list[Done]] = {}
         self._own: dict[str, Own] = {}
         self._begun: dict[str, dict[str, bool]] = {}  # by source: the targets, and whether what appears there is ours
@@ -113,12 +111,12 @@ class BatchState:
         self._next_write = 0.0
 
     def __enter__(self) -> BatchState:
-        self._acquire()
+        self._folder_lock.acquire()
         try:
             self._read()
             self._recover()
         except BaseException:
-            self._leave()
+            self._folder_lock.release()
             raise
         return self
 
@@ -132,7 +130,7 @@ class BatchState:
             if error is None:
                 raise  # otherwise the error under way is the one to tell: the journal has it all
         finally:
-            self._leave()
+            self._folder_lock.release()
 
     def is_done(self, source: Path, request: Described, targets: Iterable[Path]) -> bool:
         """Tells whether a source was separated as is asked, has not changed since, and has all its outputs.
@@ -267,7 +265,7 @@ class BatchState:
         """Sees to what a run that was killed has left."""
         for source, are_ours in self._begun.items():
             for folder in {(self._folder / target).parent for target in are_ours}:
-                _remove_leftovers(folder)
+                remove_leftovers(folder)
             there = {target: Stamp.of(self._folder / target) for target, is_ours in are_ours.items() if is_ours}
             known = {target: own.stamp for target in there if (own := self._own.get(target))}
             self._take(source, {path: now for path, now in there.items() if now and now != known.get(path)})
@@ -279,35 +277,6 @@ class BatchState:
             return Path(os.path.relpath(path, self._folder)).as_posix()
         except ValueError:  # it is on another drive
             return path.absolute().as_posix()
-
-    def _acquire(self) -> None:
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self._folder / LOCK_NAME, thread_local=False)  # whichever thread ends the batch
-        try:
-            self._made_folders = [
-                folder for folder in (self._folder, *self._folder.parents) if not os.path.lexists(folder)
-            ]
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise OutputError(
-                f"Another batch is writing to {show(self._folder)}: wait for its end, or choose another folder."
-            ) from None
-        except OSError as error:
-            raise OutputUnwritable(f"{show(self._folder)} cannot be written to: {error.strerror}.") from error
-        self._release = lock.release
-
-    def _leave(self) -> None:
-        """Lets the next batch in; where there is nothing to remember, the lock and the folders made for it go."""
-        is_needed = os.path.lexists(self.path)
-        if not is_needed:
-            with contextlib.suppress(OSError):  # Windows removes it with the release
-                (self._folder / LOCK_NAME).unlink(missing_ok=True)
-        self._release()
-        with contextlib.suppress(OSError):  # something else is in one of them
-            for folder in [] if is_needed else self._made_folders:
-                folder.rmdir()
 
     def _read(self) -> None:
         try:
@@ -359,13 +328,6 @@ class BatchState:
         self._journal.clear()
         self._is_saved = True
         self._next_write = time.monotonic() + (time.monotonic() - began) / LARGEST_SHARE_OF_TIME
-
-
-def _remove_leftovers(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # what cannot be removed takes room, no more
-        for path in folder.glob(".*.part*"):
-            if LEFTOVER.fullmatch(path.name):
-                path.unlink(missing_ok=True)
 
 
 def _key(request: Described) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from importlib.metadata import version
@@ -38,6 +39,8 @@ def _end_on_termination(*_: object) -> None:
 def main() -> None:
     """Runs the command line; an error of ours is one message and its exit code, any other shows its traceback."""
     signal.signal(signal.SIGTERM, _end_on_termination)
+    if sys.stderr is None:  # it was closed
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that cannot be printed is no reason to fail

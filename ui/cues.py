@@ -57,10 +57,12 @@ def cues(
 
     The sheet has a header with columns for cue, timecode in and line, and may have character, timecode out or duration,
     notes, scene and reel. audio-ml-cues.json in the output folder remembers what was done: run the same command again
-    and it does the lines that changed. Without a casting every character has the default voice, hibari/heart.
+    and it does the lines that changed, whatever the revised sheet is called. Without a casting every character has the
+    default voice, hibari/heart.
     """
     from audio_ml.loader import ModelLoader
     from tts.cues import Casting, Part, TextToSpeech, read_casting, read_sheet, render_sheet
+    from tts.voices import find_speaker
 
     chosen = parse(CueOptions, cue_options)
     if "frame_rate" not in cue_options and not quiet:
@@ -74,7 +76,7 @@ def cues(
     read = read_sheet(sheet, find_frame_rate(chosen.frame_rate), chosen.columns)
     speaker = TextToSpeech(ModelLoader(device_name, store_for(fetch)), model)
     if voice:
-        speaker.model(voice)  # an unknown one is told even if nobody needs it
+        find_speaker(voice, model)  # one that does not fit is told even if nobody needs it
     try:
         with shown_progress(show(sheet.name), quiet or as_json) as progress:
             report = render_sheet(

@@ -24,9 +24,11 @@ PLAYERS = (
 class Player:
     """A player that is given sound piece by piece; leaving the `with` block waits until all is heard.
 
+    `has_ended` tells whether it takes no more, because the listener closed it or it failed.
+
     Raises:
         MissingDependency: when the system has none of the `PLAYERS`.
-        OutputError: with its name and exit code when the player fails, from `play` or at the end of the block.
+        OutputError: at the end of the block, with its name and exit code, when the player failed.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -36,16 +38,19 @@ class Player:
             raise MissingDependency(f"Nothing here can play sound: install one of {names} (ffplay comes with FFmpeg).")
         command = [part.format(rate=sample_rate) for part in found]
         self._name = found[0]
+        self.has_ended = False
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def play(self, samples: Samples) -> None:
-        """Hands samples [1, time] on; a player that the listener closed is left alone."""
+        """Hands samples [1, time] on; a player that has ended is left alone."""
         assert self._process.stdin is not None
+        if self.has_ended:
+            return
         try:
             self._process.stdin.write(encode(samples, "16"))
             self._process.stdin.flush()
         except BrokenPipeError:
-            self._check_exit()
+            self.has_ended = True
 
     def __enter__(self) -> Player:
         return self
@@ -59,10 +64,5 @@ class Player:
         if kind is not None:
             self._process.terminate()
             self._process.wait()
-        else:
-            self._check_exit()
-
-    def _check_exit(self) -> None:
-        code = self._process.wait()
-        if code:
+        elif code := self._process.wait():
             raise OutputError(f"The player {self._name} failed with exit code {code}; -o FILE needs no player.")

@@ -8,14 +8,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from audio_ml.device import DeviceOptions
-from audio_ml.errors import InvalidInput, InvalidOption
+from audio_ml.errors import InvalidInput, InvalidOption, OutputError, OutputUnwritable
 from audio_ml.options import Options, describe
 from audio_ml.speech import SpeechChunk, SpeechWarning
 from audio_ml.streams import show
@@ -28,6 +28,9 @@ from ui.commands import new_app
 from ui.console import print_line, shown_progress
 from ui.flags import takes
 from ui.models import store_for
+
+if TYPE_CHECKING:
+    from ui.player import Player
 
 SPEECH_OPTIONS: list[type[Options]] = list(dict.fromkeys([SpeechOptions, *(spec.options for spec in speech_models())]))
 CAPTIONS = ("srt", "vtt", "json", "txt")
@@ -97,6 +100,7 @@ def speak(
     from audio_ml.loader import ModelLoader
 
     kinds = _kinds(captions)
+    _check_output(output)
     writes_file = output != "-" and not (play and output is None)
     if not writes_file:
         _check_no_file_options(output, delivery, kinds, as_json)
@@ -115,35 +119,54 @@ def speak(
         source = "/dev/stdin" if file in (None, "-") else file
         inputs = [*options.get("lexicon", ()), *([source] if text is None else [])]
         _check_targets(target, inputs, kinds, delivery)
-    with ExitStack() as stack:
-        tell = _listener(
-            stack, speaker, play=play, phonemes=phonemes, page=sys.stderr if output == "-" or as_json else None
-        )
-        progress = stack.enter_context(shown_progress("speech", quiet or as_json or output == "-"))
-        if not writes_file:
-            _stream(tts.stream(script, **arguments, progress=progress), tell, script, to_stdout=output == "-")
-            return
-        began = time.perf_counter()
-        report = tts.synthesize_file(script, target, **arguments, delivery=delivery, on_chunk=tell, progress=progress)
-        seconds = time.perf_counter() - began
-        written = _write_captions(report, kinds, bool(delivery.get("overwrite")))
-    _tell_warnings(report.warnings, script)
-    _tell_unused(report, delivery)
-    if as_json:
-        print(json.dumps(report.as_dict() | {"captions": written}, indent=2, ensure_ascii=False))
-    elif not quiet:
-        _print_summary(report, written, seconds)
+    page = sys.stderr if output == "-" or as_json else None
+    with _player(speaker, play) as player:  # one that failed is told when all the rest is done
+        tell = _listener(player, phonemes, page)
+        with shown_progress("speech", quiet or as_json or output == "-") as progress:
+            if not writes_file:
+                chunks = tts.stream(script, **arguments, progress=progress)
+                _stream(chunks, tell, script, to_stdout=output == "-", player=player)
+                return
+            began = time.perf_counter()
+            report = tts.synthesize_file(
+                script, target, **arguments, delivery=delivery, on_chunk=tell, progress=progress
+            )
+            seconds = time.perf_counter() - began
+            written = _write_captions(report, kinds, bool(delivery.get("overwrite")))
+        _tell_warnings(report.warnings, script)
+        _tell_unused(report, delivery)
+        if as_json:
+            print(json.dumps(report.as_dict() | {"captions": written}, indent=2, ensure_ascii=False))
+        elif not quiet:
+            _print_summary(report, written, seconds)
 
 
-def _listener(
-    stack: ExitStack, speaker: Speaker, *, play: bool, phonemes: bool, page: TextIO | None
-) -> Callable[[SpeechChunk], None]:
+def _check_output(output: str | None) -> None:
+    """Finds out before any work whether there is something that can be written to.
+
+    Raises:
+        InvalidOption: for a name of nothing, or of a folder.
+        OutputUnwritable: when standard output is closed.
+    """
+    if output == "":
+        raise InvalidOption("-o names no file: write -o speech.wav, say.")
+    if output == "-" and sys.stdout is None:
+        raise OutputUnwritable("Standard output is closed: leave it open for -o -, or name a file with -o.")
+    if output is not None and Path(output).is_dir():
+        inside = show(Path(output) / "speech.wav")
+        raise InvalidOption(f"{show(output)} is a folder: name a file in it, such as -o {inside}.")
+
+
+def _player(speaker: Speaker, play: bool) -> AbstractContextManager[Player | None]:
+    if not play:
+        return nullcontext()
+    from ui.player import Player
+
+    return Player(speaker.spec.sample_rate)
+
+
+def _listener(player: Player | None, phonemes: bool, page: TextIO | None) -> Callable[[SpeechChunk], None]:
     """Returns what is done with each chunk as it comes: it is played, and its phonemes are printed on a page."""
-    player = None
-    if play:
-        from ui.player import Player
-
-        player = stack.enter_context(Player(speaker.spec.sample_rate))
 
     def tell(chunk: SpeechChunk) -> None:
         if player is not None:
@@ -197,7 +220,8 @@ def _decoded(content: bytes, name: str) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise InvalidInput(
-            f"{show(name)} is no text in {encoding.removesuffix('-sig').upper()}: byte {error.start} cannot be read."
+            f"{show(name)} is no text in {encoding.removesuffix('-sig').upper()}: byte {error.start} cannot be read. "
+            "Save it as UTF-8."
         ) from error
 
 
@@ -217,7 +241,7 @@ def _kinds(written: str | None) -> list[str]:
     for kind in kinds:
         if kind not in CAPTIONS:
             raise InvalidOption(f"Unknown captions '{kind}'; choose from {', '.join(CAPTIONS)}.")
-    return kinds
+    return list(dict.fromkeys(kinds))
 
 
 def _check_no_file_options(
@@ -287,8 +311,11 @@ def _stream(
     chunks: Iterable[SpeechChunk],
     tell: Callable[[SpeechChunk], None],
     script: str,
+    *,
     to_stdout: bool,
+    player: Player | None,
 ) -> None:
+    """Hands chunks on as they come, until there are no more or nobody takes them."""
     from audio_ml.wav import encode
 
     warnings: list[SpeechWarning] = []
@@ -301,18 +328,26 @@ def _stream(
         tell(chunk)
         warnings += chunk.warnings
         is_first = False
+        if player is not None and player.has_ended and not to_stdout:
+            break
     _tell_warnings(warnings, script)
 
 
 def _write_samples(content: bytes) -> None:
-    """Writes to standard output; ends the command quietly when its reader has had enough."""
+    """Writes to standard output; ends the command quietly when its reader has had enough.
+
+    Raises:
+        OutputError: when it cannot be written for another reason.
+    """
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # What is left in the buffer would fail once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit from None
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit from None
+        raise OutputError(f"Standard output cannot be written: {error.strerror}.") from error
 
 
 def _tell_unused(report: SpeechReport, delivery: Mapping[str, Any]) -> None:

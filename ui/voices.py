@@ -100,6 +100,13 @@ def _speakers(language: str | None) -> list[Speaker]:
     return speakers
 
 
+def _is_here(speaker: Speaker, store: WeightStore) -> bool:
+    """Whether all files that a voice needs are on this machine; those of the model's other voices it does not."""
+    spec, (voice, _) = speaker.spec, speaker.blend.parts[0]
+    of_others = {other.file for other in spec.voices} - {voice.file}
+    return all(store.find(spec, file) for file in spec.files if file.name not in of_others)
+
+
 def _described(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
     voice, spec = speaker.blend.parts[0][0], speaker.spec
     return {
@@ -110,6 +117,6 @@ def _described(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
         "model": spec.name,
         "licence": spec.licence.name,
         "commercial": spec.licence.commercial,
-        "here": "yes" if all(store.find(spec, file) for file in spec.files) else "fetched on first use",
+        "here": "yes" if _is_here(speaker, store) else "fetched on first use",
         "note": voice.note,
     }

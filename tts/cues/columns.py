@@ -63,7 +63,7 @@ def find_columns(path: Path, table: Table, chosen: Sequence[str] = ()) -> tuple[
         found = _matched(row, wanted)
         if set(REQUIRED) | wanted.keys() <= found.keys():
             rows = table.rows[place + 1 :]
-            return _chosen(row, {**found, "line": _words_first(found["line"], rows)}, rows), rows
+            return _chosen(row, {**found, "line": _words_first(found["line"], rows)}), rows
         best = max(best, found, key=len)
     raise _missing(path, table, wanted, best)
 
@@ -74,15 +74,12 @@ def is_header(row: Row, chosen: Sequence[str] = ()) -> bool:
     return set(REQUIRED) | wanted.keys() <= _matched(row, wanted).keys()
 
 
-def _chosen(header: Row, found: Mapping[str, Sequence[int]], rows: Sequence[Row]) -> Columns:
-    n_columns = len(header.cells)
-    if all(len(row.cells) > n_columns and not any(row.cells[n_columns:]) for row in rows):
-        n_columns = max((len(row.cells) for row in rows), default=n_columns)  # a separator ends every row
+def _chosen(header: Row, found: Mapping[str, Sequence[int]]) -> Columns:
     titles = {field: [header.cells[place] for place in places] for field, places in found.items()}
     return Columns(
         places={field: places[0] for field, places in found.items()},
         titles={field: names[0] for field, names in titles.items()},
-        n_columns=n_columns,
+        n_columns=len(header.cells),
         header=header.number,
         rivals={field: tuple(names[1:]) for field, names in titles.items() if len(names) > 1},
     )

@@ -13,6 +13,7 @@ from audio_ml.errors import InvalidInput, OutputExists
 from audio_ml.journal import replace_text
 from audio_ml.options import parse
 from audio_ml.progress import Progress
+from audio_ml.streams import show
 from tts.cues import plan as plans
 from tts.cues.casting import Casting, Part
 from tts.cues.guide import guide_blocks
@@ -20,7 +21,7 @@ from tts.cues.markers import audacity_labels, markers_csv
 from tts.cues.options import CueOptions
 from tts.cues.plan import Plan, PlannedTake, key_of, make_plan
 from tts.cues.recording import Recording, guide_identity, record, write_take, write_wave
-from tts.cues.report import CueReport, TakeFile, describe_take, qc_csv, qc_json, take_from
+from tts.cues.report import CueReport, TakeFile, describe_take, identity_from, qc_csv, qc_json, take_from
 from tts.cues.rpp import rpp_text
 from tts.cues.session import Item, Session, arrange
 from tts.cues.sheet import Cue, Problem, Sheet
@@ -29,6 +30,7 @@ from tts.cues.state import CueState
 from tts.cues.timeline import otio_text
 from tts.options import DEFAULT_VOICE
 
+SHARE_OF_REVISION = 0.5  # of the cues of the smaller sheet that are in both, when one is the other's new version
 SPREADSHEET = "utf-8-sig"  # Excel takes a table without a byte order mark for Windows-1252
 
 
@@ -79,13 +81,31 @@ class _Run:
         self._problems = list(plan.problems)
         self._warnings = [*plan.sheet.notes, *(str(warning) for warning in plan.sheet.warnings)]
         self._files: list[str] = []
+        self._earlier_files: list[str] = []
         self._n_new = 0
 
     def check_hand_over(self) -> None:
-        self._state.claim(self._plan.sheet.path.name, overwrite=self._plan.options.overwrite)
+        """Makes the folder the sheet's own; raises `OutputExists` where it holds what may not be replaced."""
+        sheet, former = self._plan.sheet.path.name, self._state.sheet
         if not self._plan.options.overwrite:
+            if former not in ("", sheet):
+                self._check_revision(former)
             for name in plans.HANDED_OVER:
                 self._state.check_free(name)
+        self._state.claim(sheet)
+
+    def _check_revision(self, former: str) -> None:
+        """Raises `OutputExists` unless the sheet is the former one revised: the cues of one are found in the other."""
+        noted = map(identity_from, self._state.others(plans.HANDED_OVER).values())
+        there = {identity for identity in noted if identity is not None}
+        asked = self._plan.sheet.identities
+        n_known, sheet, folder = len(there & asked), self._plan.sheet.path.name, show(self._plan.folder)
+        if n_known < SHARE_OF_REVISION * min(len(there), len(asked)):
+            raise OutputExists(
+                f"{folder} has the cues of {former}, and {n_known} of the {len(asked)} in {sheet} are among them: "
+                "choose another folder (--overwrite replaces them)."
+            )
+        self._warnings.append(f"The folder has the cues of {former}: {sheet} is taken for its new version.")
 
     def speak(self) -> None:
         """Makes every take that is not there yet; what is too short to measure comes last."""
@@ -113,7 +133,10 @@ class _Run:
         known = None if facts is None else take_from(facts)
         if known is not None:
             cue = planned.cue
-            self._keep(cue, replace(known, row=cue.row, scene=cue.scene, cue=cue.number, take=planned.take + 1))
+            self._keep(
+                cue,
+                replace(known, row=cue.row, reel=cue.reel, scene=cue.scene, cue=cue.number, take=planned.take + 1),
+            )
             return
         if not self._plan.options.overwrite:
             self._state.check_free(planned.file)
@@ -179,9 +202,9 @@ class _Run:
             self._write_text(plans.OTIO, otio_text(session))
             self._write_text(plans.MARKERS, markers_csv(session), SPREADSHEET)
             self._write_text(plans.LABELS, audacity_labels(session))
-        takes, problems = self._all_takes(), self._sorted_problems()
-        self._write_text(plans.QC_CSV, qc_csv(takes, problems), SPREADSHEET)
-        self._write_text(plans.QC_JSON, qc_json(self._plan.sheet, takes, problems, self._warnings))
+        report = self.report()
+        self._write_text(plans.QC_CSV, qc_csv(report), SPREADSHEET)
+        self._write_text(plans.QC_JSON, qc_json(self._plan.sheet, report))
 
     def _complete(self) -> dict[Cue, tuple[TakeFile, ...]]:
         """Returns the takes of each cue of which none failed, in the order of the sheet."""
@@ -193,13 +216,14 @@ class _Run:
         }
 
     def _note_strangers(self) -> None:
+        """Tells which files of ours are of no row any more; those of rows that fail now are not among them."""
         planned = [take.file for takes in self._plan.cues.values() for take in takes]
-        failed = {problem.row for problem in self._plan.problems}
+        failed = self._plan.sheet.identities - {cue.identity for cue in self._plan.cues}
         found = self._state.others([*planned, *plans.HANDED_OVER])
-        others = [name for name, facts in found.items() if facts.get("row") not in failed]
+        self._earlier_files = others = [name for name, facts in found.items() if identity_from(facts) not in failed]
         if others:
-            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-            self._warnings.append(f"{others[0]}{more} of earlier runs are not in this sheet; they stay where they are.")
+            more = f" and {len(others) - 1} more (see {plans.QC_JSON})" if len(others) > 1 else ""
+            self._warnings.append(f"Not in this sheet, and left where it is from earlier runs: {others[0]}{more}.")
 
     def _write_guide(self, session: Session) -> None:
         sources = [(item.takes[0].file, self._state.sha256(item.takes[0].file), item.start) for item in session.items]
@@ -230,19 +254,14 @@ class _Run:
             self._state.note(name, key, {})
         self._files.append(name)
 
-    def _all_takes(self) -> list[TakeFile]:
-        return [take for takes in self._complete().values() for take in takes]
-
-    def _sorted_problems(self) -> list[Problem]:
-        return sorted(self._problems, key=lambda problem: problem.row)
-
     def report(self) -> CueReport:
         return CueReport(
             folder=self._plan.folder,
             n_rows=self._plan.sheet.n_rows,
-            takes=tuple(self._all_takes()),
+            takes=tuple(take for takes in self._complete().values() for take in takes),
             n_new=self._n_new,
-            problems=tuple(self._sorted_problems()),
+            problems=tuple(sorted(self._problems, key=lambda problem: problem.row)),
             warnings=tuple(self._warnings),
             files=tuple(self._files),
+            earlier_files=tuple(self._earlier_files),
         )

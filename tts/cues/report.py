@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +13,8 @@ from audio_ml.loudness import Loudness
 from audio_ml.timecode import to_seconds
 from tts.cues.fit import Fitted
 from tts.cues.options import SAMPLE_RATE
-from tts.cues.sheet import Cue, Problem, Sheet
-from tts.cues.table import typed
+from tts.cues.sheet import Cue, Identity, Problem, Sheet, identity_of
+from tts.cues.table import as_csv
 
 Status = Literal["ok", "over"]
 
@@ -30,6 +28,7 @@ class TakeFile:
     """
 
     row: int
+    reel: str
     scene: str
     cue: str
     character: str
@@ -82,9 +81,10 @@ def describe_take(
     warnings: tuple[str, ...],
 ) -> TakeFile:
     """Returns the row of a take; `loudness` is that of the file."""
-    excess = None if place.slot is None else to_seconds(fitted.audio.n_samples - place.slot, SAMPLE_RATE)
+    excess = None if place.slot is None else to_seconds(fitted.excess_samples(place.slot), SAMPLE_RATE)
     return TakeFile(
         row=cue.row,
+        reel=cue.reel,
         scene=cue.scene,
         cue=cue.number,
         character=cue.character,
@@ -120,6 +120,7 @@ class CueReport:
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     files: tuple[str, ...] = ()  # tables, guide track and sessions
+    earlier_files: tuple[str, ...] = ()  # of cues that are not in the sheet any more
 
     @property
     def n_done(self) -> int:
@@ -144,6 +145,7 @@ class CueReport:
             "problems": [asdict(problem) for problem in self.problems],
             "warnings": list(self.warnings),
             "files": list(self.files),
+            "earlier_files": list(self.earlier_files),
         }
 
 
@@ -154,38 +156,27 @@ QC_COLUMNS = (
 )
 
 
-def qc_csv(takes: Iterable[TakeFile], problems: Iterable[Problem]) -> str:
+def qc_csv(report: CueReport) -> str:
     """Returns the table for quality control: a line for each take, and one for each problem with status "failed"."""
     rows: list[dict[str, Any]] = []
-    for take in takes:
+    for take in report.takes:
         row = {name: getattr(take, name) for name in QC_COLUMNS if hasattr(take, name)}
         row["seconds"] = f"{take.seconds:.6f}"
         row["target_seconds"] = "" if take.target_seconds is None else f"{take.target_seconds:.6f}"
         rows.append(row | {"message": " ".join(take.warnings)})
     rows += [
         {"row": problem.row, "status": "failed", "message": f"{problem.column}: {problem.message}"}
-        for problem in problems
+        for problem in report.problems
     ]
     rows.sort(key=lambda row: int(row["row"]))
-    text = io.StringIO()
-    table = csv.DictWriter(text, QC_COLUMNS, restval="", lineterminator="\r\n")
-    table.writeheader()
-    table.writerows(
-        {name: typed(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows
-    )
-    return text.getvalue()
+    return as_csv(QC_COLUMNS, ([row.get(name, "") for name in QC_COLUMNS] for row in rows))
 
 
-def qc_json(sheet: Sheet, takes: Iterable[TakeFile], problems: Iterable[Problem], warnings: Iterable[str]) -> str:
+def qc_json(sheet: Sheet, report: CueReport) -> str:
     """Returns the same as JSON, with everything that is known."""
-    content = {
-        "sheet": sheet.path.name,
-        "frame_rate": sheet.rate.name,
-        "sample_rate": SAMPLE_RATE,
-        "takes": [asdict(take) for take in takes],
-        "problems": [asdict(problem) for problem in problems],
-        "warnings": list(warnings),
-    }
+    content = {"sheet": sheet.path.name, "frame_rate": sheet.rate.name, "sample_rate": SAMPLE_RATE}
+    told = ("takes", "problems", "warnings", "earlier_files")
+    content |= {name: value for name, value in report.as_dict().items() if name in told}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -194,6 +185,13 @@ def take_from(facts: dict[str, Any]) -> TakeFile | None:
     if facts.keys() != {field.name for field in fields(TakeFile)}:
         return None
     return TakeFile(**facts | {"warnings": tuple(facts["warnings"])})
+
+
+def identity_from(facts: Mapping[str, Any]) -> Identity | None:
+    """Returns which cue a file is of by what was noted of it, None when it is of none."""
+    if "cue" not in facts:
+        return None
+    return identity_of(facts.get("reel", ""), facts["scene"], facts["cue"], facts["character"])
 
 
 def _rounded(excess: Fraction | None, per_second: Fraction | int) -> float | None:

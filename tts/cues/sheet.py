@@ -16,11 +16,13 @@ from tts.cues.columns import Columns, find_columns, is_header
 from tts.cues.table import Row, read_table
 
 VALUES = frozenset(
-    ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!", "TRUE", "FALSE")
+    ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!")
 )  # of a spreadsheet's formulas
 LONGEST_LINE = 2000  # characters: two minutes of speech, no cue is as long
 NO_CHARACTER = "VO"
 _HUNDREDTHS = re.compile(r"\d{1,2}:\d{1,2}:\d{1,2}[.,]\d\d")
+
+Identity = tuple[str, str, str, str]  # reel, scene, number and character, whatever their capitals
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Cue:
     scene: str = ""
     reel: str = ""
     notes: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """What makes it the same cue in another version of the sheet."""
+        return identity_of(self.reel, self.scene, self.number, self.character)
 
     @property
     def slot(self) -> Fraction | None:
@@ -65,7 +72,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The cues of a sheet in order of rows, the rows that cannot be done, and what is merely odd."""
+    """The cues of a sheet in order of rows, the rows that cannot be done, and what is merely odd.
+
+    `unread` are the identities of the rows that are no cues, as far as they tell them.
+    """
 
     path: Path
     rate: FrameRate
@@ -74,10 +84,16 @@ class Sheet:
     warnings: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     titles: tuple[tuple[str, str], ...] = ()
+    unread: frozenset[Identity] = frozenset()
 
     @property
     def n_rows(self) -> int:
         return len({cue.row for cue in self.cues} | {problem.row for problem in self.problems})
+
+    @property
+    def identities(self) -> frozenset[Identity]:
+        """The identities of all its rows."""
+        return self.unread.union(cue.identity for cue in self.cues)
 
     def title(self, field: str) -> str:
         """Returns the sheet's own name of the column of a field."""
@@ -105,7 +121,13 @@ def read_sheet(path: str | os.PathLike[str], rate: FrameRate, columns: Sequence[
     if not cues and not problems:
         raise InvalidInput(f"{path} has a header and no cues.")
     titles = tuple(found.titles.items())
-    return Sheet(Path(path), rate, tuple(cues), tuple(problems), tuple(warnings), table.warnings, titles)
+    unread = frozenset(reader.unread)
+    return Sheet(Path(path), rate, tuple(cues), tuple(problems), tuple(warnings), table.warnings, titles, unread)
+
+
+def identity_of(reel: str, scene: str, number: str, character: str) -> Identity:
+    """Returns what a cue is known by in every version of a sheet."""
+    return reel.casefold(), scene.casefold(), number.casefold(), character.casefold()
 
 
 class _RowReader:
@@ -114,6 +136,7 @@ class _RowReader:
     def __init__(self, columns: Columns, rate: FrameRate) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.unread: list[Identity] = []
         self._columns, self._rate = columns, rate
 
     def read(self, row: Row) -> Cue | None:
@@ -123,7 +146,7 @@ class _RowReader:
         line = " ".join(cells["line"].split())
         if not cells["cue"]:
             self._refuse(row, "cue", "The cue has no number.")
-        if len(row.cells) > self._columns.n_columns:
+        if any(row.cells[self._columns.n_columns :]):
             said = f"{self._columns.n_columns} columns, but {len(row.cells)} cells: put the line in quotation marks."
             self._refuse(row, "line", said)
         if line in VALUES:
@@ -132,13 +155,15 @@ class _RowReader:
             self._refuse(row, "line", "There is no line to say.")
         if len(line) > LONGEST_LINE:
             self._refuse(row, "line", f"A line of {len(line)} characters is too long: {LONGEST_LINE} at most.")
+        character = " ".join(cells.get("character", "").split()) or NO_CHARACTER
         start, end = self._times(row, cells.get("tc_in", ""), cells.get("tc_out", ""), cells.get("duration", ""))
         if len(self.problems) > n_problems or start is None:
+            self.unread.append(identity_of(cells.get("reel", ""), cells.get("scene", ""), cells["cue"], character))
             return None
         return Cue(
             row=row.number,
             number=cells["cue"],
-            character=" ".join(cells.get("character", "").split()) or NO_CHARACTER,
+            character=character,
             line=line,
             start=start,
             end=end,
@@ -188,15 +213,14 @@ def _rivals(columns: Columns) -> Iterator[Problem]:
 
 def _without_doubles(cues: Iterable[Cue], columns: Columns) -> tuple[list[Cue], list[Problem]]:
     """Returns the cues without those whose number a character's earlier cue of the same scene has."""
-    first: dict[tuple[str, ...], int] = {}
+    first: dict[Identity, int] = {}
     kept, problems = [], []
     for cue in cues:
-        key = tuple(part.casefold() for part in (cue.reel, cue.scene, cue.number, cue.character))
-        if key in first:
-            said = f"Cue {cue.name} of {cue.character} is in row {first[key]} already."
+        if cue.identity in first:
+            said = f"Cue {cue.name} of {cue.character} is in row {first[cue.identity]} already."
             problems.append(Problem(cue.row, columns.title("cue"), said))
         else:
-            first[key] = cue.row
+            first[cue.identity] = cue.row
             kept.append(cue)
     return kept, problems
 

@@ -14,7 +14,7 @@ from audio_ml.options import parse
 from audio_ml.speech import Speech
 from tts.engine import SpeechModel
 from tts.options import SpeechOptions
-from tts.voices import find_speaker
+from tts.voices import VOICE_FILE, Speaker, find_speaker
 
 
 class LineSpeaker(Protocol):
@@ -46,7 +46,7 @@ class LineSpeaker(Protocol):
 
 
 class TextToSpeech:
-    """Says lines with the voices of this package."""
+    """Says lines with the voices of this package, by one `model` where it is given, but for voice files."""
 
     def __init__(self, loader: ModelLoader, model: str | None = None) -> None:
         self._loader, self._model = loader, model
@@ -56,7 +56,7 @@ class TextToSpeech:
         return self._loader.device.kind
 
     def model(self, voice: str) -> SpeechModel:
-        return find_speaker(voice, self._model).spec
+        return self._speaker(voice).spec
 
     def options(self, voice: str, given: Mapping[str, Any], take: int) -> Mapping[str, Any]:
         spec = self.model(voice)
@@ -69,11 +69,18 @@ class TextToSpeech:
         return options.model_dump() | dict(spec.vary(options, take, options.seed))
 
     def fingerprint(self, voice: str, options: Mapping[str, Any]) -> Mapping[str, str]:
-        speaker = find_speaker(voice, self._model)
+        speaker = self._speaker(voice)
         lexicons = {path: file_sha256(Path(path).expanduser()) for path in options["lexicon"]}
         return {"voice": speaker.id} | {file.name: file.sha256 for file in speaker.spec.files} | lexicons
 
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
         from tts.api import synthesize
 
-        return synthesize(line, voice, model=self._model, options=options, loader=self._loader)
+        return synthesize(line, voice, model=self._model_of(voice), options=options, loader=self._loader)
+
+    def _speaker(self, voice: str) -> Speaker:
+        return find_speaker(voice, self._model_of(voice))
+
+    def _model_of(self, voice: str) -> str | None:
+        """Returns the model that was asked for, which a voice file does not want: it brings its own."""
+        return None if voice.lower().endswith(VOICE_FILE) else self._model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any
 from audio_ml.errors import InvalidInput, OutputError, OutputExists, OutputUnwritable
 from audio_ml.hashing import file_sha256
 from audio_ml.journal import Journal, replace_text
+from audio_ml.output_folder import FolderLock, remove_leftovers
 from audio_ml.streams import show
 
 STATE_NAME = "audio-ml-cues.json"
@@ -21,7 +22,6 @@ LOCK_NAME = ".audio-ml-cues.lock"
 JOURNAL_NAME = ".audio-ml-cues.journal"
 FORMAT = "audio-ml cues"
 VERSION = 1
-LEFTOVERS = ".????????????????.part"  # the names of `AudioWriter`
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,18 @@ class CueState:
         self._journal = Journal(folder / JOURNAL_NAME)
         self._made: dict[str, Made] = {}
         self._sheet = ""
-        self._release: Callable[[], None] = lambda: None
+        self._lock = FolderLock(folder / LOCK_NAME, folder / STATE_NAME, "run")
 
     def __enter__(self) -> CueState:
-        self._acquire()
+        self._lock.acquire()
         try:
             was_killed = self._read()
             if was_killed:
-                self._remove_leftovers()
+                for place in {self._folder, *((self._folder / name).parent for name in self._made)}:
+                    remove_leftovers(place)
             self._journal.add(["begun", "", {}])
         except BaseException:
-            self._release()
+            self._lock.release()
             raise
         return self
 
@@ -88,14 +89,15 @@ class CueState:
             if error is None:
                 raise  # otherwise the error under way is the one to tell: the journal has it all
         finally:
-            self._release()
+            self._lock.release()
 
-    def claim(self, sheet: str, *, overwrite: bool) -> None:
-        """Notes the name of the sheet that the files are of; raises `OutputExists` when they are another's."""
-        if self._made and self._sheet not in ("", sheet) and not overwrite:
-            raise OutputExists(
-                f"{show(self._folder)} has the cues of {self._sheet}: choose another (--overwrite replaces them)."
-            )
+    @property
+    def sheet(self) -> str:
+        """The name of the sheet that the files are of, "" as long as there is none."""
+        return self._sheet
+
+    def claim(self, sheet: str) -> None:
+        """Notes the name of the sheet that the files are of from now on."""
         self._sheet = sheet
         self._journal.add(["sheet", sheet, {}])
 
@@ -146,21 +148,6 @@ class CueState:
         others = sorted(self._made.keys() - set(names))
         return {name: self._made[name].facts for name in others if (self._folder / name).exists()}
 
-    def _acquire(self) -> None:
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self._folder / LOCK_NAME)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise OutputError(
-                f"Another run is writing cues to {show(self._folder)}: wait for its end, or choose another folder."
-            ) from None
-        except OSError as error:
-            raise OutputUnwritable(f"{show(self._folder)} cannot be written to: {error.strerror}.") from error
-        self._release = lock.release
-
     def _read(self) -> bool:
         """Takes in what is recorded; returns whether the last run did not come to its end."""
         path, was_killed = self._folder / STATE_NAME, False
@@ -198,12 +185,6 @@ class CueState:
         if path.is_file() and not (made is not None and made.is_kept_by(path)):
             status = path.stat()
             self._made[name] = Made("", file_sha256(path), status.st_size, status.st_mtime_ns)
-
-    def _remove_leftovers(self) -> None:
-        with contextlib.suppress(OSError):  # what cannot be removed takes room, no more
-            for folder in {self._folder, *((self._folder / name).parent for name in self._made)}:
-                for path in folder.glob(LEFTOVERS):
-                    path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         files = {name: asdict(made) for name, made in self._made.items() if (self._folder / name).exists()}

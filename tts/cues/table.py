@@ -88,12 +88,21 @@ def read_table(path: Path, is_header: Callable[[Row], bool] = lambda row: True) 
         raise InvalidInput(f"{show(path)} is not a table of text: {error}.") from error
 
 
-def typed(text: str) -> str:
-    """Returns text for a cell that Excel takes for a formula otherwise.
+def as_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Returns a table as Excel opens it, every text as one that was typed.
 
-    >>> typed("=1+1"), typed("Go!")
-    ("'=1+1", 'Go!')
+    >>> as_csv(("cue", "line"), [(1, "=1+1")])
+    "cue,line\\r\\n1,'=1+1\\r\\n"
     """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\r\n")
+    table.writerow(header)
+    table.writerows([_typed(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _typed(text: str) -> str:
+    """Returns text for a cell that Excel takes for a formula otherwise."""
     return f"'{text}" if text.startswith(FORMULA_MARKS) else text
 
 
@@ -164,13 +173,23 @@ def _swallows(row: Sequence[str], lines: Sequence[str], separator: str) -> bool:
         list(csv.reader(lines, delimiter=separator, strict=True))
     except csv.Error:
         return True
-    return any(_has_rows(cell, place, separator) for place, cell in enumerate(row))
+    return any(_has_rows(cell, row[:place], separator) for place, cell in enumerate(row))
 
 
-def _has_rows(cell: str, place: int, separator: str) -> bool:
-    """Tells whether lines behind the first of a cell reach as far as its place, with figures on the way."""
-    rows = [[piece.strip() for piece in line.split(separator)] for line in cell.splitlines()[1:]]
-    return any(len(row) > place > 0 and any(map(_FIGURES.fullmatch, row[:place])) for row in rows)
+def _has_rows(cell: str, before: Sequence[str], separator: str) -> bool:
+    """Tells whether lines behind the first of a cell are rows: figures where the cells `before` it have such figures.
+
+    A countdown is none: "3, 2, 1" has no timecode in second place.
+    """
+    figures = {place: _shape(text) for place, text in enumerate(before) if _FIGURES.fullmatch(text)}
+    rows = [line.split(separator) for line in cell.splitlines()[1:]]
+    return bool(figures) and any(
+        len(row) > len(before) and all(_shape(row[place]) == shape for place, shape in figures.items()) for row in rows
+    )
+
+
+def _shape(figures: str) -> str:
+    return re.sub(r"\d+", "0", figures)
 
 
 def _workbook_rows(path: Path, content: bytes) -> Iterator[list[str]]:

@@ -6,7 +6,8 @@ https://huggingface.co/hexgrad/Kokoro-82M, after StyleTTS 2 (Li et al. 2023, arX
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from pydantic import Field
 
 from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
 from audio_ml.device import Device
-from audio_ml.errors import InvalidInput
 from audio_ml.onnx_sessions import missing_provider, session, with_output
 from audio_ml.options import Options
 from audio_ml.sources import HubSource, NpmPart, NpmSource
@@ -49,6 +49,9 @@ LANGUAGES = {
     "z": "zh",
 }
 GENDERS = {"f": "female", "m": "male"}
+READS = ("en",)
+MARKS = ';:,.!?—…"()“”→↓↗↘'  # of the model's vocabulary
+WORD_OR_MARK = re.compile(rf"[{MARKS}]|[^\s{MARKS}]+")
 
 
 class KokoroOptions(SpeechOptions):
@@ -88,8 +91,8 @@ class KokoroEngine:
         return frozenset(VOCABULARY)
 
     def pronouncer(self, blend: Blend, lexicon: Lexicon) -> Pronouncer:
-        if not blend.language.startswith("en"):
-            return _GivenPhonemes(blend)
+        if not blend.language.startswith(READS):
+            return _GivenPhonemes()
         from tts.phonemes.pronounce import EnglishPronouncer
 
         return EnglishPronouncer(blend.language == "en-GB", lexicon)
@@ -116,37 +119,34 @@ class KokoroEngine:
 
 
 class _GivenPhonemes:
-    """Passes on phonemes that are given in the text; refuses any word without them."""
-
-    def __init__(self, blend: Blend) -> None:
-        self._blend = blend
+    """Passes on phonemes that are given in the text; words without them are not heard."""
 
     def pronounce(self, text: SpokenText) -> Sequence[Token]:
-        tokens, place = [], 0
+        tokens: list[Token] = []
+        place = 0
         for given in sorted(text.given, key=lambda given: given.begin):
-            tokens += self._marks(text, place, given.begin)
-            spaced = text.text[given.end : given.end + 1].isspace()
-            word = text.text[given.begin : given.end]
-            tokens.append(Token(word, given.phonemes, text.span(given.begin, given.end), spaced))
+            tokens += self._between(text, place, given.begin)
+            tokens.append(_token(text, given.begin, given.end, given.phonemes))
             place = given.end
-        return tokens + self._marks(text, place, len(text.text))
+        return [*tokens, *self._between(text, place, len(text.text))]
 
-    def _marks(self, text: SpokenText, begin: int, end: int) -> list[Token]:
-        from tts.phonemes.alphabet import VOCABULARY
+    def _between(self, text: SpokenText, begin: int, end: int) -> Iterator[Token]:
+        """Yields the marks that the model knows, and the words, without phonemes."""
+        for match in WORD_OR_MARK.finditer(text.text, begin, end):
+            is_mark = match[0] in MARKS
+            if is_mark or any(character.isalnum() for character in match[0]):
+                yield _token(text, *match.span(), match[0] if is_mark else "")
 
-        between = text.text[begin:end]
-        if any(character.isalnum() for character in between):
-            voice = self._blend.parts[0][0]
-            raise InvalidInput(
-                f"kokoro/{voice.name} speaks {voice.language}; audio-ml reads English text only, not "
-                f"'{between.strip()[:40]}'. Give phonemes as [word](/phonemes/), or choose an English voice."
-            )
-        marks = [(place, text.text[place]) for place in range(begin, end) if text.text[place] in VOCABULARY]
-        return [
-            Token(mark, mark, text.span(place, place + 1), text.text[place + 1 : place + 2].isspace())
-            for place, mark in marks
-            if mark != " "
-        ]
+
+def _token(text: SpokenText, begin: int, end: int, phonemes: str) -> Token:
+    return Token(text.text[begin:end], phonemes, text.span(begin, end), text.text[end : end + 1].isspace())
+
+
+def _unused(options: Options) -> str:
+    given = options.model_fields_set
+    if "seed" not in given or "jitter" in given:
+        return ""
+    return "The seed changes nothing in Kokoro voices by itself; with a jitter of 0.25, say, each is another reading."
 
 
 def _vary(options: Options, take: int, seed: int) -> Mapping[str, Any]:
@@ -159,7 +159,7 @@ def _voice(name: str) -> Voice:
     prefix, bare = name.split("_", 1)
     language = LANGUAGES[prefix[0]]
     namesakes = [other for other in VOICE_SHA256 if other[0] in "ab" and other.split("_", 1)[1] == bare]
-    return Voice(name, language, GENDERS[prefix[1]], (bare,) if namesakes == [name] else ())
+    return Voice(name, language, GENDERS[prefix[1]], (bare,) if namesakes == [name] else (), file=f"{name}.bin")
 
 
 # English voices first, and of these the one that its author names the best.
@@ -211,6 +211,8 @@ def _model(
         voices=VOICES,
         mixes_voices=True,
         vary=_vary,
+        reads=READS,
+        unused=_unused,
     )
 
 

@@ -26,7 +26,7 @@ from audio_ml.onnx_sessions import cpu_session
 from audio_ml.options import Options
 from audio_ml.sources import HubSource, PyPISource
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
-from tts.nets.piper_onnx import NOISE_INPUT, SPEAKER_INPUT, prepare
+from tts.nets.piper_onnx import NOISE_INPUT, SPEAKER_INPUT, SPEED_INPUT, prepare
 from tts.options import SpeechOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.variation import varied_speed
@@ -167,19 +167,23 @@ class PiperEngine:
         assert len(phonemes) <= self.max_phonemes
         ids, owners = self._ids(phonemes)
         voice = self._voice
-        length_scale = voice.length_scale / options.speed
+        longer = voice.length_scale / options.speed
         noise_scale = voice.noise_scale if options.noise_scale is None else options.noise_scale
         noise_w_scale = voice.noise_w_scale if options.noise_w_scale is None else options.noise_w_scale
         inputs: dict[str, NDArray[Any]] = {
             "input": ids[None],
             "input_lengths": np.array([len(ids)], np.int64),
-            "scales": np.array([noise_scale, length_scale, noise_w_scale], np.float32),
         }
+        if self._durations is None:
+            length_scale = longer
+        else:
+            length_scale, inputs[SPEED_INPUT] = voice.length_scale, np.array(options.speed, np.float32)
+        inputs["scales"] = np.array([noise_scale, length_scale, noise_w_scale], np.float32)
         speaker = self._speaker(options.speaker)
         if self._has_speakers:
             inputs[SPEAKER_INPUT] = np.array([speaker], np.int64)
         random = np.random.default_rng(seed)
-        n_numbers = round(len(ids) * NOISE_PER_ID * max(1, length_scale))
+        n_numbers = round(len(ids) * NOISE_PER_ID * max(1, longer))
         for number in range(self._n_noises):
             inputs[f"{NOISE_INPUT}{number}"] = random.standard_normal(n_numbers, np.float32)
         outputs = self._session.run(None, inputs)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STRESSES = "ˈˌ"
 VOWELS = frozenset("AIOQWYaeiouyæøœɐɑɒɔɘəɚɛɜɤɨɪɯʉʊʌᵊᵻ")
 _LETTERS = "".join(sorted(VOWELS))  # for patterns
+STOPS = frozenset("bcdgkpqtɖɟɡʈʔʣʤʥʦʧʨ")  # and affricates: they begin with a closure
 CONSONANTS = frozenset("bcdfhjklmnpqrstvwxzçðŋɖɟɡɥɰɲɳɴɸɹɻɽɾʁʂʃʈʋʎʒʔʝʣʤʥʦʧʨβθχɕʐɣꭧTS")
 
 # What people write in IPA for one symbol of ours; the longest spelling counts.

@@ -12,6 +12,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,16 @@ _MARKS = {c: c for c in ";:,.!?—…()“”"} | {
     "–": "—", "―": "—", "[": "(", "{": "(", "]": ")", "}": ")", "«": "“", "»": "”", "„": "“", "¿": "", "¡": "",
 }  # fmt: skip
 _NOTHING_MORE = re.compile(r"[\s\"')\]}”’»]*\Z")
-_INTERJECTIONS = {
-    "sh": "ʃ", "psh": "pʃ", "br": "bɹˈɜ", "gr": "ɡɹˈɜ", "pf": "pf", "pft": "pft", "ps": "ps", "pst": "pst", "ts": "ts",
-    "tsk": "tˈɪsk", "hm": "hm", "m": "m", "mhm": "mhˈm", "z": "z", "s": "s", "r": "ɹ", "f": "f",
+_HELD_VOWELS = {"a": "ˈɑː", "e": "ˈiː", "i": "ˈI", "o": "ˈuː", "u": "ˈuː"}
+_SHOUTED = re.compile(r"\b[A-Z]*([A-Z])\1{2,}[A-Z]*\b")
+_STRETCHED = re.compile(r"(.)\1{2,}")
+MAX_RUNS = 4  # of letters that are drawn out in one word
+_READ_AS_LETTER = re.compile(
+    r"\s(?:over|times|equals|squared|cubed|to the power|(?:plus|minus)(?! (?:sign|side|point|one)\b))\b(?!-)"
+)
+_INTERJECTIONS = {  # one symbol alone is too short to be heard
+    "sh": "ʃʃʃ", "psh": "pʃʃ", "br": "bɹˈɜ", "gr": "ɡɹˈɜ", "pf": "pff", "pft": "pft", "ps": "pss", "pst": "pst",
+    "ts": "tss", "tsk": "tˈɪsk", "hm": "hmm", "m": "mmm", "mhm": "mhˈm", "z": "zzz", "s": "sss", "r": "ɹɹɹ", "f": "fff",
 }  # fmt: skip
 
 
@@ -156,10 +164,16 @@ class _Reader:
     def readable(self, text: str) -> str:
         """Returns the text, character for character, in letters and cases that hibari's dictionaries have."""
         shouted = text.isupper() and len(text.split()) > 1
+        text = _SHOUTED.sub(lambda match: self._without_shouting(match[0]), text)
         if text.isascii() and not shouted:
             return text
         text = text.replace("’", "'").replace("‘", "'")
         return re.sub(r"[^\W\d_]+", lambda match: self._readable_word(match[0], shouted), text)
+
+    def _without_shouting(self, word: str) -> str:
+        """Returns "NOOOOO" in small letters, which is no acronym."""
+        is_word = any(usual in self.g2p.lexicon.golds for usual in _unstretched(word.lower()))
+        return word.lower() if is_word and len(set(word)) > 1 else word
 
     def _readable_word(self, word: str, shouted: bool) -> str:
         lexicon = self.g2p.lexicon
@@ -216,15 +230,30 @@ class _Reader:
         plain = re.sub(r"(.)\1+", r"\1", word.lower())
         if plain in _INTERJECTIONS and not word.isupper():
             return _INTERJECTIONS[plain]
-        for shorter in (r"\1", r"\1\1"):  # "Nooooo", "Cooool"
-            usual = re.sub(r"(.)\1{2,}", shorter, word.lower())
-            if usual != word.lower() and self.g2p.lexicon.is_known(usual, "NN"):
+        if len(plain) == 1:
+            return _HELD_VOWELS.get(plain) or self.spell(word)
+        for usual in _unstretched(word.lower()):
+            if self.g2p.lexicon.is_known(usual, "NN"):
                 return str(self.g2p.lexicon.lookup(usual, "NN", None, None)[0])
+        word = _STRETCHED.sub(r"\1\1", word)
         return "".join(self._read_letters(part) for part in split_word(word, LETTERS_AT_ONCE))
 
     def _read_letters(self, letters: str) -> str:
         phonemes = re.sub(r"\([^)]*\)|[-1()]", "", self._network(letters) or "").replace("ʀ", "ɹ").strip()
-        return phonemes or self.spell(letters)
+        return re.sub(r"([^\W\d_])\1", r"\1", phonemes) or self.spell(letters)  # it stutters: "etcetera"
+
+
+def _unstretched(word: str) -> Iterator[str]:
+    """Yields how a word with letters that are drawn out may be spelt: "cooool" cool, "yeeesss" yes.
+
+    Two letters are tried before one, so that "gooood" is good and no god.
+    """
+    runs = [match[1] for match in _STRETCHED.finditer(word)]
+    for lengths in product((2, 1), repeat=min(len(runs), MAX_RUNS)):
+        following = iter(lengths)
+        usual = _STRETCHED.sub(lambda match: match[1] * next(following, 1), word)  # noqa: B023
+        if runs and usual != "goo":  # "goooo" is go
+            yield usual
 
 
 def _marks(text: str, begin: int, token: str) -> str | None:
@@ -241,6 +270,8 @@ def _marks(text: str, begin: int, token: str) -> str | None:
 
 def _is_letter(text: str, at: int) -> bool:
     """Whether a capital A is the letter: the article is small inside a sentence, and has a word behind it."""
+    if _READ_AS_LETTER.match(text, at + 1):
+        return True
     before, after = text[max(0, at - 40) : at].split()[-1:], text[at + 1 : at + 40].split()[:1]
     if (not before and not after) or (before and before[0].islower() and before[0][-1].isalnum()):
         return True

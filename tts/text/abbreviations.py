@@ -43,7 +43,8 @@ ENDINGS = {
 LEADING = {
     "vs": "versus", "approx": "approximately", "est": "established", "Est": "Established",
     "cf": "compare", "eds": "editors", "Atty": "Attorney", "ca": "circa", "esp": "especially", "viz": "namely",
-    "incl": "including", "resp": "respectively", "tel": "telephone", "Tel": "Telephone",
+    "avg": "average", "asst": "assistant", "excl": "excluding", "incl": "including", "resp": "respectively",
+    "INT": "Interior", "EXT": "Exterior", "tel": "telephone", "Tel": "Telephone",
 }  # fmt: skip
 # Before a number only.
 NUMBERED = {
@@ -53,7 +54,7 @@ NUMBERED = {
     "Sec": "Section", "sec": "section", "Eq": "Equation",
     "eq": "equation", "Art": "Article", "art": "article", "Nr": "Number", "Op": "Opus", "op": "opus", "Ex": "Example",
     "ex": "example", "Par": "Paragraph", "par": "paragraph", "Pt": "Part", "pt": "part", "Ver": "Version",
-    "ver": "version", "Rm": "Room", "Ext": "Extension", "ext": "extension",
+    "Ep": "Episode", "ep": "episode", "ver": "version", "Rm": "Room", "Ext": "Extension", "ext": "extension",
 }  # fmt: skip
 DOTTED = {
     "e.g": "for example", "i.e": "that is", "a.k.a": "also known as", "w.r.t": "with respect to",
@@ -69,8 +70,19 @@ _COUNTED = re.compile(
     r"|sixty|ninety|few|several|some|more))"
     r"[\s-]*$"
 )
-_SUNDAY = re.compile(r"[\s,–—-]*(?:\d|morning|afternoon|evening|night|noon|at\b|from\b|(?:Mon|Tue|Wed|Thu|Fri|Sat)\b)")
-_DAYS_BEFORE = re.compile(r"(?:\b(?:on|every|each|next|last|this|mon|fri|sat)\b\.?|day)[\s,&–—-]*$", re.I)
+_LEAST = re.compile(
+    r"\s*(?:(?:of\s+)?[$£€]?\d|of\s+(?:one|two|three|four|five|six|ten|twenty)\b|(?:and|or|to|&)\s+max\b|is\b|(?:wage"
+    r"|price|charge|order|spend|deposit|balance|payment|age|height|width|length|size|speed|value|temp|requirement|salary"
+    r"|bid|number|amount|purchase|stay|score|quantity|distance|standard|level|rate|grade|fee|cost|term|sentence))"
+)  # what a minimum is of
+_FOUNDED = re.compile(r"\s+(?:in\s+)?(?:1\d{3}|20\d\d)(?!\w|[,.]\d|\s+(?:[a-z]{3,}s|people)\b)")
+_LETTERED = re.compile(r"\b(?:vitamin|plan|option|hepatitis|grade|type|exhibit|choice|variant|letter|answer)\s+$", re.I)
+_SUNDAY = re.compile(
+    r"[\s,–—-]*(?:\d|morning|afternoon|evening|night|noon|at\b|from\b|closed|open\b|(?:Mon|Tue|Wed|Thu|Fri|Sat)\b)"
+)
+_DAYS_BEFORE = re.compile(
+    r"(?:\b(?:on|every|each|next|last|this|mon|fri|sat|hours|open|closed)\b\.?|day)[\s,:&–—-]*$", re.I
+)
 
 # Words that begin sentences and hardly ever stand behind a title or inside a name.
 _STARTERS = (
@@ -114,9 +126,13 @@ def ends_sentence(name: str, before: str, after: str) -> bool:
     (True, False)
     """
     next_word = re.split(r"[\W_]", after.lstrip(" \t\n\"'“‘(["), maxsplit=1)[0]
+    amount = re.match(rf"\d[\d.,]*(?=(?:{'|'.join(_UNITS)})$)", name)
+    if amount:
+        name, before = name[amount.end() :], before + amount[0]  # "6ft."
     name = name.rpartition("-")[2] if name.rpartition("-")[2] in _DAYS else name  # "Mon.-Fri."
     is_starter = next_word.lower() in STARTERS and next_word[:1].isupper()
-    if name in DOTTED or name in LEADING or (next_word[:1].isdigit() and _is_before_number(name, before, after)):
+    is_number = next_word[:1].isdigit() or (name in NUMBERED and re.fullmatch(r"[IVX]{2,}|[VX]", next_word))
+    if name in DOTTED or name in LEADING or (is_number and _is_before_number(name, before, after)):
         return False
     if name in AMBIGUOUS_DAYS and not _is_day(name, before, after):
         return True
@@ -131,11 +147,21 @@ def ends_sentence(name: str, before: str, after: str) -> bool:
 
 def _is_before_number(name: str, before: str, after: str) -> bool:
     """Whether a number behind `name` belongs to it: "No. 5", "6 ft. 2 in.", "c. 1500", but not "loves art. 5 came"."""
-    if name in ("c", "ca"):
-        return re.match(r"\.?\s*\d{3,4}(?!\w)", after) is not None
+    if name in ("c", "ca", "b", "d"):
+        digits = r"\d{3,4}(?!\w)" if name in ("c", "ca") else r"1\d{3}(?!\w)|20\d\d(?!\w)"
+        return names_a_letter(name, before) is False and re.match(rf"\.?\s*(?:{digits})", after) is not None
     if name in _UNITS:
         return _COUNTED.search(before) is not None
     return name in NUMBERED and (name != "art" or _CITED.search(before) is not None)
+
+
+def names_a_letter(letter: str, before: str) -> bool:
+    """Whether a letter is the name of what stands in front of it: "vitamin c", "plan b".
+
+    >>> names_a_letter("b", "We go with plan "), names_a_letter("b", "Ann Lee, ")
+    (True, False)
+    """
+    return len(letter) == 1 and letter.isalpha() and _LETTERED.search(before) is not None
 
 
 def _is_day(name: str, before: str, after: str) -> bool:
@@ -171,19 +197,21 @@ def dotted(match: re.Match[str], manner: Manner) -> str | None:
     return words
 
 
-@RULES.add(rf"(?<![\w.])({_any_of(NUMBERED)})\.\s?(?=[#\d]|[IVX]+\b)")
+@RULES.add(rf"(?<![\w.])({_any_of(NUMBERED)})\.\s?(?=\(?\d|#|[IVX]+\b)")
 def before_a_number(match: re.Match[str], manner: Manner) -> str | None:
     if match[1] == "art" and not _is_before_number("art", text_before(match), text_after(match)):
         return None
     return NUMBERED[match[1]] + " "
 
 
-@RULES.add(r"(?<![\w.])ca?\.\s?(?=\d{3,4}(?!\w))")
+@RULES.add(r"(?<![\w.])(ca?|b|d)\.\s?(?=\d{3,4}(?!\w))")
 def around_a_year(match: re.Match[str], manner: Manner) -> str | None:
-    return "circa "
+    if not _is_before_number(match[1], text_before(match), text_after(match)):
+        return None
+    return {"b": "born ", "d": "died "}.get(match[1], "circa ")
 
 
-@RULES.add(r"(?<=\d )(sq|cu|fl)\. ?(ft|mi|m|km|oz)\b\.?", space="none")
+@RULES.add(r"(?<=\d )(sq|cu|fl)\. ?(ft|in|yd|mi|m|km|oz)\b\.?", space="none")
 def unit_of_two_words(match: re.Match[str], manner: Manner) -> str | None:
     """Leaves "sq. ft." without periods, as units are written."""
     unit = f"{match[1]} {match[2]}"
@@ -215,9 +243,21 @@ def with_period(match: re.Match[str], manner: Manner) -> str | None:
 def _spoken(name: str, before: str, after: str) -> str | None:
     if name in AMBIGUOUS_DAYS and not _is_day(name, before, after):
         return None
-    if name == "min" and not _COUNTED.search(before):
-        return "minimum"
+    if name == "min":
+        return _minute_or_minimum(before, after)
+    if name in ("est", "Est") and not _FOUNDED.match(after):
+        return "Estimated" if name == "Est" else "estimated"
     return _SPOKEN.get(name)
+
+
+def _minute_or_minimum(before: str, after: str) -> str:
+    if re.search(r"(?<![\w.,-])(?:1|one|per|each|every|last)[\s-]+$", before, re.I):
+        return "minute"
+    if _COUNTED.search(before):
+        return "minutes"
+    if _LEAST.match(after) or re.search(r"\b(?:the|max\.?,?(?: and| or| to)?)\s+$", before, re.I):
+        return "minimum"
+    return "minute" if re.search(r"\ban?\s+$", before, re.I) else "minutes"
 
 
 @RULES.add(rf"(?<![\w.'-])({_any_of(_WITHOUT_PERIOD)})(?=\s|,|$)")
@@ -235,19 +275,21 @@ def miz(match: re.Match[str], manner: Manner) -> str | None:
     return "Miz"
 
 
-@RULES.add(r"(?<![\w/])(?:(w/o|c/o|n/a|N/A|b/c|vs|aka|AKA|and/or)(?![\w/])|w/(?!/))")
+@RULES.add(r"(?<![\w/])(?:(w/out|w/o|c/o|n/a|N/A|b/c|vs|aka|AKA|and/or)(?![\w/])|w/(?!/))")
 def with_slash(match: re.Match[str], manner: Manner) -> str | None:
     return _SHORT[match[0]]
 
 
 _SHORT = {
-    "w/": "with", "w/o": "without", "c/o": "care of", "n/a": "not applicable", "N/A": "not applicable",
+    "w/": "with", "w/out": "without", "w/o": "without", "c/o": "care of", "n/a": "not applicable",
+    "N/A": "not applicable",
     "b/c": "because", "vs": "versus", "aka": "also known as", "AKA": "also known as", "and/or": "and or",
 }  # fmt: skip
 
 
-@RULES.add(r"(?<![\w&])([A-Z]{1,3})\s?&\s?([A-Z]{1,3})(?![\w&])")
+@RULES.add(r"(?<![\w&])([A-Z]{1,3})\s?&\s?([A-Z]{1,3})(s?)(?![\w&])")
 def letters_and_letters(match: re.Match[str], manner: Manner) -> str | None:
     if re.fullmatch(r"[IVX]{2,}", match[2]) and set(match[1]) <= set("IVX"):
         return None  # "Kings I & II"
-    return f"{'.'.join(match[1])} and {'.'.join(match[2])}"
+    several = "'s" if match[3] else ""
+    return f"{'.'.join(match[1])} and {'.'.join(match[2])}{several}"

@@ -19,8 +19,10 @@ DAYS = {
     "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
 }  # fmt: skip
 _DAY_NAME = "|".join(DAYS)
+_BETWEEN_DAYS = {"-": " to ", "–": " to ", "&": " and ", "/": " and ", ",": ", "}
 _BY_NAME = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
 _MONTH = rf"({'|'.join(MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
+_MONTH_SHORT = r"(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)"
 _MONTH_ANY_CASE = f"{_MONTH}|{_MONTH.upper()}"
 _DAY = r"(0?[1-9]|[12]\d|3[01])"
 _TO = r"\s?(?:-|–|—|to)\s?"
@@ -97,9 +99,35 @@ def day_and_month(match: re.Match[str], manner: Manner) -> str | None:
     return f"{match[1]} {date_words(day, month, None, manner.british)}" if is_date(day, month, 2000) else None
 
 
-@RULES.add(rf"\b({_DAY_NAME})\.?\s?[-–—]\s?({_DAY_NAME})\b(?:\.(?!\s*$|\s+[A-Z]))?")
-def span_of_days(match: re.Match[str], manner: Manner) -> str | None:
-    return f"{DAYS[match[1]]} to {DAYS[match[2]]}"
+@RULES.add(
+    rf"(?<![\w'’-])(?<!\b[Tt]he )(?:{_DAY_NAME})\.?(?:(?:\s?[-–/&]\s?|, | (?:and|or|to) )(?:{_DAY_NAME})\b\.?)+(?<!\.)"
+    r"(?:\.(?!\s*$|\s+[A-Z]))?(?![\w-])"
+)
+def several_days(match: re.Match[str], manner: Manner) -> str | None:
+    """Says "Mon-Fri" as a span, "Mon-Wed-Fri" and "Sat & Sun" as the days that they name."""
+    first, *others = re.findall(rf"({_DAY_NAME})\b", match[0])
+    marks = [mark.strip(". ") for mark in re.split(rf"(?:{_DAY_NAME})\b", match[0])[1:-1]]
+    dashes = [mark in ("-", "–") for mark in marks]
+    words = DAYS[first]
+    for at, (mark, day) in enumerate(zip(marks, others, strict=True)):
+        is_list = dashes[at] and sum(dashes[max(0, at - 1) : at + 2]) > 1
+        words += (", " if is_list else _BETWEEN_DAYS.get(mark, f" {mark} ")) + DAYS[day]
+    return words
+
+
+@RULES.add(rf"\b({'|'.join((*MONTHS, *DAYS.values()))})[-–](?=(?:{'|'.join((*MONTHS, *DAYS.values()))})\b)")
+def span_of_names(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{match[1]} to "
+
+
+@RULES.add(rf"\b{_MONTH_SHORT}\.?[-–]{_MONTH_SHORT}\b(?:\.(?!\s*$|\s+[A-Z]))?")
+def span_of_months(match: re.Match[str], manner: Manner) -> str | None:
+    return f"{MONTHS[month_number(match[1]) - 1]} to {MONTHS[month_number(match[2]) - 1]}"
+
+
+@RULES.add(rf"(?<=\d)\s?[-–—]\s?(?=(?:{'|'.join(MONTHS)}|{_MONTH_SHORT}\.?) \d)")
+def span_of_dates(match: re.Match[str], manner: Manner) -> str | None:
+    return " to "
 
 
 @RULES.add(rf"\b(Mon|Tues?|Wed|Thu|Thurs?|Fri|Sat|Sun)\b\.?(?=,? (?:{_MONTH}|\d))")
@@ -127,6 +155,12 @@ def day_first(match: re.Match[str], manner: Manner) -> str | None:
     if last:
         words += f" to the {ordinal(int(last))}"
     return f"{words} of {month}" + (f", {year(int(years), manner.british)}" if years else "")
+
+
+@RULES.add(r"(?<![\w.,:])([01]\d|2[0-4]):?00 (?:hours|hrs)\b\.?")
+def military_time(match: re.Match[str], manner: Manner) -> str | None:
+    hour = f"oh {ONES[int(match[1])]}" if match[1][0] == "0" else cardinal(int(match[1]))
+    return f"{hour} hundred hours"
 
 
 def time_words(hour: int, minute: int, half: str = "") -> str:
@@ -165,6 +199,22 @@ def timecode(match: re.Match[str], manner: Manner) -> str | None:
 )
 def span_of_halves(match: re.Match[str], manner: Manner) -> str | None:
     return f"{match[1]} to "
+
+
+@RULES.add(r"(?:(?<=\d[ap]m)|(?<=\d [AP]M)|(?<=\d[AP]M)|(?<=\d [ap]m)|(?<=[ap]\.m\.))\s?[-–—]\s?(?=noon\b|midnight\b)")
+@RULES.add(r"(?:(?<=\bnoon)|(?<=\bmidnight))\s?[-–—]\s?(?=\d{1,2}(?::\d\d)?\s?[ap]\.?m)", re.I)
+def span_to_noon(match: re.Match[str], manner: Manner) -> str | None:
+    return " to "
+
+
+@RULES.add(
+    r"(?<![\w.,:])(?:(\d{1,3})\s?h\s?)?(\d{1,2})\s?m(?:in)?\s?(\d{1,2})\s?s(?:ec)?(?!\w)|(?<![\w.,:])(\d{1,3})\s?h\s?(\d{1,2})\s?m(?:in)?(?!\w)"
+)
+def duration(match: re.Match[str], manner: Manner) -> str | None:
+    """Says "2h30m" and "3m20s" with their units."""
+    numbers = (match[1] or match[4], match[2] or match[5], match[3])
+    units = zip(numbers, ("hour", "minute", "second"), strict=True)
+    return " ".join(f"{cardinal(int(n))} {unit}{'' if int(n) == 1 else 's'}" for n, unit in units if n)
 
 
 @RULES.add(r"(?<![\w.,:])(\d{1,2}:\d\d)\s?[-–—]\s?(?=\d{1,2}:\d\d)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Literal
 
-from tts.text import abbreviations, counts, dates, emoji, measures, money, roman, scripts, symbols, web
+from tts.text import abbreviations, counts, dates, emoji, formulas, measures, money, roman, scripts, symbols, web
 from tts.text.rules import Manner
 from tts.text.spoken import SpokenText
 
@@ -26,6 +26,7 @@ _RULES = tuple(
         money.RULES,
         counts.RANGES,
         measures.RULES,
+        formulas.RULES,
         symbols.POWERS,
         counts.RULES,
         symbols.RULES,
@@ -44,6 +45,7 @@ def normalise(
     'Doctor Smith paid five dollars and fifty cents at three forty-five P.M'
     """
     manner = Manner(date_order, british)
+    text = scripts.shortened(text)
     for rule in _RULES:
         text = rule.apply(text, manner)
     return scripts.romanised(text)

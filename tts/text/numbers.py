@@ -148,3 +148,15 @@ def share(count: int, parts: int, british: bool = False) -> str:
     if count != 1:
         name = "halves" if parts == 2 else plural(name)
     return f"{cardinal(count, british)} {name}"
+
+
+def and_share(words: str) -> str:
+    """Returns a fraction as it follows a whole number.
+
+    >>> and_share("one half"), and_share("one eighth"), and_share("two thirds")
+    ('and a half', 'and an eighth', 'and two thirds')
+    """
+    name = words.removeprefix("one ")
+    if name == words:
+        return f"and {words}"
+    return f"and {'an' if name.startswith('e') else 'a'} {name}"

@@ -26,9 +26,24 @@ _REIGNED = (
     "|Artaxerxes|Selim|Mehmed|Murad|Joseph|Maximilian|Rudolf|Baldwin"
 )
 _LETTERS = ("XX", "XXX")
-# What stands behind an "I" that is a number: the end, punctuation, a possessive, "of", or one more numeral.
+# Nobody numbers these with an "I", though another numeral may stand behind them: "I told Mark I was late".
+_CALLED = (
+    "Mark", "John", "David", "Robert", "Joseph", "Pope", "King", "Queen", "Tsar", "Czar", "Emperor", "Prince", "No.",
+    "Star Trek", "Star Wars", "Final Fantasy", "Rocky", "Apollo", "Gemini",
+)  # fmt: skip
+# What stands behind an "I" that is a number: the end, punctuation, a possessive, no verb, or one more numeral.
 _BEHIND_NUMERAL = re.compile(
-    r"\s*(?:\Z|\n(?!\s*[a-z])|[^\w\s'’&]|['’](?!\w))|['’]s\b|\s+of\b|\s*(?:&|and|or|to)\s*[IVX]{2,}\b"
+    r"\s*(?:\Z|\n(?!\s*[a-z])|[^\w\s'’&]|['’](?!\w))|['’]s\b|\s*(?:&|and|or|to)\s*[IVX]{2,}\b"
+    r"|\s+(?:of|is|has|does|that|who|whose|which|to|by|with|from|for|at|on|as|and|or|the|an?)\b"
+)
+_FIRST_PERSON = re.compile(r"\s+(?:am|have|do|think|know|love|like|hate|want|need|believe|hope|guess|mean)\b|['’]\w")
+_ADDRESSING = re.compile(r"\b(?:tell|told|asked|promised|assured|hi|hey|hello|dear|thanks|thank you|sorry)\s+$", re.I)
+_LIST = r"(?:,? (?:and|or|to|&) |, |\s?[-–—&]\s?)"
+_DRIP_BEFORE = re.compile(r"\b(?:an|the|by|via|intravenous(?:ly)?)[\s(]+$", re.I)
+_DRIP_BEHIND = re.compile(
+    r"[\s-]+(?:drips?|lines?|fluids?|antibiotics?|bags?|poles?|pumps?|push|infusions?|therapy|access|catheters?|needles?"
+    r"|medications?|drugs?|injections?|iron|morphine|saline|treatments?)\b",
+    re.I,
 )
 
 
@@ -52,13 +67,28 @@ def sovereign(match: re.Match[str], manner: Manner) -> str | None:
 
 
 def _is_pronoun(match: re.Match[str], numeral: str) -> bool:
-    """Whether an "I" is no number: words follow it, as in "I told Mark I was late"."""
-    return numeral == "I" and not _BEHIND_NUMERAL.match(text_after(match))
+    """Whether an "I" is no number: its verb follows, behind a name that has no number or that is spoken to."""
+    after = text_after(match)
+    if numeral != "I" or _BEHIND_NUMERAL.match(after):
+        return False
+    return bool(match[1] in _CALLED or _FIRST_PERSON.match(after) or _ADDRESSING.search(text_before(match)))
+
+
+@RULES.add(rf"\b((?i:{_PARTS})e?s) ([IVX]+(?:{_LIST}(?!I\b)[IVX]+)+)\b(?![.'’]\w)")
+def numbered_parts(match: re.Match[str], manner: Manner) -> str | None:
+    """Says "Chapters I–IV and V"."""
+    parts = re.split(rf"({_LIST})", match[2])
+    if not all(re.fullmatch(_NUMERAL, numeral) for numeral in parts[::2]):
+        return None
+    numbers = [cardinal(roman_value(numeral), manner.british) for numeral in parts[::2]]
+    marks = [" to " if mark.strip() in ("-", "–", "—") else mark.replace("&", "and") for mark in parts[1::2]]
+    return f"{match[1]} " + "".join(number + mark for number, mark in zip(numbers, [*marks, ""], strict=True))
 
 
 @RULES.add(rf"\b((?:{_PARTS})) (?=[IVXLCDM]){_NUMERAL}\b(?![.'’]\w)")
 def numbered_part(match: re.Match[str], manner: Manner) -> str | None:
-    if match[1] not in ("World War", "Type") and _is_pronoun(match, match[2]):
+    of_a_kind = match[1] == "Mark" and re.search(r"\b(?:an?|the)\s+$", text_before(match), re.I)  # "the Mark I tank"
+    if match[1] in _CALLED and not of_a_kind and _is_pronoun(match, match[2]):
         return None
     return f"{match[1]} {cardinal(roman_value(match[2]), manner.british)}"
 
@@ -88,8 +118,8 @@ def first_of_several(match: re.Match[str], manner: Manner) -> str | None:
 @RULES.add(rf"(?<![\w.'’&/-])(?=[IVXLCDM]{{2,}}\b){_NUMERAL}(?!\w|[.&/]\w)")
 def numeral_alone(match: re.Match[str], manner: Manner) -> str | None:
     numeral = match[1]
-    if numeral == "IV" and not re.search(r"\bIII\b\W+(?:(?:and|or|to)\s+)?$", text_before(match)):
-        return None  # a drip
+    if numeral == "IV" and (_DRIP_BEFORE.search(text_before(match)) or _DRIP_BEHIND.match(text_after(match))):
+        return None
     small = set(numeral) <= set("IVX")
     if not small and (len(numeral) < 4 or not re.search(r"[a-z]|^\W*$", text_before(match) + text_after(match))):
         return None  # too short, or everything is in capitals

@@ -17,6 +17,7 @@ LETTERS = Rules()
 
 LONGEST_WORD = 60  # letters; beyond it is no word
 LETTERS_AT_ONCE = 20
+LETTERS_IN_A_ROW = 6  # the same one; more are not heard
 _LATIN = (
     "\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff\u2c60-\u2c7f\ua722-\ua787\ua78b-\ua7ff"
     "\uab30-\uab64"
@@ -29,6 +30,8 @@ _FOREIGN = rf"[^\x00-\x7f\s{_LATIN}“”‘’—–…]"
 _GREEK = "\u0370-\u03ff\u1f00-\u1fff"
 _QUOTES = {"‘": "'", "’": "'", "‛": "'", "ʼ": "'", "ʻ": "'", "′": "'", "´": "'", "„": "“", "‟": "“", "«": "“", "»": "”"}
 _DASHES = {"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2043": "-", "\u2212": "-", "―": "—", "⸺": "—", "⸻": "—"}
+_ROW = re.compile(rf"([^\W\d_])\1{{{LETTERS_IN_A_ROW},}}")
+_HELD = frozenset("aefhimnorsuvwyz")  # letters whose sound can be drawn out
 _LEFT_TO_LATER = frozenset("²³¹⁰⁴⁵⁶⁷⁸⁹½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒…‥™℠№℡")
 
 
@@ -83,6 +86,22 @@ def numeral(match: re.Match[str], manner: Manner) -> str | None:
 @LETTERS.add(rf"[^\W\d_]{{{LONGEST_WORD + 1},}}")
 def endless_word(match: re.Match[str], manner: Manner) -> str | None:
     return " ".join(split_word(match[0], LETTERS_AT_ONCE))
+
+
+def shortened(text: SpokenText) -> SpokenText:
+    """Returns the text without more of one letter in a row than a reader makes heard: "loooooooooong".
+
+    Where they are all there is to a word and have names instead of a sound ("bbbbbbbbbb"), a warning tells.
+    """
+    warnings = []
+    for match in _ROW.finditer(text.text):
+        is_word = not any(character.isalpha() for character in text_before(match, 1) + text_after(match, 1))
+        covered = any(match.start() < given.end and given.begin < match.end() for given in text.given)
+        if is_word and not covered and match[1].lower() not in _HELD:
+            times = f"{len(match[0])} times in a row; it is read {LETTERS_IN_A_ROW} times."
+            warnings.append(SpeechWarning(f"'{match[1]}' stands {times}", text.span(*match.span())))
+    short = text.replace(_ROW, lambda match: match[1] * LETTERS_IN_A_ROW)
+    return replace(short, warnings=(*short.warnings, *warnings)) if warnings else short
 
 
 def split_word(word: str, size: int) -> list[str]:

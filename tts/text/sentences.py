@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from audio_ml.speech import Span
-from tts.text.abbreviations import ends_sentence
+from tts.text.abbreviations import ends_sentence, names_a_letter
 
 WRAP_COLUMNS = 60  # a line that is broken before this column was meant to end there
 
@@ -57,15 +57,16 @@ def _mark_ends(text: str, begin: int, end: int) -> bool:
     after = text[end : end + _CONTEXT].lstrip(_OPENING + "\n\r")
     if not after or "\n" in after[:1]:
         return True
+    before = text[max(0, begin - _CONTEXT) : begin]
+    name = _WORD_BEFORE.search(before)
+    if text[begin] == "." and name and names_a_letter(name[0], before[: name.start()]):
+        return True
     word = re.match(r"[^\W\d_]*", after)
     if word and word[0][:1].islower() and word[0].islower():
         return False
-    if text[begin:end] != "." and text[begin:end].strip("\"'”’»)]}*_") != ".":
-        return True
-    before = text[max(0, begin - _CONTEXT) : begin]
-    name = _WORD_BEFORE.search(before)
-    if name is None:
-        return begin > 0
+    is_period = text[begin:end].strip("\"'”’»)]}*_") == "."
+    if not is_period or name is None:
+        return not is_period or begin > 0
     if _LIST_NUMBER.search(before) and (len(before) < _CONTEXT or "\n" in before):
         return False
     return ends_sentence(name[0], before[: name.start()], text[end : end + _CONTEXT])

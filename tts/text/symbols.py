@@ -17,8 +17,8 @@ NAMES = {
     ">": "greater than", "~": "tilde", "^": "caret", "*": "asterisk", "/": "slash", "\\": "backslash", "|": ",",
     "§": "section", "¶": "paragraph", "©": "copyright", "®": "registered", "™": "trademark", "℠": "service mark",
     "°": "degrees", "º": "degrees", "±": "plus or minus", "×": "times", "÷": "divided by", "−": "minus", "⁻": "minus",
-    "∓": "minus or plus", "≠": "is not equal to", "≈": "is about", "≡": "is identical to",
-    "≤": "is less than or equal to", "≥": "is greater than or equal to", "∞": "infinity", "√": "square root of",
+    "∓": "minus or plus", "≠": "not equal to", "≈": "about", "≡": "identical to",
+    "≤": "less than or equal to", "≥": "greater than or equal to", "∞": "infinity", "√": "square root of",
     "∑": "sum of", "∏": "product of", "∫": "integral of", "∂": "partial", "∆": "delta", "∇": "nabla", "∈": "in",
     "∉": "not in", "∪": "union", "∩": "intersection", "⊂": "subset of", "⊆": "subset of", "∀": "for all",
     "∃": "there exists", "∅": "empty set", "∧": "and", "∨": "or", "¬": "not", "⇒": "implies", "⇔": "if and only if",
@@ -119,15 +119,20 @@ def paired_letters(match: re.Match[str], manner: Manner) -> str | None:
     return f"{match[1]} {match[2]}"
 
 
+@RULES.add(r"§§\s?")
+def sections(match: re.Match[str], manner: Manner) -> str | None:
+    return "sections "
+
+
 @RULES.add(r"(?<!\S)[~≈](?=\s?[\w$£€])", space="around")
 def about(match: re.Match[str], manner: Manner) -> str | None:
-    return "about "
+    return "about"
 
 
 @RULES.add(r"<?(?:-{1,2}|={1,2})>|<(?:-{1,2}|==)|[<>]=|[!=]=|:=|&&|\|\|", space="around")
 def operator(match: re.Match[str], manner: Manner) -> str | None:
     return {
-        "<=": "is less than or equal to", ">=": "is greater than or equal to", "!=": "is not equal to", "==": "equals",
+        "<=": "less than or equal to", ">=": "greater than or equal to", "!=": "not equal to", "==": "equals",
         ":=": "is", "&&": "and", "||": "or", "=>": "to", "==>": "to", "<=>": "if and only if",
         "<==>": "if and only if",
     }.get(match[0], "from" if match[0][0] == "<" and match[0][-1] != ">" else "to")  # fmt: skip
@@ -141,11 +146,6 @@ def joint(match: re.Match[str], manner: Manner) -> str | None:
 @RULES.add(r"[¿¡]+(?=\w)(\w+)")
 def inverted_mark(match: re.Match[str], manner: Manner) -> str | None:
     return match[1]
-
-
-@RULES.add(r"(?<=\d)\s?[*⋅∙]\s?(?=\d)")
-def product(match: re.Match[str], manner: Manner) -> str | None:
-    return " times "
 
 
 @RULES.add(r"[^\w\s\x00-\x1f\x7f-\x9f]", space="around")
