@@ -119,7 +119,12 @@ def test_pauses_last_as_long_as_asked() -> None:
         assert gap == pytest.approx(seconds, abs=0.05)
     silence = speak("one [pause 3s]").audio
     assert silence.duration_seconds > 3 and not silence.samples[0, -int(2.9 * RATE) :].any()
-    for text in ("one. [pause 1s]\n\ntwo", "one.\n\n[pause 1s]\n\ntwo", "one.\n\n[pause 1s] two", "one. [pause 1s] — two"):
+    for text in (
+        "one. [pause 1s]\n\ntwo",
+        "one.\n\n[pause 1s]\n\ntwo",
+        "one.\n\n[pause 1s] two",
+        "one. [pause 1s] — two",
+    ):
         first, second = speak(text).words
         assert second.start_seconds - first.end_seconds == pytest.approx(1.0, abs=0.05), text
     options = {"sentence_pause": 1.0}
