@@ -30,7 +30,7 @@ from bench.speech_report import Findings
 from tts.voices import Speaker, find_speaker, speech_models
 
 PARTS = ("commands", "first", "long", "borders", "control")
-LENGTHS = {5_000: True, 50_000: True, 500_000: False}  # of long texts in characters: whether a judge hears them
+LENGTHS = {5_000: True, 50_000: True, 200_000: False}  # of long texts in characters: whether a judge hears them
 QUICK_LENGTHS = {5_000: True, 50_000: False}
 N_TEXTS, QUICK_N_TEXTS = 30, 8  # of single words, in each form
 QUICK_RUNS = 2
@@ -50,7 +50,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.speech", description="Measures text to speech.")
     parser.add_argument(
-        "--quick", action="store_true", help="fewer runs and texts, and no chapter of 500,000 characters"
+        "--quick", action="store_true", help="fewer runs and texts, and no chapter of 200,000 characters"
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--runs", type=int, help="runs of each text: 5, quick 2")
