@@ -57,6 +57,20 @@ class FolderLock:
             raise OutputUnwritable(f"{show(folder)} cannot be written to: {error.strerror}.") from error
         self._release = lock.release
 
+    def leave(self, save: Callable[[], None], error: BaseException | None) -> None:
+        """Saves what was done and lets the next run in, at the end of a run or because of an error.
+
+        Raises:
+            OutputError: as `save` does, unless an error is under way: that is the one to tell.
+        """
+        try:
+            save()
+        except OutputError:
+            if error is None:
+                raise
+        finally:
+            self.release()
+
     def release(self) -> None:
         """Lets the next run in."""
         is_needed = os.path.lexists(self._record)

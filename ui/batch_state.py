@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from audio_ml.errors import InvalidInput, OutputError
+from audio_ml.errors import InvalidInput
 from audio_ml.hashing import file_sha256
 from audio_ml.journal import Journal, replace_text
 from audio_ml.output_folder import FolderLock, remove_leftovers
@@ -123,14 +123,7 @@ class BatchState:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if not self._is_saved:
-                self._write()
-        except OutputError:
-            if error is None:
-                raise  # otherwise the error under way is the one to tell: the journal has it all
-        finally:
-            self._folder_lock.release()
+        self._folder_lock.leave(self._write_changes, error)  # where it cannot be written, the journal has it all
 
     def is_done(self, source: Path, request: Described, targets: Iterable[Path]) -> bool:
         """Tells whether a source was separated as is asked, has not changed since, and has all its outputs.
@@ -307,6 +300,10 @@ class BatchState:
         self._failed = {str(source): str(error) for source, error in content["failed"].items()}
         self._requests = dict(content["requests"])
         self._reports = {str(key): _stamps(report) for key, report in content["reports"].items()}
+
+    def _write_changes(self) -> None:
+        if not self._is_saved:
+            self._write()
 
     def _write(self) -> None:
         """Writes the file as a whole; the more that takes, the longer it is until the next time."""

@@ -37,54 +37,64 @@ CAPTIONS = ("srt", "vtt", "json", "txt")
 MOST_WARNINGS = 20  # that are printed; all are in the report
 LARGEST_FILE = 64 << 20  # bytes: more than the longest text in any encoding
 
+Text = Annotated[str | None, typer.Argument(metavar="[TEXT]", show_default=False, help="What to say.")]
+Source = Annotated[
+    str | None, typer.Option("-f", "--file", metavar="FILE", help="Read the text from a file, - for standard input.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="speech.wav by default; - writes raw 16-bit samples to "
+        "standard output. The ending says the format: wav, flac, mp3, ogg and others.",
+    ),
+]
+VoiceName = Annotated[
+    str | None,
+    typer.Option(
+        "-v",
+        "--voice",
+        help="As `audio-ml voices list` names them, a blend such as heart*0.6+bella*0.4, or a Piper voice file.",
+    ),
+]
+ModelName = Annotated[str | None, typer.Option("-m", "--model", help="See `audio-ml models list`.")]
+Cast = Annotated[
+    str | None,
+    typer.Option("--cast", metavar="NAME=VOICE,...", help="The voices of NAME: lines and [voice: NAME] in the text."),
+]
+Captions = Annotated[
+    str | None,
+    typer.Option(
+        "--captions",
+        metavar="KIND,...",
+        help="Write the words' times beside the sound: srt, vtt, json, txt (labels for Audacity).",
+    ),
+]
+Play = Annotated[bool, typer.Option("--play", help="Play it while it is made; without -o no file is written.")]
+Phonemes = Annotated[bool, typer.Option("--phonemes", help="Print the phonemes as well.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
+
 app = new_app()
 
 
 @app.command()
 @takes(options=SPEECH_OPTIONS, delivery=[SpeechFileOptions], device=[DeviceOptions], fetch=[FetchOptions])
 def speak(
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", show_default=False, help="What to say.")] = None,
+    text: Text = None,
     *,
-    file: Annotated[
-        str | None,
-        typer.Option("-f", "--file", metavar="FILE", help="Read the text from a file, - for standard input."),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="OUT",
-            help="speech.wav by default; - writes raw 16-bit samples to "
-            "standard output. The ending says the format: wav, flac, mp3, ogg and others.",
-        ),
-    ] = None,
-    voice: Annotated[
-        str | None,
-        typer.Option(
-            "-v",
-            "--voice",
-            help="As `audio-ml voices list` names them, a blend such as heart*0.6+bella*0.4, or a Piper voice file.",
-        ),
-    ] = None,
-    model: Annotated[str | None, typer.Option("-m", "--model", help="See `audio-ml models list`.")] = None,
-    cast: Annotated[
-        str | None,
-        typer.Option(metavar="NAME=VOICE,...", help="The voices of NAME: lines and [voice: NAME] in the text."),
-    ] = None,
-    captions: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND,...",
-            help="Write the words' times beside the sound: srt, vtt, json, txt (labels for Audacity).",
-        ),
-    ] = None,
-    play: Annotated[
-        bool, typer.Option("--play", help="Play it while it is made; without -o no file is written.")
-    ] = False,
-    phonemes: Annotated[bool, typer.Option("--phonemes", help="Print the phonemes as well.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
+    file: Source = None,
+    output: Output = None,
+    voice: VoiceName = None,
+    model: ModelName = None,
+    cast: Cast = None,
+    captions: Captions = None,
+    play: Play = False,
+    phonemes: Phonemes = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
     options: dict[str, Any],
     delivery: dict[str, Any],
     device: dict[str, Any],
@@ -107,30 +117,20 @@ def speak(
     script = _script(text, file)
     speaker = find_speaker(voice, model)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    arguments: dict[str, Any] = {
-        "voice": voice,
-        "model": model,
-        "options": options,
-        "cast": _cast(cast),
-        "loader": loader,
-    }
+    asked: dict[str, Any] = {"voice": voice, "model": model, "options": options, "cast": _cast(cast), "loader": loader}
     target = Path(output or "speech.wav")
     if writes_file:
-        source = "/dev/stdin" if file in (None, "-") else file
-        inputs = [*options.get("lexicon", ()), *([source] if text is None else [])]
-        _check_targets(target, inputs, kinds, delivery)
+        _check_targets(target, [*options.get("lexicon", ()), *_sources(text, file)], kinds, delivery)
     page = sys.stderr if output == "-" or as_json else None
     with _player(speaker, play) as player:  # one that failed is told when all the rest is done
         tell = _listener(player, phonemes, page)
         with shown_progress("speech", quiet or as_json or output == "-") as progress:
             if not writes_file:
-                chunks = tts.stream(script, **arguments, progress=progress)
+                chunks = tts.stream(script, **asked, progress=progress)
                 _stream(chunks, tell, script, to_stdout=output == "-", player=player)
                 return
             began = time.perf_counter()
-            report = tts.synthesize_file(
-                script, target, **arguments, delivery=delivery, on_chunk=tell, progress=progress
-            )
+            report = tts.synthesize_file(script, target, **asked, delivery=delivery, on_chunk=tell, progress=progress)
             seconds = time.perf_counter() - began
             written = _write_captions(report, kinds, bool(delivery.get("overwrite")))
         _tell_warnings(report.warnings, script)
@@ -139,6 +139,13 @@ def speak(
             print(json.dumps(report.as_dict() | {"captions": written}, indent=2, ensure_ascii=False))
         elif not quiet:
             _print_summary(report, written, seconds)
+
+
+def _sources(text: str | None, file: str | None) -> list[str]:
+    """Returns the file that the text is read from, if it is."""
+    if text is not None:
+        return []
+    return ["/dev/stdin" if file in (None, "-") else file]
 
 
 def _check_output(output: str | None) -> None:

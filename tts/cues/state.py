@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from audio_ml.errors import InvalidInput, OutputError, OutputExists, OutputUnwritable
+from audio_ml.errors import InvalidInput, OutputExists, OutputUnwritable
 from audio_ml.hashing import file_sha256
 from audio_ml.journal import Journal, replace_text
 from audio_ml.output_folder import FolderLock, remove_leftovers
@@ -83,13 +83,7 @@ class CueState:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._write()
-        except OutputError:
-            if error is None:
-                raise  # otherwise the error under way is the one to tell: the journal has it all
-        finally:
-            self._lock.release()
+        self._lock.leave(self._write, error)  # where it cannot be written, the journal has it all
 
     @property
     def sheet(self) -> str:
