@@ -86,8 +86,9 @@ def named(sheet: Sheet, name: str) -> Sheet:
         tuple(row.replace("12,", "13,", 1) for row in ROWS),
         ("R2,12,3,HERO,02:00:00:00,,Elsewhere,", "R2,12,4,Old Man,02:00:09:00,,And no more,"),
         (ROWS[0].replace("Where", "There"), *(f"20,{number},HERO,02:00:{number}:00,,Go!," for number in range(10, 20))),
+        tuple(row.replace(",01:", ",02:").replace("Where", "Another film") for row in ROWS),
     ],
-    ids=["scene", "reel", "one in common"],
+    ids=["scene", "reel", "one in common", "same numbers at other times"],
 )
 def test_the_cues_of_another_sheet_are_not_replaced_unasked(tmp_path: Path, rows: tuple[str, ...]) -> None:
     out = tmp_path / "out"

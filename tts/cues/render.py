@@ -95,15 +95,18 @@ class _Run:
         self._state.claim(sheet)
 
     def _check_revision(self, former: str) -> None:
-        """Raises `OutputExists` unless the sheet is the former one revised: the cues of one are found in the other."""
-        noted = map(identity_from, self._state.others(plans.HANDED_OVER).values())
-        there = {identity for identity in noted if identity is not None}
-        asked = self._plan.sheet.identities
+        """Raises `OutputExists` unless the sheet is the former one revised: cues of one are in the other, and when.
+
+        Their numbers and characters alone do not tell: those of most sheets begin with 1.
+        """
+        noted = self._state.others(plans.HANDED_OVER).values()
+        there = {(identity, facts["tc_in"]) for facts in noted if (identity := identity_from(facts)) is not None}
+        asked = {(cue.identity, self._plan.sheet.rate.label_at(cue.start)) for cue in self._plan.cues}
         n_known, sheet, folder = len(there & asked), self._plan.sheet.path.name, show(self._plan.folder)
         if n_known < SHARE_OF_REVISION * min(len(there), len(asked)):
             raise OutputExists(
-                f"{folder} has the cues of {former}, and {n_known} of the {len(asked)} in {sheet} are among them: "
-                "choose another folder (--overwrite replaces them)."
+                f"{folder} has the cues of {former}, and {n_known} of the {len(asked)} in {sheet} are among them at the "
+                "same time: choose another folder (--overwrite replaces them)."
             )
         self._warnings.append(f"The folder has the cues of {former}: {sheet} is taken for its new version.")
 
