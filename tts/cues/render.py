@@ -105,8 +105,8 @@ class _Run:
         n_known, sheet, folder = len(there & asked), self._plan.sheet.path.name, show(self._plan.folder)
         if n_known < SHARE_OF_REVISION * min(len(there), len(asked)):
             raise OutputExists(
-                f"{folder} has the cues of {former}, and {n_known} of the {len(asked)} in {sheet} are among them at the "
-                "same time: choose another folder (--overwrite replaces them)."
+                f"{folder} has the cues of {former}, and {n_known} of the {len(asked)} in {sheet} are among them at "
+                "the same time: choose another folder (--overwrite replaces them)."
             )
         self._warnings.append(f"The folder has the cues of {former}: {sheet} is taken for its new version.")
 
