@@ -27,16 +27,25 @@ ENTRY_POINT_GROUP = "audio_ml.models"
 
 @dataclass(frozen=True)
 class Licence:
-    """Under which terms a file may be used; `commercial` is None where its owner does not say."""
+    """Under which terms a file may be used; `commercial` is None where its owner does not say.
+
+    Where `must_accept`, nothing is fetched or run before the user has accepted the terms.
+    """
 
     name: str
     commercial: bool | None
     note: str = ""
+    must_accept: bool = False
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file of a row with its exact size and sha256, and where it can be had, in order of preference."""
+    """A file of a row with its exact size and sha256, and where it can be had, in order of preference.
+
+    Where its publisher tells only the beginning of the sha256, that is what `sha256` holds; where the
+    size is not told, `size` is 0. Where no sha256 is told at all, `sha256` is empty, and the one of the
+    first file that comes is recorded and held to from then on.
+    """
 
     name: str
     size: int
@@ -85,16 +94,44 @@ class EngineFactory(Protocol):
     def __call__(self, files: Mapping[str, Path], device: Device) -> Any: ...
 
 
+def _of_members(files: Mapping[str, Path], device: Device) -> Any:
+    raise AssertionError("an ensemble is run through its members")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of an ensemble, with how much a stem of its counts as pairs of stem and weight; 1 where none is given."""
+
+    spec: ModelSpec
+    weights: tuple[tuple[str, float], ...] = ()
+
+    def weight(self, stem: str) -> float:
+        return dict(self.weights).get(stem, 1.0)
+
+
 @dataclass(frozen=True)
 class ModelSpec(Row):
-    """A row that can be run: what it makes, at which rate, with which options."""
+    """A row that can be run: what it makes, at which rate, with which options.
+
+    With `normalised` it hears sound whose mean over the whole is zero and whose standard deviation is one.
+    `verified` is the day it was run with its published weights, "" where those could never be had. A row
+    with `members` is an ensemble of them and has no engine of its own.
+    """
 
     outputs: tuple[str, ...] = ()
     sample_rate: int = 0
     n_channels: int = 0
     memory_bytes: int = 0
+    normalised: bool = False
+    verified: str = ""
+    members: tuple[Member, ...] = ()
     options: type[Options] = Options
-    engine: EngineFactory = field(kw_only=True)
+    engine: EngineFactory = field(kw_only=True, default=_of_members)
+
+    @property
+    def parts(self) -> tuple[ModelSpec, ...]:
+        """The rows that are loaded to run this one: itself, or its members."""
+        return tuple(member.spec for member in self.members) or (self,)
 
 
 @functools.cache

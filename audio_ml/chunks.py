@@ -8,7 +8,7 @@ Memory does not grow with the length of the stream.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -37,6 +37,25 @@ class Segmentation:
     def __post_init__(self) -> None:
         assert 0 < self.hop <= self.length, "segments must not leave gaps"
         assert self.lead >= self.length - self.hop, "the first samples would miss segments"
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSegmentation:
+    """How a stream is cut for a model that sees waveforms: segments of `length` samples, one every `hop`, from 0 on.
+
+    The segments that the stream's end cuts short are centred: more of the stream to their left, silence to
+    their right. Results count by `weights` [length], from the segment's first sample on, and each sample is
+    divided by the sum of the weights that fell on it. With the weights of `triangle` this is the way of
+    Demucs (Défossez 2021, "Hybrid spectrogram and waveform source separation").
+    """
+
+    length: int
+    hop: int
+    weights: Samples
+
+    def __post_init__(self) -> None:
+        assert 0 < self.hop <= self.length, "segments must not leave gaps"
+        assert self.weights.shape == (self.length,) and self.weights.min() > 0
 
 
 class Fifo:
@@ -83,9 +102,16 @@ def crossfade(length: int, hop: int) -> Samples:
     return (base / total).astype(np.float32)
 
 
+def triangle(length: int) -> Samples:
+    """Returns weights [length] that rise to one in the middle and fall again, zero nowhere."""
+    rising = np.arange(1, length // 2 + 1)
+    falling = np.arange(length - length // 2, 0, -1)
+    return (np.concatenate([rising, falling]) / (length - length // 2)).astype(np.float32)
+
+
 def overlap_add(
     blocks: Iterable[Samples],
-    plan: Segmentation,
+    plan: Segmentation | WeightedSegmentation,
     function: Callable[[Samples], Samples],
     workers: int = 1,
 ) -> Iterator[Samples]:
@@ -93,6 +119,9 @@ def overlap_add(
 
     Segments are handed to up to `workers` threads.
     """
+    if isinstance(plan, WeightedSegmentation):
+        yield from _weighted_overlap_add(blocks, plan, function, workers)
+        return
     cutter = _Cutter(blocks, plan)
     pending = None
     emitted = -plan.lead
@@ -149,6 +178,87 @@ class _Cutter:
         held[:, :-hop] = held[:, hop:]
         held[:, -hop:] = fifo.pop(hop)
         return held.copy()
+
+
+def _weighted_overlap_add(
+    blocks: Iterable[Samples], plan: WeightedSegmentation, function: Callable[[Samples], Samples], workers: int
+) -> Iterator[Samples]:
+    cutter = _CentringCutter(blocks, plan)
+    total, weight = None, np.zeros(plan.length, np.float32)
+    for result in map_in_order(function, cutter, workers):
+        before, n_samples = cutter.cuts.popleft()
+        if total is None:
+            total = np.zeros(result.shape, np.float32)
+        total[..., :n_samples] += result[..., before : before + n_samples] * plan.weights[:n_samples]
+        weight[:n_samples] += plan.weights[:n_samples]
+        is_last = n_samples <= plan.hop
+        done = n_samples if is_last else plan.hop
+        yield total[..., :done] / weight[:done]
+        for sums in (total, weight):
+            sums[..., : plan.length - done] = sums[..., done:].copy()
+            sums[..., plan.length - done :] = 0
+
+
+class _CentringCutter:
+    """Iterates over the segments of a stream; `cuts` says of each where its own samples lie: (before, how many)."""
+
+    def __init__(self, blocks: Iterable[Samples], plan: WeightedSegmentation) -> None:
+        self._blocks = blocks
+        self._plan = plan
+        self.cuts: deque[tuple[int, int]] = deque()
+
+    def __iter__(self) -> Iterator[Samples]:
+        length, hop, context = self._plan.length, self._plan.hop, self._plan.length // 2
+        held: deque[Samples] = deque()  # from `kept` on
+        kept = begin = seen = 0
+        for block in self._blocks:
+            held.append(block)
+            seen += block.shape[-1]
+            while begin + length <= seen:
+                kept = _forget(held, kept, begin - context)
+                yield self._cut(held, kept, begin, begin + length)
+                begin += hop
+        while begin < seen:
+            kept = _forget(held, kept, begin - context)
+            yield self._cut(held, kept, begin, seen)
+            begin += hop
+
+    def _cut(self, held: deque[Samples], kept: int, begin: int, end: int) -> Samples:
+        """Returns the segment for the samples from `begin` to `end`, centred in it; `held` begins at `kept`."""
+        before = (self._plan.length - (end - begin)) // 2
+        self.cuts.append((before, end - begin))
+        joined = held[0] if len(held) == 1 else np.concatenate(held, axis=-1)
+        held.clear()
+        held.append(joined)
+        segment = np.zeros((len(joined), self._plan.length), np.float32)
+        first = max(begin - before, 0)
+        segment[:, first - (begin - before) : before + end - begin] = joined[:, first - kept : end - kept]
+        return segment
+
+
+def _forget(held: deque[Samples], kept: int, wanted: int) -> int:
+    """Drops what lies before `wanted` of blocks that begin at `kept`; returns where they begin now."""
+    while held and kept + held[0].shape[-1] <= wanted:
+        kept += held.popleft().shape[-1]
+    if held and kept < wanted:
+        held[0] = held[0][:, wanted - kept :]
+        kept = wanted
+    return kept
+
+
+def in_step(streams: Sequence[Iterator[Samples]]) -> Iterator[tuple[Samples, ...]]:
+    """Yields blocks of several streams side by side, each time as many samples of each; they end together."""
+    waiting = [Fifo() for _ in streams]
+    while True:
+        for fifo, stream in zip(waiting, streams, strict=True):
+            while not fifo.n_samples:
+                block = next(stream, None)
+                if block is None:
+                    assert not any(other.n_samples for other in waiting), "the streams are not equally long"
+                    return
+                fifo.push(block)
+        n_samples = min(fifo.n_samples for fifo in waiting)
+        yield tuple(fifo.pop(n_samples) for fifo in waiting)
 
 
 def map_in_order(function: Callable[[Given], Made], given: Iterable[Given], workers: int) -> Iterator[Made]:

@@ -36,6 +36,10 @@ class InvalidOption(InvalidInput):
     """An option is not known to this model, or its value is out of range."""
 
 
+class LicenceNotAccepted(InvalidInput):
+    """A model's terms have to be accepted before it is fetched or run."""
+
+
 class UnreadableAudio(InvalidInput):
     """A file is missing, is not audio, is damaged, or holds numbers that are not sound."""
 

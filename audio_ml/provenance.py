@@ -46,7 +46,11 @@ def record(
         software=f"audio-ml {version('audio-ml')}",
         model=spec.name,
         licence=spec.licence.name,
-        weights_sha256={file.name: file.sha256 for file in spec.files},
+        weights_sha256={
+            file.name if spec.parts == (spec,) else f"{part.name}/{file.name}": file.sha256
+            for part in spec.parts
+            for file in part.files
+        },
         options=options,
         device=device,
         source=Path(source).name,

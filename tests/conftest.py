@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,18 @@ from audio_ml.loader import ModelLoader
 from audio_ml.weights import WeightStore
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests accept is not what the user accepted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIO_ML_CONFIG", str(tmp_path_factory.mktemp("settings")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def loader() -> ModelLoader:
+def loader(_settings_of_the_tests: None) -> ModelLoader:
     """One loader on the CPU for all tests, with the user's cache: weights are fetched once."""
-    return ModelLoader("cpu")
+    return ModelLoader("cpu", WeightStore(accept_licences=True))
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""Which licences the user of this machine has accepted: asked once, remembered in the user's own settings."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from audio_ml.catalogue import Row
+from audio_ml.errors import LicenceNotAccepted, OutputUnwritable
+
+
+class Licences:
+    """The terms that were accepted, by row; what is accepted is the text of today, so that a changed one is asked anew.
+
+    They lie in the user's settings, or in the folder that AUDIO_ML_CONFIG names.
+
+    Raises:
+        OutputUnwritable: when the settings cannot be written.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path = (folder or _settings()) / "licences.json"
+
+    def accepted(self, row: Row) -> bool:
+        """Tells whether a row may be fetched and run; most ask for nothing."""
+        return not row.licence.must_accept or self._read().get(row.name) == _terms(row)
+
+    def accept(self, row: Row) -> None:
+        """Remembers that the user accepts the terms of a row."""
+        if self.accepted(row):
+            return
+        remembered = self._read() | {row.name: _terms(row)}
+        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(remembered, indent=2) + "\n", encoding="utf-8")
+            os.replace(partial, self._path)
+        except OSError as error:
+            raise OutputUnwritable(f"{self._path} cannot be written: {error.strerror}.") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def check(self, row: Row) -> None:
+        """Raises `LicenceNotAccepted`, with the terms, unless they were accepted."""
+        if not self.accepted(row):
+            raise LicenceNotAccepted(
+                f"{row.name} comes under terms that you have to accept first: {_terms(row)} "
+                f"Accept them with `audio-ml models accept {row.name}` or --accept-licence."
+            )
+
+    def _read(self) -> dict[str, str]:
+        try:
+            remembered = json.loads(self._path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError) as error:
+            raise OutputUnwritable(f"{self._path} cannot be read ({error}); remove it and accept again.") from error
+        return remembered if isinstance(remembered, dict) else {}
+
+
+def _terms(row: Row) -> str:
+    return f"{row.licence.name}. {row.licence.note}".strip()
+
+
+def _settings() -> Path:
+    named = os.environ.get("AUDIO_ML_CONFIG")
+    if named:
+        return Path(named)
+    from platformdirs import user_config_path
+
+    return user_config_path("audio-ml")
