@@ -247,16 +247,15 @@ def _forget(held: deque[Samples], kept: int, wanted: int) -> int:
 
 
 def in_step(streams: Sequence[Iterator[Samples]]) -> Iterator[tuple[Samples, ...]]:
-    """Yields blocks of several streams side by side, each time as many samples of each; they end together."""
+    """Yields blocks of several streams side by side, each time as many samples of each; they are equally long."""
     waiting = [Fifo() for _ in streams]
     while True:
         for fifo, stream in zip(waiting, streams, strict=True):
-            while not fifo.n_samples:
-                block = next(stream, None)
-                if block is None:
-                    assert not any(other.n_samples for other in waiting), "the streams are not equally long"
-                    return
+            while not fifo.n_samples and (block := next(stream, None)) is not None:
                 fifo.push(block)
+        if not all(fifo.n_samples for fifo in waiting):
+            assert not any(fifo.n_samples for fifo in waiting), "the streams are not equally long"
+            return
         n_samples = min(fifo.n_samples for fifo in waiting)
         yield tuple(fifo.pop(n_samples) for fifo in waiting)
 

@@ -46,11 +46,7 @@ def record(
         software=f"audio-ml {version('audio-ml')}",
         model=spec.name,
         licence=spec.licence.name,
-        weights_sha256={
-            file.name if spec.parts == (spec,) else f"{part.name}/{file.name}": file.sha256
-            for part in spec.parts
-            for file in part.files
-        },
+        weights_sha256=weights_of(spec),
         options=options,
         device=device,
         source=Path(source).name,
@@ -58,3 +54,10 @@ def record(
         source_umid=source_umid,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     )
+
+
+def weights_of(spec: ModelSpec) -> dict[str, str]:
+    """Returns the sha256 of every file of a row, as far as it is told; those of an ensemble by member."""
+    if not spec.members:
+        return {file.name: file.sha256 for file in spec.files}
+    return {f"{part.name}/{file.name}": file.sha256 for part in spec.parts for file in part.files}

@@ -93,8 +93,10 @@ class AudioReader:
         return available if self._limit is None else min(available, self._limit)
 
     def blocks(self) -> Iterator[Samples]:
-        """Yields float32 blocks [channels, n]; at least one sample in all, every one finite."""
+        """Yields float32 blocks [channels, n], from the beginning each time; at least one sample, every one finite."""
         path = Path(self.path)
+        self.n_read = 0
+        self.warnings.clear()
         decoded = _sndfile_blocks(path, self._skip) if self.info.exact else self._decoded_after_skip(path)
         for block in _limited(decoded, self._limit):
             if not np.isfinite(block).all():
@@ -108,6 +110,9 @@ class AudioReader:
             self._check_end(path)
         except OSError as error:
             raise UnreadableAudio(f"{show(path)} went away while it was read: {error.strerror}.") from error
+
+    def __iter__(self) -> Iterator[Samples]:
+        return self.blocks()
 
     def _check_end(self, path: Path) -> None:
         if self._stamp != _stamp(path):

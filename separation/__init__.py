@@ -2,6 +2,7 @@
 
 from audio_ml.audio import Audio
 from separation.api import Separation, check_request, output_paths, separate, separate_file
+from separation.ensemble import find_model
 from separation.options import DeliveryOptions, SeparationOptions
 from separation.report import SeparationReport
 
@@ -12,6 +13,7 @@ __all__ = [
     "SeparationOptions",
     "SeparationReport",
     "check_request",
+    "find_model",
     "output_paths",
     "separate",
     "separate_file",

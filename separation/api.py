@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from audio_ml import catalogue, provenance
 from audio_ml import loader as loaders
+from audio_ml import provenance
 from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
 from audio_ml.encoders import Identity
@@ -32,6 +32,7 @@ from audio_ml.streams import AudioReader, read_audio, show
 from audio_ml.writer import check_target
 from separation.channels import ChannelPlan, plan_channels
 from separation.delivery import Delivery, Form, find_form
+from separation.ensemble import check_members, find_model
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
 from separation.recipe import Recipe, find_recipe
 from separation.report import SeparationReport, StemFile
@@ -74,8 +75,9 @@ def separate(
     audio, metadata = (mixture, Metadata()) if isinstance(mixture, Audio) else _read(mixture)
     plan = plan_channels(chosen, audio.n_channels, spec.n_channels, metadata.channel_mask, metadata.track_names)
     progress = progress or Progress()
-    with (loader or loaders.default()).use(spec, progress) as engine:
-        stream = StemStream(spec, engine, chosen, plan, recipe.sources, audio.sample_rate, progress)
+    with ExitStack() as stack:
+        engines = _borrow(spec, loader or loaders.default(), progress, stack)
+        stream = StemStream(spec, engines, chosen, plan, recipe.sources, audio.sample_rate, progress)
         with closing(stream.run([audio.samples], audio.n_samples)) as pairs:
             outputs = np.concatenate([recipe.apply(stems) for _, stems in pairs], axis=-1)
     return Separation(
@@ -146,10 +148,10 @@ def separate_file(
     began = time.perf_counter()
     with ExitStack() as stack:
         written = Delivery(job.targets, job.recipe, job.form, job.delivery, reader, job.plan.layout, identity, stack)
-        engine = stack.enter_context(loader.use(job.spec, progress))
+        engines = _borrow(job.spec, loader, progress, stack)
         loaded = time.perf_counter()
-        stream = StemStream(job.spec, engine, job.options, job.plan, job.recipe.sources, info.sample_rate, progress)
-        pairs = stream.run(reader.blocks(), reader.n_expected)
+        stream = StemStream(job.spec, engines, job.options, job.plan, job.recipe.sources, info.sample_rate, progress)
+        pairs = stream.run(reader, reader.n_expected)
         stack.callback(pairs.close)  # its threads end before the model is given back
         written.run(pairs, progress)
         files = written.finish(job.metadata, _history(job), job.delivery.keep_umid)
@@ -212,12 +214,18 @@ def _read(path: str | os.PathLike[str]) -> tuple[Audio, Metadata]:
 
 
 def _spec(model: str | ModelSpec | None) -> ModelSpec:
-    return model if isinstance(model, ModelSpec) else catalogue.find("separation", model or DEFAULT_MODEL)
+    return model if isinstance(model, ModelSpec) else find_model(model or DEFAULT_MODEL)
+
+
+def _borrow(spec: ModelSpec, loader: ModelLoader, progress: Progress, stack: ExitStack) -> list[Any]:
+    """Returns the engines of a row's parts, given back with the stack."""
+    return [stack.enter_context(loader.use(part, progress)) for part in spec.parts]
 
 
 def _options(spec: ModelSpec, values: OptionValues) -> SeparationOptions:
     options = parse(spec.options, values)
     assert isinstance(options, SeparationOptions)
+    check_members(spec, options)
     return options
 
 

@@ -68,6 +68,20 @@ class SeparationOptions(Options):
         json_schema_extra={"advanced": True},
     )
 
+    shifts: int = Field(
+        1,
+        ge=0,
+        le=20,
+        description="The mean of so many runs, whose segments begin at other places: a little better, and so many "
+        "times slower. 0 and 1 are one run.",
+        json_schema_extra={"advanced": True},
+    )
+    invert: bool = Field(
+        False,
+        description="The mean of each run and one with the polarity turned: twice as slow.",
+        json_schema_extra={"advanced": True},
+    )
+
     @field_validator("residual")
     @classmethod
     def _residual_is_a_policy(cls, value: str) -> str:

@@ -8,17 +8,12 @@ Above the model's band, where stems have no power, the proportion is that of the
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numpy.typing import NDArray
 
 from audio_ml.audio import Samples
 from audio_ml.chunks import Segmentation
+from separation.spectra import CONTEXT, Spectra
 
-FRAME_SECONDS = 0.0464  # 2048 samples at 44.1 and 48 kHz
-FRAMES = 32  # that a segment adds to the result
-CONTEXT = 2  # frames before and after them, which smoothing looks at
 SMOOTHING = 2 * CONTEXT + 1  # frames, and bins
 BAND_SHARE = 0.9  # of the lower Nyquist frequency: there the resampler begins to fall off
 TOP_OF_BAND = 0.75  # where the top of the band begins, as a share of its end
@@ -43,11 +38,9 @@ class Projection:
         passed: tuple[int, ...] = (),
         whole: bool = False,
     ) -> None:
-        self._n_fft = 1 << round(math.log2(FRAME_SECONDS * sample_rate))
-        self._hop = self._n_fft // 2
-        self._window = np.sin((np.arange(self._n_fft) + 0.5) * np.pi / self._n_fft).astype(np.float32)
+        self._spectra = Spectra(sample_rate)
         band_hz = BAND_SHARE * min(sample_rate, model_rate) / 2
-        self._band_bins = round(band_hz * self._n_fft / sample_rate)
+        self._band_bins = round(band_hz * self._spectra.n_fft / sample_rate)
         self._n_channels, self._n_stems = n_channels, n_stems
         self._others = [stem for stem in range(n_stems) if stem != target]
         self._passed = list(passed)
@@ -55,14 +48,12 @@ class Projection:
 
     @property
     def segmentation(self) -> Segmentation:
-        """How the stream is cut: windows of squared sines, half a frame apart, sum to one."""
-        length = (FRAMES + 2 * CONTEXT - 1) * self._hop + self._n_fft
-        hop = FRAMES * self._hop
-        return Segmentation(length, hop, lead=length - hop)
+        """How the stream is cut."""
+        return self._spectra.segmentation
 
     def __call__(self, segment: Samples) -> Samples:
         """Returns the stems [stems - 1, channels, length], ready to be overlap-added."""
-        spectra = self._analyse(segment)
+        spectra = self._spectra.analyse(segment)
         mixture, estimates = spectra[: self._n_channels], spectra[self._n_channels :]
         estimates = estimates.reshape(self._n_stems, -1, *estimates.shape[1:])
         shares = self._shares(np.square(np.abs(estimates)))
@@ -73,12 +64,7 @@ class Projection:
             difference = mixture - estimates.sum(axis=0)
             difference[self._passed] = 0
             shared = estimates[self._others] + shares[self._others] * difference
-        return self._synthesise(shared[:, :, CONTEXT:-CONTEXT], segment.shape[-1])
-
-    def _analyse(self, segment: Samples) -> NDArray[np.complex64]:
-        """Returns the spectra [rows, frames, bins]."""
-        frames = np.lib.stride_tricks.sliding_window_view(segment, self._n_fft, axis=-1)[:, :: self._hop]
-        return np.asarray(np.fft.rfft(frames * self._window), np.complex64)
+        return self._spectra.synthesise(shared, segment.shape[-1])
 
     def _shares(self, power: Samples) -> Samples:
         """Returns each stem's part of the difference [stems, channels, frames, bins], from its power there."""
@@ -90,17 +76,6 @@ class Projection:
         total = smooth.sum(axis=0)
         shares: Samples = smooth / np.maximum(total, SILENT_POWER)
         return shares
-
-    def _synthesise(self, spectra: NDArray[np.complex64], length: int) -> Samples:
-        """Returns the signals [..., length] of spectra [..., FRAMES, bins], silent around those frames."""
-        frames = np.fft.irfft(spectra, self._n_fft) * self._window
-        halves = np.zeros((*frames.shape[:-2], FRAMES + 1, self._hop), np.float32)
-        halves[..., :-1, :] += frames[..., : self._hop]
-        halves[..., 1:, :] += frames[..., self._hop :]
-        joined = np.zeros((*frames.shape[:-2], length), np.float32)
-        start = CONTEXT * self._hop
-        joined[..., start : start + halves.shape[-2] * self._hop] = halves.reshape(*frames.shape[:-2], -1)
-        return joined
 
 
 def _moving_sum(values: Samples, axis: int) -> Samples:

@@ -41,7 +41,7 @@ def joined(spec: ModelSpec, loader: ModelLoader, audio: Audio, block_sizes: list
     options = parse(spec.options, None)
     plan = plan_channels(options, audio.n_channels, spec.n_channels)
     with loader.use(spec) as engine:
-        stream = StemStream(spec, engine, options, plan, spec.outputs, audio.sample_rate, Progress())
+        stream = StemStream(spec, [engine], options, plan, spec.outputs, audio.sample_rate, Progress())
         pairs = stream.run(np.split(audio.samples, starts[:-1], axis=1), audio.n_samples)
         return np.concatenate([stems for _, stems in pairs], axis=-1)
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import separation
-from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec
 from audio_ml.errors import AudioMLError, Cancelled, DiskFull, MissingDependency, OutputExists, WeightsError
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
+from audio_ml.provenance import weights_of
 from audio_ml.streams import show
 from separation import SeparationReport
 from separation.options import DEFAULT_MODEL, DeliveryOptions
@@ -41,7 +41,7 @@ class Request:
 
     @cached_property
     def spec(self) -> ModelSpec:
-        return self.model if isinstance(self.model, ModelSpec) else catalogue.find("separation", self.model)
+        return self.model if isinstance(self.model, ModelSpec) else separation.find_model(self.model)
 
     @cached_property
     def described(self) -> dict[str, Any]:
@@ -49,8 +49,8 @@ class Request:
         return {
             "software": version("audio-ml").rpartition(".")[0],
             "model": self.spec.name,
-            "weights": {file.name: file.sha256 for file in self.spec.files},
-            "derived": {file.name: file.version for file in self.spec.derived},
+            "weights": weights_of(self.spec),
+            "derived": {file.name: file.version for part in self.spec.parts for file in part.derived},
             "options": parse(self.spec.options, self.options).model_dump(mode="json"),
             "delivery": parse(DeliveryOptions, self.delivery).model_dump(mode="json", exclude={"overwrite"}),
         }
