@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_ml.chunks import Fifo, Segmentation, crossfade, overlap_add
+from audio_ml.chunks import Fifo, Segmentation, WeightedSegmentation, crossfade, in_step, overlap_add, triangle
 
 
 @st.composite
@@ -85,3 +85,41 @@ def test_a_fifo_gives_back_what_it_took(sizes: list[int], data: st.DataObject) -
     if fifo.n_samples:
         taken.append(fifo.pop(fifo.n_samples))
     np.testing.assert_array_equal(np.concatenate([*taken, stream[:, :0]], axis=1), stream)
+
+
+@pytest.mark.parametrize("n_samples", [1, 7, 50, 99, 100, 101, 175, 176, 1000, 1234])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_weighted_segments_are_those_of_demucs(n_samples: int, workers: int) -> None:
+    """The reference is the package's own way to cut and join, with a model that depends on what is where."""
+    import torch
+    from demucs.apply import TensorChunk, center_trim
+
+    length, hop = 100, 75
+    stream = np.random.default_rng(n_samples).standard_normal((2, n_samples)).astype(np.float32)
+
+    def model(segment: np.ndarray) -> np.ndarray:
+        return np.stack([2 * segment, np.cumsum(segment, axis=-1)])
+
+    plan = WeightedSegmentation(length, hop, triangle(length))
+    blocks = [stream[:, start : start + 13] for start in range(0, n_samples, 13)]
+    joined = np.concatenate(list(overlap_add(blocks, plan, model, workers)), axis=-1)
+    weights = torch.cat([torch.arange(1, length // 2 + 1), torch.arange(length - length // 2, 0, -1)]).float()
+    expected, total = np.zeros((2, 2, n_samples)), np.zeros(n_samples)
+    for start in range(0, n_samples, hop):
+        chunk = TensorChunk(torch.from_numpy(stream)[None], start, length)
+        made = center_trim(torch.from_numpy(model(chunk.padded(length)[0].numpy())), chunk.length).numpy()
+        weight = (weights / weights.max()).numpy()[: chunk.length]
+        expected[..., start : start + chunk.length] += weight * made
+        total[start : start + chunk.length] += weight
+    assert joined.shape == expected.shape
+    np.testing.assert_allclose(joined, expected / total, atol=1e-4)
+
+
+def test_streams_go_in_step_however_they_are_cut() -> None:
+    numbers = np.arange(100, dtype=np.float32)
+    first = iter([numbers[:10], numbers[10:10], numbers[10:]])
+    second = iter([numbers[:33], numbers[33:90], numbers[90:]])
+    pairs = list(in_step([first, second]))
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(np.concatenate([one for one, _ in pairs]), numbers)

@@ -18,37 +18,64 @@ from ui.flags import takes
 
 app = new_app(help="List, fetch, check and move models.", no_args_is_help=True)
 
+HEADER = (
+    *("MODEL", "TASK", "MAKES", "RATE", "LICENCE", "COMMERCIAL", "VERIFIED"),
+    *("DOWNLOAD", "ON DISK", "MEMORY", "WHERE"),
+)
+
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="All of them by default.")]
+NamesHere = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="By default all that are here.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
 def store_for(fetch: dict[str, Any]) -> WeightStore:
     """Returns the store for the fetch options of a command; what was not given follows the environment."""
-    return WeightStore(offline=fetch.get("offline"))
+    return WeightStore(offline=fetch.get("offline"), accept_licences=fetch.get("accept_licence", False))
 
 
 @app.command("list")
-def list_models(as_json: Json = False) -> None:
-    """Show every model with its licence, size and place."""
+def list_models(
+    as_json: Json = False,
+    commercial_only: Annotated[
+        bool, typer.Option("--commercial-only", help="Only what may be used commercially by its owner's word.")
+    ] = False,
+) -> None:
+    """Show every model with its licence, size and place.
+
+    VERIFIED is the day on which a model was run with its published weights; where there is none, those could
+    not be had, and only its network and the names and shapes of its weights were checked.
+    """
     store = WeightStore()
-    described = [_describe(row, store) for row in catalogue.rows()]
+    rows = [row for row in catalogue.rows() if row.licence.commercial or not commercial_only]
+    described = [_describe(row, store) for row in rows]
     broken = catalogue.unavailable()
     if as_json:
         print(json.dumps({"models": described, "unavailable": broken}, indent=2, ensure_ascii=False))
         return
-    header = ("MODEL", "TASK", "MAKES", "RATE", "LICENCE", "COMMERCIAL", "DOWNLOAD", "ON DISK", "MEMORY", "WHERE")
-    print_table(header, [_cells(described_row) for described_row in described])
+    print_table(HEADER, [_cells(described_row) for described_row in described])
     for module, reason in broken.items():
         print(f"{module} is unavailable: {reason}")
 
 
 @app.command()
+def accept(names: Annotated[list[str], typer.Argument(metavar="MODEL...", show_default=False)]) -> None:
+    """Accept the terms of models that ask for it; they are printed."""
+    licences = WeightStore().licences
+    for row in _rows(names):
+        if not row.licence.must_accept:
+            print(f"{row.name} asks for no acceptance: {row.licence.name}.")
+            continue
+        licences.accept(row)
+        print(f"Accepted for {row.name}: {row.licence.name}. {row.licence.note}".strip())
+
+
+@app.command()
 @takes(fetch=[FetchOptions])
-def pull(names: Names = None, *, as_json: Json = False, quiet: Quiet = False, fetch: dict[str, Any]) -> None:
+def pull(names: NamesHere = None, *, as_json: Json = False, quiet: Quiet = False, fetch: dict[str, Any]) -> None:
     """Fetch models ahead of use, and repair damaged ones."""
     store = store_for(fetch)
-    rows = _rows(names)
+    rows = _rows(names) if names else _rows_here(store)
     for row in rows:
         with shown_progress(row.name, quiet or as_json) as progress:
             store.pull(row, progress)
@@ -94,18 +121,14 @@ def remove(
 @takes(fetch=[FetchOptions])
 def export(
     bundle: Annotated[Path, typer.Argument(help="File to write.", show_default=False)],
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="By default all that are here.")
-    ] = None,
+    names: NamesHere = None,
     *,
     quiet: Quiet = False,
     fetch: dict[str, Any],
 ) -> None:
     """Write models into one file for a machine without a network."""
     store = store_for(fetch)
-    rows = _rows(names) if names else [row for row in catalogue.rows() if _is_here(row, store)]
-    if not rows:
-        raise InvalidInput("No model is on this machine yet: name the ones to fetch and export.")
+    rows = _rows(names) if names else _rows_here(store)
     with shown_progress(bundle.name, quiet) as progress:
         store.export(rows, bundle, progress)
     if not quiet:
@@ -122,7 +145,20 @@ def import_bundle(
 
 
 def _rows(names: list[str] | None) -> list[Row]:
-    return [catalogue.find_row(name) for name in names] if names else list(catalogue.rows())
+    """Returns the rows of these names, those of an ensemble's members in its place; without names, all."""
+    named = [catalogue.find_row(name) for name in names] if names else catalogue.rows()
+    return list(dict.fromkeys(part for row in named for part in _parts(row)))
+
+
+def _rows_here(store: WeightStore) -> list[Row]:
+    found = [row for row in _rows(None) if row.files and any(store.find(row, file) for file in row.files)]
+    if not found:
+        raise InvalidInput("No model is on this machine yet: name the ones to fetch.")
+    return found
+
+
+def _parts(row: Row) -> tuple[Row, ...]:
+    return row.parts if isinstance(row, ModelSpec) else (row,)
 
 
 def _is_here(row: Row, store: WeightStore) -> bool:
@@ -130,8 +166,9 @@ def _is_here(row: Row, store: WeightStore) -> bool:
 
 
 def _describe(row: Row, store: WeightStore) -> dict[str, Any]:
-    on_disk = store.size_on_disk(row)
-    missing = [file.name for file in row.files if store.find(row, file) is None]
+    parts = _parts(row)
+    places = [store.find_folder(part) for part in parts]
+    is_here = all(_is_here(part, store) for part in parts)
     described: dict[str, Any] = {
         "name": row.name,
         "aliases": list(row.aliases),
@@ -140,24 +177,29 @@ def _describe(row: Row, store: WeightStore) -> dict[str, Any]:
         "licence": row.licence.name,
         "commercial_use": row.licence.commercial,
         "licence_note": row.licence.note,
-        "download_bytes": row.download_bytes,
-        "bytes_on_disk": on_disk,
-        "folder": None if missing else str(store.find_folder(row)),
+        "must_accept": row.licence.must_accept,
+        "accepted": all(store.licences.accepted(part) for part in parts),
+        "download_bytes": sum(part.download_bytes for part in parts),
+        "bytes_on_disk": sum(store.size_on_disk(part) for part in parts),
+        "folder": ", ".join(str(place) for place in places) if is_here else None,
     }
     if isinstance(row, ModelSpec):
         described |= {"makes": list(row.outputs), "sample_rate": row.sample_rate, "memory_bytes": row.memory_bytes}
+        described |= {"verified": row.verified, "members": [part.name for part in row.parts if part is not row]}
     return described
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     commercial = {True: "yes", False: "no", None: "not stated"}[row["commercial_use"]]
+    terms = row["licence"] + ("" if row["accepted"] else " (to be accepted)")
     return (
         row["name"],
         row["task"],
         ", ".join(row.get("makes", ())),
         f"{row['sample_rate']} Hz" if "sample_rate" in row else "",
-        row["licence"],
+        terms,
         commercial,
+        row.get("verified", ""),
         megabytes(row["download_bytes"]),
         megabytes(row["bytes_on_disk"]) if row["bytes_on_disk"] else "",
         megabytes(row["memory_bytes"]) if "memory_bytes" in row else "",

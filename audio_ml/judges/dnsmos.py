@@ -74,6 +74,7 @@ DNSMOS = ModelSpec(
     sample_rate=SAMPLE_RATE,
     n_channels=1,
     memory_bytes=50_000_000,
+    verified="2026-11-22",
     engine=DnsmosEngine,
 )
 

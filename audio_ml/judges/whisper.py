@@ -138,6 +138,7 @@ WHISPER = ModelSpec(
     sample_rate=SAMPLE_RATE,
     n_channels=1,
     memory_bytes=600_000_000,
+    verified="2026-11-22",
     engine=WhisperEngine,
 )
 

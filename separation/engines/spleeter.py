@@ -185,6 +185,7 @@ MODELS: list[Row] = [
         sample_rate=SAMPLE_RATE,
         n_channels=2,
         memory_bytes=550_000_000,
+        verified="2026-11-25",
         options=SpleeterOptions,
         engine=SpleeterEngine,
     ),

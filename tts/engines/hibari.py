@@ -135,6 +135,7 @@ def _model(voice: Voice, name: str, size: int, sha256: str, source: Source) -> S
         sample_rate=SAMPLE_RATE,
         n_channels=1,
         memory_bytes=120_000_000,
+        verified="2026-11-22" if isinstance(source, InstalledSource) else "",  # the hub was out of reach
         options=HibariOptions,
         engine=HibariEngine,
         voices=(voice,),

@@ -206,6 +206,7 @@ def _model(
         sample_rate=SAMPLE_RATE,
         n_channels=1,
         memory_bytes=memory_bytes,
+        verified="2026-11-22",
         options=KokoroOptions,
         engine=KokoroEngine,
         voices=VOICES,

@@ -282,6 +282,7 @@ def _model(
         sample_rate=sample_rate,
         n_channels=1,
         memory_bytes=MEMORY_BYTES,
+        verified="2026-11-22",
         options=PiperOptions,
         engine=partial(_own_engine, own_files) if own_files else PiperEngine,
         voices=(voice,),
