@@ -21,6 +21,9 @@ def ui(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    commercial_only: Annotated[
+        bool, typer.Option("--commercial-only", help="Offer only models that may be used commercially.")
+    ] = False,
     device: dict[str, Any],
     fetch: dict[str, Any],
 ) -> None:
@@ -28,4 +31,5 @@ def ui(
     from audio_ml.loader import ModelLoader
     from ui.web.page import launch
 
-    launch(host=host, port=port, loader=ModelLoader(device.get("device", "auto"), store_for(fetch)))
+    loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
+    launch(host=host, port=port, loader=loader, commercial_only=commercial_only)

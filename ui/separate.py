@@ -12,6 +12,7 @@ from audio_ml import device as devices
 from audio_ml.device import DeviceOptions
 from audio_ml.options import Options
 from audio_ml.weights import FetchOptions
+from separation.ensemble import EnsembleOptions
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
 from ui.commands import new_app
 from ui.flags import takes
@@ -19,6 +20,7 @@ from ui.models import store_for
 
 SEPARATION_OPTIONS: list[type[Options]] = [
     SeparationOptions,
+    EnsembleOptions,
     *(spec.options for spec in catalogue.models("separation")),
 ]
 
@@ -40,7 +42,9 @@ def separate(
         ),
     ],
     *,
-    model: Annotated[str, typer.Option("-m", "--model", help="See `audio-ml models list`.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option("-m", "--model", help='See `audio-ml models list`; "A + B" hears several together.')
+    ] = DEFAULT_MODEL,
     out_dir: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the stems.")] = Path(
         "stems"
     ),

@@ -49,8 +49,12 @@ CONTENT_POLICY = "; ".join(
 )
 
 
-def launch(host: str = "127.0.0.1", port: int = 7860, loader: ModelLoader | None = None) -> None:
+def launch(
+    host: str = "127.0.0.1", port: int = 7860, loader: ModelLoader | None = None, commercial_only: bool = False
+) -> None:
     """Serves the page until the process is told to stop; then all files of its users go.
+
+    With `commercial_only` it offers no model that may not be used commercially by its owner's word.
 
     Raises:
         InvalidInput: when nothing can listen on that address.
@@ -60,20 +64,21 @@ def launch(host: str = "127.0.0.1", port: int = 7860, loader: ModelLoader | None
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
         sessions = Sessions(files)
-        server = _server(_application(host, build_page(loader or loaders.default(), sessions)), sessions)
+        page = build_page(loader or loaders.default(), sessions, commercial_only)
+        server = _server(_application(host, page), sessions)
         print(f"The page is at http://{f'[{host}]' if ':' in host else host}:{port}/ (end it with Ctrl-C).", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
 
-def build_page(loader: ModelLoader, sessions: Sessions) -> Any:
+def build_page(loader: ModelLoader, sessions: Sessions, commercial_only: bool = False) -> Any:
     """Returns the page as `gradio.Blocks`, with one tab for each thing the suite does."""
     import gradio as gr
 
     from ui.web.separate import SeparateTab
 
     with gr.Blocks(title="audio-ml", analytics_enabled=False) as page, gr.Tabs(), gr.Tab("Separate"):
-        SeparateTab(page, loader, sessions)
+        SeparateTab(page, loader, sessions, commercial_only)
     return page
 
 

@@ -29,6 +29,7 @@ FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one downlo
 PLAYABLE = ("wav", "flac", "mp3", "m4a", "ogg", "opus")  # by every browser of today
 SECONDS_WITH_WAVEFORM = 15 * 60  # to draw it, the browser holds the whole sound in memory
 POLL_SECONDS = 0.25
+TERMS = "I accept the terms of this model"
 N_PLAYERS = 8  # stems, the residual and mixes; more are among the files
 
 
@@ -43,10 +44,10 @@ class Delivered:
 class SeparateTab:
     """Draws the tab into the Gradio `page` that is being built, and answers its buttons."""
 
-    def __init__(self, page: Any, loader: ModelLoader, sessions: Sessions) -> None:
+    def __init__(self, page: Any, loader: ModelLoader, sessions: Sessions, commercial_only: bool = False) -> None:
         self._loader = loader
         self._sessions = sessions
-        self._specs = {spec.name: spec for spec in catalogue.models("separation")}
+        self._specs = {spec.name: spec for spec in _offered(loader, commercial_only)}
         self._draw()
         self._connect(page)
 
@@ -69,6 +70,7 @@ class SeparateTab:
         chosen = DEFAULT_MODEL if DEFAULT_MODEL in self._specs else next(iter(self._specs), None)
         self._model = gr.Dropdown(list(self._specs), value=chosen, label="Model", filterable=False)
         self._about = _text(_about(self._specs[chosen]) if chosen else "")
+        self._terms = gr.Checkbox(False, label=TERMS, visible=bool(chosen and self._asks(self._specs[chosen])))
         delivery = [field for field in describe(DeliveryOptions) if field.name not in NOT_ON_THE_PAGE]
         options = {spec: describe(spec.options) for spec in self._specs.values()}
         drawn: dict[tuple[ModelSpec | None, str], Any] = {}
@@ -108,15 +110,26 @@ class SeparateTab:
         outputs = [self._start, self._stop, self._status, *self._players, self._files, self._archive, self._report]
         self._source.upload(keep_upload, self._source, None, queue=False, **hidden)
         self._model.change(
-            self._show_model, self._model, [self._about, *(group for _, group in self._groups)], queue=False, **hidden
+            self._show_model,
+            self._model,
+            [self._about, self._terms, *(group for _, group in self._groups)],
+            queue=False,
+            **hidden,
         )
         # Work happens on the job's own thread: there is no need for one user to wait for another.
-        self._start.click(separate, {self._source, self._model, *widgets}, outputs, concurrency_limit=None, **hidden)
+        given = {self._source, self._model, self._terms, *widgets}
+        self._start.click(separate, given, outputs, concurrency_limit=None, **hidden)
         self._stop.click(cancel, None, None, queue=False, **hidden)
         page.unload(end)
 
     def _show_model(self, name: str) -> list[Any]:
-        return [_about(self._specs[name]), *(gr.update(visible=spec.name == name) for spec, _ in self._groups)]
+        spec = self._specs[name]
+        terms = gr.update(value=False, visible=self._asks(spec))
+        return [_about(spec), terms, *(gr.update(visible=group_of.name == name) for group_of, _ in self._groups)]
+
+    def _asks(self, spec: ModelSpec) -> bool:
+        """Tells whether a model's terms have yet to be accepted."""
+        return not all(self._loader.store.licences.accepted(part) for part in spec.parts)
 
     def _separate(self, values: Mapping[Any, Any], session: str) -> Iterator[dict[Any, Any]]:
         """Runs a job for a session, yielding what changes on the page."""
@@ -126,6 +139,9 @@ class SeparateTab:
         try:
             if source is None:
                 raise InvalidInput("Choose an audio or video file first.")
+            if values[self._terms]:
+                for part in self._specs[model].parts:
+                    self._loader.store.licences.accept(part)
             options, delivery = self._options[model].read(values), self._delivery.read(values) | {"filename": FILENAME}
 
             def work(folder: Path, progress: Progress) -> Delivered:
@@ -177,6 +193,16 @@ class SeparateTab:
 
     def _buttons(self, running: bool) -> dict[Any, Any]:
         return {self._start: gr.update(interactive=not running), self._stop: gr.update(interactive=running)}
+
+
+def _offered(loader: ModelLoader, commercial_only: bool) -> list[ModelSpec]:
+    """Returns the models that are known to run: those that were verified, and those whose weights are here."""
+    return [
+        spec
+        for spec in catalogue.models("separation")
+        if (spec.licence.commercial or not commercial_only)
+        and (spec.verified or all(loader.store.find(part, file) for part in spec.parts for file in part.files))
+    ]
 
 
 def _text(html: str = "", visible: bool = True) -> Any:
