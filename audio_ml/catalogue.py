@@ -44,13 +44,19 @@ class WeightFile:
 
     Where its publisher tells only the beginning of the sha256, that is what `sha256` holds; where the
     size is not told, `size` is 0. Where no sha256 is told at all, `sha256` is empty, and the one of the
-    first file that comes is recorded and held to from then on.
+    first file that comes is recorded and held to from then on. `alternatives` are other files that serve as
+    well, such as the same weights in another format: the first that is here, or can be had, is taken.
     """
 
     name: str
     size: int
     sha256: str
     sources: tuple[Source, ...]
+    alternatives: tuple[WeightFile, ...] = ()
+
+    @property
+    def variants(self) -> tuple[WeightFile, ...]:
+        return (self, *self.alternatives)
 
 
 @dataclass(frozen=True)

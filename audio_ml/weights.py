@@ -141,7 +141,7 @@ class WeightStore:
                     files = self.open(row, progress)
                     for file in row.files:
                         progress.check()
-                        archive.write(files[file.name], f"{row.name}/{file.name}")
+                        archive.write(path := files[file.name], f"{row.name}/{path.name}")
             os.replace(partial, bundle)
         except OSError as error:
             raise OutputUnwritable(f"{bundle} was not written: {error.strerror}.") from error
@@ -181,28 +181,31 @@ class WeightStore:
         return path.parent if path else None
 
     def find(self, row: Row, file: WeightFile | DerivedFile) -> Path | None:
-        """Returns where a file is, unchecked, or None."""
+        """Returns where a file or one of its alternatives is, unchecked, or None."""
         if isinstance(file, DerivedFile):
-            places = [self._derived_path(row, file)]
-        else:
-            places = [self.folder(row) / file.name]
-            if self.local is not None:
-                places.insert(0, self.local / row.name / file.name)
-            places += [place for source in file.sources if (place := source.here()) is not None]
-        try:
-            return next((place for place in places if place.is_file()), None)
-        except OSError as error:
-            raise OutputUnwritable(f"{places[0]} cannot be read: {error.strerror}.") from error
+            return _first_file([self._derived_path(row, file)])
+        return next((path for _, path in self._here(row, file)), None)
 
     def obtain(self, row: Row, file: WeightFile, progress: Progress) -> Path:
-        """Returns a checked file, fetched when it is not here; `open` is the door for callers."""
-        path = self.find(row, file)
-        if path is None:
+        """Returns a checked file or alternative, fetched when none is here; `open` is the door for callers."""
+        found = next(self._here(row, file), None)
+        if found is None:
             self._refuse_offline(row)
             with self._lock(row):
-                path = self.find(row, file) or self._fetch(row, file, progress)
-        self._check_file(path, file, row)
+                found = next(self._here(row, file), None) or self._fetch(row, file, progress)
+        variant, path = found
+        self._check_file(path, variant, row)
         return path
+
+    def _here(self, row: Row, file: WeightFile) -> Iterator[tuple[WeightFile, Path]]:
+        """Yields those variants of a file that are on this machine, unchecked."""
+        for variant in file.variants:
+            places = [self.folder(row) / variant.name]
+            if self.local is not None:
+                places.insert(0, self.local / row.name / variant.name)
+            places += [place for source in variant.sources if (place := source.here()) is not None]
+            if path := _first_file(places):
+                yield variant, path
 
     def derive(self, row: Row, file: DerivedFile, progress: Progress) -> Path:
         """Returns a checked derived file, made when it is not here; `open` is the door for callers."""
@@ -221,7 +224,8 @@ class WeightStore:
             return FileState(file.name, None, False)
         try:
             if isinstance(file, WeightFile):
-                self._check_file(path, file, row)
+                for variant, path in self._here(row, file):
+                    self._check_file(path, variant, row)
             else:
                 _check(path, path.stat().st_size, _recorded_hash(path, row), row)
         except WeightsCorrupt:
@@ -249,7 +253,8 @@ class WeightStore:
 
     def _derived_path(self, row: Row, file: DerivedFile) -> Path:
         """A derived file lies under a key of all that goes into it, so that a change makes it anew."""
-        recipe = [file.builder, file.version, *(_named(row, name).sha256 for name in file.inputs)]
+        inputs = [variant for name in file.inputs for variant in _named(row, name).variants]
+        recipe = [file.builder, file.version, *(variant.sha256 for variant in inputs)]
         key = hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:12]
         return self.folder(row) / key / file.name
 
@@ -277,11 +282,11 @@ class WeightStore:
                 "where there is a network, or bring a bundle with `audio-ml models import`."
             )
 
-    def _fetch(self, row: Row, file: WeightFile, progress: Progress) -> Path:
+    def _fetch(self, row: Row, file: WeightFile, progress: Progress) -> tuple[WeightFile, Path]:
         failures: dict[str, SourceFailed | MissingDependency | WeightsCorrupt] = {}
-        for source in file.sources:
+        for variant, source in [(one, source) for one in file.variants for source in one.sources]:
             try:
-                return self._fetch_from(source, row, file, progress)
+                return variant, self._fetch_from(source, row, variant, progress)
             except (SourceFailed, MissingDependency, WeightsCorrupt) as error:
                 failures[str(source)] = error
         reasons = "".join(f"\n  - {source}: {error}" for source, error in failures.items())
@@ -297,10 +302,10 @@ class WeightStore:
         target, arrived = self.folder(row) / file.name, work / f"{file.name}.arrived"
         work.mkdir(exist_ok=True)
         began = time.monotonic()
-        stage = f"fetching {row.name} from {source}"
+        stage, total = f"fetching {row.name} from {source}", max(row.download_bytes, file.size)
         progress.update(stage, 0.0)
         try:
-            source.fetch(arrived, work, lambda n_bytes: progress.update(stage, n_bytes / row.download_bytes))
+            source.fetch(arrived, work, lambda n_bytes: progress.update(stage, n_bytes / total if total else 0.0))
             _check(arrived, file.size, file.sha256, row)
             os.replace(arrived, target)
             (self.folder(row) / f"{file.name}.sha256").unlink(missing_ok=True)  # of one that was replaced
@@ -317,7 +322,8 @@ class WeightStore:
     def _tidy(self, work: Path, row: Row, suspect: Set[str]) -> None:
         """Removes what was downloaded, except packages that hold more files of the row which are not here yet."""
         absent = [file for file in row.files if self.find(row, file) is None]
-        wanted = {name for file in absent for source in file.sources for name in source.downloads} - suspect
+        sources = (source for file in absent for variant in file.variants for source in variant.sources)
+        wanted = {name for source in sources for name in source.downloads} - suspect
         for path in work.iterdir():
             if path.name in wanted:
                 continue
@@ -350,7 +356,9 @@ class WeightStore:
 
     def _import_row(self, archive: zipfile.ZipFile, row: Row) -> None:
         with self._lock(row):
-            for file in row.files:
+            brought = set(archive.namelist())
+            for wanted in row.files:
+                file = next((one for one in wanted.variants if f"{row.name}/{one.name}" in brought), wanted)
                 arrived = self.folder(row) / f".{file.name}.part"
                 try:
                     with archive.open(f"{row.name}/{file.name}") as source, arrived.open("wb") as target:
@@ -389,6 +397,13 @@ def _user_cache() -> Path:
 
 def _named(row: Row, name: str) -> WeightFile:
     return next(file for file in row.files if file.name == name)
+
+
+def _first_file(places: list[Path]) -> Path | None:
+    try:
+        return next((place for place in places if place.is_file()), None)
+    except OSError as error:
+        raise OutputUnwritable(f"{places[0]} cannot be read: {error.strerror}.") from error
 
 
 def _recorded_hash(path: Path, row: Row) -> str:
