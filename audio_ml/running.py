@@ -142,5 +142,7 @@ def _began_on_windows(pid: int) -> str | None:
 
 def _command() -> str:
     """Returns what was called, without the paths and options that it was given."""
-    first = [argument for argument in sys.argv[1:2] if argument.isalpha()]
-    return " ".join([Path(sys.argv[0]).name or "python", *first])
+    name = Path(sys.argv[0]).name
+    if not name or name.startswith("-"):  # code that was given to Python itself
+        return "python"
+    return " ".join([name, *(argument for argument in sys.argv[1:2] if argument.isalpha())])
