@@ -7,9 +7,10 @@ import functools
 import gc
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -91,24 +92,118 @@ def resident_bytes() -> int | None:
 
 
 def release_memory() -> None:
-    """Gives memory that is free inside the process back to the system.
+    """Gives memory that is free inside the process back to the system, and a GPU's back to its other users.
 
-    Loading a model leaves large holes in the C heap that the GNU allocator keeps for itself.
+    Loading a model leaves large holes in the C heap that the GNU allocator keeps for itself, and torch
+    keeps what it frees on a GPU.
     """
     gc.collect()
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+    torch = torch_if_imported()
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if _has_mps() and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def torch_if_imported() -> Any:
+    """Returns torch where something has imported it, else None: to ask it a question is no reason to load it."""
+    if sys.modules.get("torch") is None:
+        return None
+    import torch  # waits for another thread that is importing it just now
+
+    return torch
+
+
+def free_bytes(kind: Kind) -> int | None:
+    """Returns the memory of a device that could be taken now, or None where the system does not tell.
+
+    On a CPU that is what the system has to spare, within the limit of this process's container; a GPU
+    of Apple shares it. CUDA means the first GPU that this process may see.
+    """
+    if kind == "cuda":
+        memory = _cuda_memory()
+        return memory and memory[0]
+    known = [n_bytes for n_bytes in (_spare_bytes(), _container_bytes()) if n_bytes is not None]
+    return min(known, default=None)
+
+
+def held_bytes(kind: Kind) -> tuple[int, ...]:
+    """Returns what is in use now of a device's memory, each way it can be told, the most exact first.
+
+    By this process on a CPU; on CUDA by torch in this process (to which ONNX Runtime is invisible), then by
+    everyone. Only the differences mean something: what a model added.
+    """
+    if kind != "cuda":
+        resident = resident_bytes()
+        return () if resident is None else (resident,)
+    torch, memory = torch_if_imported(), _cuda_memory()
+    of_torch = torch.cuda.memory_reserved() if torch is not None and torch.cuda.is_initialized() else 0
+    return (of_torch,) if memory is None else (of_torch, memory[1])
+
+
+def _spare_bytes() -> int | None:
+    """Asks the system what it has to spare without swapping; where only the size is told, that."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) << 10
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return None
+
+
+def _container_bytes(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Returns what is left of the limit of this process's container; cached files give way and do not count."""
+    try:
+        limit, used = (group / "memory.max").read_text().strip(), int((group / "memory.current").read_text())
+        cached = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())["inactive_file"]
+    except (OSError, KeyError, ValueError):
+        return None
+    return None if limit == "max" else max(0, int(limit) - used + int(cached))
+
+
+def _cuda_memory() -> tuple[int, int] | None:
+    """Returns the free and the used bytes of the first GPU, from the driver's management library."""
+
+    class Memory(ctypes.Structure):  # nvmlMemory_t
+        _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+    driver = _cuda_driver()
+    if driver is None:
+        return None
+    bus, handle, memory = ctypes.create_string_buffer(32), ctypes.c_void_p(), Memory()
+    try:
+        nvml = ctypes.CDLL("nvml.dll" if platform.system() == "Windows" else "libnvidia-ml.so.1")
+        failed = (
+            driver.cuDeviceGetPCIBusId(bus, len(bus), 0)  # the order of CUDA_VISIBLE_DEVICES is the driver's alone
+            or nvml.nvmlInit_v2()
+            or nvml.nvmlDeviceGetHandleByPciBusId_v2(bus, ctypes.byref(handle))
+            or nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory))
+        )
+    except (OSError, AttributeError):
+        return None
+    return None if failed else (memory.free, memory.used)
 
 
 def _has_cuda() -> bool:
-    """Asks the driver itself, since importing torch would cost seconds."""
-    library = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
+    return _cuda_driver() is not None
+
+
+def _cuda_driver() -> ctypes.CDLL | None:
+    """Returns the driver's own library where it has a GPU, since importing torch to ask would cost seconds."""
     try:
-        driver = ctypes.CDLL(library)
+        driver = ctypes.CDLL("nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1")
     except OSError:
-        return False
+        return None
     count = ctypes.c_int(0)
-    return bool(driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value)
+    here = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value
+    return driver if here else None
 
 
 def _has_mps() -> bool:

@@ -7,9 +7,10 @@ import json
 import os
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ import numpy as np
 
 from audio_ml import loader as loaders
 from audio_ml import provenance
-from audio_ml.audio import Audio
+from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
 from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidOption, OutputExists, UnreadableAudio
 from audio_ml.excerpt import Excerpt
 from audio_ml.hashing import file_sha256
+from audio_ml.ladder import Ladder
 from audio_ml.loader import ModelLoader
 from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.options import parse
@@ -33,6 +35,7 @@ from audio_ml.writer import check_target
 from separation.channels import ChannelPlan, plan_channels
 from separation.delivery import Delivery, Form, find_form
 from separation.ensemble import check_members, find_model
+from separation.lighter import find_lighter
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
 from separation.recipe import Recipe, find_recipe
 from separation.report import SeparationReport, StemFile
@@ -63,6 +66,7 @@ def separate(
     Raises:
         InvalidInput: for an unknown model or option, or audio that cannot be separated.
         WeightsError: when the model's files cannot be had.
+        OutOfMemory: when no smaller segment, less precision nor the CPU was enough.
 
     >>> import numpy as np
     >>> silence = Audio(np.zeros((2, 44100), np.float32), 44100)
@@ -75,11 +79,15 @@ def separate(
     audio, metadata = (mixture, Metadata()) if isinstance(mixture, Audio) else _read(mixture)
     plan = plan_channels(chosen, audio.n_channels, spec.n_channels, metadata.channel_mask, metadata.track_names)
     progress = progress or Progress()
-    with ExitStack() as stack:
-        engines = _borrow(spec, loader or loaders.default(), progress, stack)
-        stream = StemStream(spec, engines, chosen, plan, recipe.sources, audio.sample_rate, progress)
-        with closing(stream.run([audio.samples], audio.n_samples)) as pairs:
-            outputs = np.concatenate([recipe.apply(stems) for _, stems in pairs], axis=-1)
+    ladder = _ladder(spec, chosen, loader or loaders.default(), progress)
+
+    def work() -> Samples:
+        with ladder.lend() as engines:
+            stream = StemStream(spec, engines, ladder.options, plan, recipe.sources, audio.sample_rate, progress)
+            with closing(stream.run([audio.samples], audio.n_samples)) as pairs:
+                return np.concatenate([recipe.apply(stems) for _, stems in pairs], axis=-1)
+
+    outputs = ladder.run(work)
     return Separation(
         stems={name: Audio(stem, audio.sample_rate) for name, stem in zip(recipe.outputs, outputs, strict=True)},
         residual=Audio(audio.samples - outputs.sum(axis=0), audio.sample_rate),
@@ -121,6 +129,7 @@ def separate_file(
         InvalidInput: for an unknown model or option, or a file that cannot be read or separated.
         WeightsError: when the model's files cannot be had.
         OutputError: when a stem exists already or cannot be written.
+        OutOfMemory: when no smaller segment, less precision nor the CPU was enough; the report tells of what was.
         Cancelled: when `progress.cancel` was called.
 
     >>> report = separate_file("song.mp3", "stems")              # doctest: +SKIP
@@ -129,13 +138,22 @@ def separate_file(
     """
     loader, progress = loader or loaders.default(), progress or Progress()
     job = _check(path, out_dir, model, options, delivery)
+    source_sha256 = _hash(path, progress)
+    ladder = _ladder(job.spec, job.options, loader, progress)
+    return ladder.run(
+        lambda: _separate(dataclasses.replace(job, options=ladder.options), source_sha256, ladder, progress)
+    )
+
+
+def _separate(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions], progress: Progress) -> SeparationReport:
+    """Writes the stems of a request; nothing is left of them when it fails."""
     reader, info = job.reader, job.reader.info
     made_by = provenance.record(
         job.spec,
         _chosen(job),
-        loader.device.kind,
-        path,
-        _hash(path, progress),
+        ladder.device,
+        reader.path,
+        source_sha256,
         job.metadata.umid,
     )
     identity = Identity(
@@ -148,7 +166,7 @@ def separate_file(
     began = time.perf_counter()
     with ExitStack() as stack:
         written = Delivery(job.targets, job.recipe, job.form, job.delivery, reader, job.plan.layout, identity, stack)
-        engines = _borrow(job.spec, loader, progress, stack)
+        engines = stack.enter_context(ladder.lend())
         loaded = time.perf_counter()
         stream = StemStream(job.spec, engines, job.options, job.plan, job.recipe.sources, info.sample_rate, progress)
         pairs = stream.run(reader, reader.n_expected)
@@ -156,7 +174,7 @@ def separate_file(
         written.run(pairs, progress)
         files = written.finish(job.metadata, _history(job), job.delivery.keep_umid)
         done = time.perf_counter()
-    return _report(job, written, files, (loaded - began, done - loaded), made_by)
+    return _report(job, written, files, (loaded - began, done - loaded), made_by, ladder.warnings)
 
 
 def _check(
@@ -217,9 +235,11 @@ def _spec(model: str | ModelSpec | None) -> ModelSpec:
     return model if isinstance(model, ModelSpec) else find_model(model or DEFAULT_MODEL)
 
 
-def _borrow(spec: ModelSpec, loader: ModelLoader, progress: Progress, stack: ExitStack) -> list[Any]:
-    """Returns the engines of a row's parts, given back with the stack."""
-    return [stack.enter_context(loader.use(part, progress)) for part in spec.parts]
+def _ladder(
+    spec: ModelSpec, options: SeparationOptions, loader: ModelLoader, progress: Progress
+) -> Ladder[SeparationOptions]:
+    """Returns what lends the engines of a row's parts, and begins anew with less when memory runs out."""
+    return Ladder(loader, spec.parts, options, partial(find_lighter, spec), progress)
 
 
 def _options(spec: ModelSpec, values: OptionValues) -> SeparationOptions:
@@ -299,6 +319,7 @@ def _report(
     files: tuple[StemFile, ...],
     seconds: tuple[float, float],
     made_by: provenance.Provenance,
+    steps: Sequence[str],
 ) -> SeparationReport:
     reader, metadata, is_wav = job.reader, job.metadata, job.form.format.name == "wav"
     n_expected = Excerpt(0, None, reader.info.sample_rate, job.form.sample_rate).rescale(reader.n_read)
@@ -325,6 +346,7 @@ def _report(
             *reader.warnings,
             *(f"{show(reader.path)}: {text}." for text in metadata.warnings),
             *written.warnings(files),
+            *steps,
         ),
         provenance=made_by,
     )

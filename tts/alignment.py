@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from audio_ml.audio import Audio, Samples
 from audio_ml.loader import ModelLoader
+from audio_ml.progress import Progress
 from audio_ml.streams import Resampler
 from tts.cepstra import HOP_SECONDS, SAMPLE_RATE, Cepstra, cepstra
 from tts.engine import SpeechEngine, Utterance
@@ -45,7 +46,9 @@ class _Reference:
     is_silence: NDArray[np.bool_]
 
 
-def align(audio: Audio, words: Sequence[str], loader: ModelLoader) -> list[tuple[float, float]]:
+def align(
+    audio: Audio, words: Sequence[str], loader: ModelLoader, progress: Progress | None = None
+) -> list[tuple[float, float]]:
     """Returns the beginning and the end of each word of English speech, in seconds; they follow each other.
 
     >>> from audio_ml import loader
@@ -59,7 +62,7 @@ def align(audio: Audio, words: Sequence[str], loader: ModelLoader) -> list[tuple
         return []
     heard = cepstra(_at_rate(audio.samples.mean(axis=0, keepdims=True), audio.sample_rate))
     speaker = find_speaker(REFERENCE_VOICE)
-    with loader.use(speaker.spec) as engine:
+    with loader.use(speaker.spec, progress) as engine:
         read = [_read(word, speaker, engine) for word in words]
         references = [
             _reference(said) for said in (_in_one_breath(read, speaker, engine), _alone(read, speaker, engine))
@@ -68,12 +71,14 @@ def align(audio: Audio, words: Sequence[str], loader: ModelLoader) -> list[tuple
     return _times(path, len(words), audio.duration_seconds)
 
 
-def aligned(said: Utterance, piece: Piece, sample_rate: int, loader: ModelLoader) -> Utterance:
+def aligned(
+    said: Utterance, piece: Piece, sample_rate: int, loader: ModelLoader, progress: Progress | None = None
+) -> Utterance:
     """Returns what an engine said of a piece with durations: words as `align` finds them, their symbols alike long."""
     spoken = [(token, place) for token, place in zip(piece.tokens, piece.places, strict=True) if token.phonemes]
     is_word = [any(char.isalnum() for char in token.text) for token, _ in spoken]
     words = [(token, place) for (token, place), counts in zip(spoken, is_word, strict=True) if counts]
-    times = align(Audio(said.samples, sample_rate), [token.text for token, _ in words], loader)
+    times = align(Audio(said.samples, sample_rate), [token.text for token, _ in words], loader, progress)
     n_symbols, n_samples = len(piece.phonemes), said.samples.shape[1]
     symbols, samples = [0.0], [0.0]  # known borders of symbols (the leading silence is the first), and where they are
     for (_, place), (start, end) in zip(words, times, strict=True):

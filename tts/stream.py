@@ -167,7 +167,7 @@ class SpeechStream:
         if said.durations is None:
             from tts.alignment import aligned
 
-            said = aligned(said, task.piece, voice.speaker.spec.sample_rate, self._loader)
+            said = aligned(said, task.piece, voice.speaker.spec.sample_rate, self._loader, self._progress)
         gain = np.float32(10 ** ((voice.options.volume + style.volume_db) / 20))
         return task, _at_rate(replace(said, samples=said.samples * gain), voice.speaker.spec.sample_rate, rate)
 

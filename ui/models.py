@@ -9,12 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from audio_ml import catalogue
+from audio_ml import device as devices
 from audio_ml.catalogue import ModelSpec, Row
 from audio_ml.errors import InvalidInput, WeightsCorrupt
+from audio_ml.footprints import Footprints
 from audio_ml.weights import FetchOptions, WeightStore
 from ui.commands import new_app
 from ui.console import megabytes, print_table, shown_progress
 from ui.flags import takes
+from ui.models_ps import list_running
 
 app = new_app(help="List, fetch, check and move models.", no_args_is_help=True)
 
@@ -144,6 +147,9 @@ def import_bundle(
     print(json.dumps(names) if as_json else f"Imported {', '.join(names) or 'nothing: no model of it is known here'}")
 
 
+app.command("ps")(list_running)
+
+
 def _rows(names: list[str] | None) -> list[Row]:
     """Returns the rows of these names, those of an ensemble's members in its place; without names, all."""
     named = [catalogue.find_row(name) for name in names] if names else catalogue.rows()
@@ -184,8 +190,15 @@ def _describe(row: Row, store: WeightStore) -> dict[str, Any]:
         "folder": ", ".join(str(place) for place in places) if is_here else None,
     }
     if isinstance(row, ModelSpec):
-        described |= {"makes": list(row.outputs), "sample_rate": row.sample_rate, "memory_bytes": row.memory_bytes}
-        described |= {"verified": row.verified, "members": [part.name for part in row.parts if part is not row]}
+        known = [Footprints(store.cache).of(part, devices.resolve().kind) for part in row.parts]
+        described |= {
+            "makes": list(row.outputs),
+            "sample_rate": row.sample_rate,
+            "memory_bytes": sum(footprint.n_bytes for footprint in known),
+            "memory_measured": all(footprint.measured for footprint in known),
+            "verified": row.verified,
+            "members": [part.name for part in row.parts if part is not row],
+        }
     return described
 
 
@@ -202,6 +215,11 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row.get("verified", ""),
         megabytes(row["download_bytes"]),
         megabytes(row["bytes_on_disk"]) if row["bytes_on_disk"] else "",
-        megabytes(row["memory_bytes"]) if "memory_bytes" in row else "",
+        _memory(row) if "memory_bytes" in row else "",
         row["folder"] or "not fetched",
     )
+
+
+def _memory(row: dict[str, Any]) -> str:
+    told = megabytes(row["memory_bytes"])
+    return told if row["memory_measured"] else f"about {told}"

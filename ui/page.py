@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from audio_ml import catalogue
 from audio_ml.device import DeviceOptions
+from audio_ml.loader import LoaderOptions, ModelLoader
 from audio_ml.weights import FetchOptions
 from ui.commands import new_app
 from ui.flags import takes
@@ -16,7 +18,7 @@ app = new_app()
 
 
 @app.command()
-@takes(device=[DeviceOptions], fetch=[FetchOptions])
+@takes(device=[DeviceOptions], fetch=[FetchOptions], memory=[LoaderOptions])
 def ui(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -26,10 +28,13 @@ def ui(
     ] = False,
     device: dict[str, Any],
     fetch: dict[str, Any],
+    memory: dict[str, Any],
 ) -> None:
     """Open the page: drop a file in a browser, listen to its stems."""
-    from audio_ml.loader import ModelLoader
+    pinned = [catalogue.find_row(name).name for name in memory.pop("pinned", ())]
+    loader = ModelLoader(device.get("device", "auto"), store_for(fetch), pinned=pinned, **memory)
+    _ = loader.memory_budget  # one that is no size is told before the page is built
+
     from ui.web.page import launch
 
-    loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     launch(host=host, port=port, loader=loader, commercial_only=commercial_only)
