@@ -45,13 +45,22 @@ def print_outcome(outcome: Outcome, *, quiet: bool) -> None:
 
 
 def _print_report(done: SeparationReport) -> None:
-    print(f"{show(done.source)}: {done.duration_seconds:.1f} s at {done.times_real_time:.0f} times real time")
+    print(f"{show(done.source)}: {done.duration_seconds:.1f} s at {_pace(done.times_real_time)}")
     for file in done.files:
         stamp = Stamp.of(file.path)  # None, when it was fetched already
         print(f"  {file.stem:<14} {show(file.path)}" + (f"  ({megabytes(stamp.size)})" if stamp else ""))
     for sentence in done.summary():
         print(f"  {sentence}")
     sys.stdout.flush()
+
+
+def _pace(times: float) -> str:
+    """Returns how fast the work was, with a decimal where it matters.
+
+    >>> _pace(28.4), _pace(0.81)
+    ('28 times real time', '0.8 times real time')
+    """
+    return f"{times:.0f} times real time" if times >= 10 else f"{times:.1f} times real time"
 
 
 def print_summary(results: Results) -> None:
