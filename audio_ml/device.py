@@ -18,6 +18,7 @@ from audio_ml.errors import InvalidInput
 from audio_ml.options import Options
 
 Kind = Literal["cpu", "cuda", "mps"]
+IN_WORDS: dict[Kind, str] = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}
 
 
 class DeviceOptions(Options):

@@ -34,26 +34,25 @@ class Footprints:
 
     def __init__(self, cache: Path) -> None:
         self._folder = cache / "footprints"
-        self._known: dict[tuple[str, Kind], Footprint] = {}
+        self._measured: dict[tuple[str, Kind], int | None] = {}
 
     def of(self, spec: ModelSpec, kind: Kind) -> Footprint:
         """Returns what a model takes, as far as is known."""
-        known = self._known.get((spec.name, kind))
-        if known is None:
-            measured = self._read(spec, kind)
-            known = Footprint(spec.memory_bytes, False) if measured is None else Footprint(measured, True)
-            self._known[spec.name, kind] = known
-        return known
+        key = spec.name, kind
+        if key not in self._measured:
+            self._measured[key] = self._read(spec, kind)
+        measured = self._measured[key]
+        return Footprint(spec.memory_bytes, False) if measured is None else Footprint(measured, True)
 
     def note(self, spec: ModelSpec, kind: Kind, n_bytes: int) -> Footprint:
         """Remembers what loading a model added, and returns it."""
         former = self.of(spec, kind)
-        found = self._known[spec.name, kind] = Footprint(n_bytes, True)
+        self._measured[spec.name, kind] = n_bytes
         news = not former.measured or abs(n_bytes - former.n_bytes) > WORTH_WRITING * former.n_bytes
         if spec.files and news:
             with contextlib.suppress(OSError):
                 self._write(self._path(spec, kind), {"bytes": n_bytes, "weights": _weights(spec)})
-        return found
+        return Footprint(n_bytes, True)
 
     def _path(self, spec: ModelSpec, kind: Kind) -> Path:
         return self._folder / f"{spec.name}.{kind}.json"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from audio_ml.catalogue import ModelSpec
-from audio_ml.device import Kind
+from audio_ml.device import IN_WORDS, Kind
 from audio_ml.errors import OutOfMemory
 from audio_ml.loader import ModelLoader
 from audio_ml.options import Options
@@ -86,7 +86,7 @@ class Ladder(Generic[Chosen]):
             # Outside the block, for the error holds on to all that was alive when it was raised.
             self._loader.unload_idle()
             self._tried.append(step)
-            self.warnings.append(f"The {device} ran out of memory, so the work was done again with {step}.")
+            self.warnings.append(f"The {IN_WORDS[device]} ran out of memory, so the work was done again with {step}.")
             self._progress.update(f"out of memory: beginning again with {step}", 0.0)
 
     def _next_step(self) -> str | None:

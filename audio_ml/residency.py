@@ -87,7 +87,8 @@ class Residency:
         """
         new = {resident.key: resident for resident in wanted if resident.key not in self._residents}
         keys = {resident.key for resident in wanted}
-        room = self.make_room(total_bytes(filter(self.counts, new.values())), keys) if new else []
+        counted = [resident for resident in new.values() if self.counts(resident)]
+        room = self.make_room(total_bytes(counted), keys) if counted else []
         if new and (room is None or not is_next) and not self.holds_any(lease):
             return None
         going = self.idle(keys) if room is None else room
@@ -119,7 +120,7 @@ class Residency:
 
     def make_room(self, n_bytes: int, wanted: Collection[Key] = ()) -> list[Resident] | None:
         """Returns the first of `idle` that have to go for `n_bytes` more, or None when all of them are not enough."""
-        if self.budget is None or not n_bytes:
+        if self.budget is None:
             return []
         excess, going = self.n_bytes + n_bytes - self.budget, []
         for resident in self.idle(wanted):

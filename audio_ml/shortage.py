@@ -44,7 +44,9 @@ def exhaustion(residents: Sequence[Resident], advice: str) -> OutOfMemory:
     kind = residents[0].kind
     free = devices.free_bytes(kind)
     left = "" if free is None else f" ({show_size(free)} are free now)"
-    return OutOfMemory(f"{_need(residents)} and room to work in, and the {kind} ran out of memory{left}. {advice}")
+    return OutOfMemory(
+        f"{_need(residents)} and room to work in, and the {devices.IN_WORDS[kind]} ran out of memory{left}. {advice}"
+    )
 
 
 def _need(residents: Sequence[Resident]) -> str:
