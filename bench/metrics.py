@@ -19,6 +19,18 @@ def agreement_db(reference: Samples, estimate: Samples) -> float:
     return float(10 * np.log10(np.sum(reference**2) / error)) if error else float("inf")
 
 
+def si_sdr_db(reference: Samples, estimate: Samples) -> float:
+    """Returns the SDR against the reference scaled to fit best, means taken off first.
+
+    Le Roux et al. 2019, "SDR - half-baked or well done?", ICASSP.
+    """
+    reference, estimate = (
+        (samples - samples.mean(axis=-1, keepdims=True)).astype(np.float64) for samples in (reference, estimate)
+    )
+    scale = np.sum(reference * estimate) / np.sum(reference**2)
+    return agreement_db(scale * reference, estimate)
+
+
 def null_depth_db(mixture: Samples, stems: Mapping[str, Samples]) -> float:
     """Returns the peak, in dBFS, of the mixture minus the sum of its stems."""
     meter = NullMeter()

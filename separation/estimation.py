@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from audio_ml.audio import Samples
 from audio_ml.catalogue import ModelSpec
-from audio_ml.chunks import Fifo, Segmentation, WeightedSegmentation, in_step, overlap_add
+from audio_ml.chunks import Fifo, Segmentation, WeightedSegmentation, in_step, map_in_order, overlap_add
 from audio_ml.errors import InvalidInput
 from audio_ml.progress import Progress
 from audio_ml.streams import BLOCK_SAMPLES, Resampler
@@ -32,6 +32,19 @@ class SeparationEngine(Protocol):
 
     def separate(self, segment: Samples, stems: Sequence[str], options: Any) -> Samples:
         """Returns [len(stems), channels, length] for a segment [channels, length] at the model's rate."""
+
+
+@runtime_checkable
+class RememberingEngine(Protocol):
+    """What an engine offers whose networks remember what came before; each lane of each run has its own memory."""
+
+    workers: int
+
+    def segmentation(self, options: Any) -> Segmentation:
+        """Returns how the stream is cut for these options."""
+
+    def begin(self, stems: Sequence[str], options: Any) -> Callable[[Samples], Samples]:
+        """Returns what separates the segments of one lane, as `SeparationEngine.separate`; it is called in order."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class Estimation:
     def __init__(
         self,
         spec: ModelSpec,
-        engine: SeparationEngine,
+        engine: SeparationEngine | RememberingEngine,
         options: SeparationOptions,
         plan: ChannelPlan,
         stems: Sequence[str],
@@ -167,34 +180,50 @@ class Estimation:
                 yield block if view.sign == 1 else -block
 
         cut, early = self._engine.segmentation(self._options), view.offset
-        for separated in overlap_add(shifted(), cut, self._separator(view.sign), self._engine.workers):
+        for separated in overlap_add(shifted(), cut, self._separator(view.sign), self._segment_workers):
             block = separated[..., early:] if early else separated
             early = max(0, early - separated.shape[-1])
             if block.shape[-1]:
                 yield block if view.sign == 1 else -block
 
-    def _separator(self, sign: int) -> Callable[[Samples], Samples]:
-        scales = self.scales or (None,) * len(self._plan.lanes)
-        n_channels, n_stems = self._spec.n_channels, len(self._asked)
+    @property
+    def _remembers(self) -> bool:
+        return isinstance(self._engine, RememberingEngine)
 
-        def of_lane(lane: Samples, scale: Scale | None) -> Samples:
+    @property
+    def _segment_workers(self) -> int:
+        """How many segments may be under way at once; where the engine remembers, its workers share the lanes."""
+        return 1 if self._remembers else self._engine.workers
+
+    def _begin(self) -> Callable[[Samples], Samples]:
+        """Returns what separates the segments of one lane."""
+        engine = self._engine
+        if isinstance(engine, RememberingEngine):
+            return engine.begin(self._asked, self._options)
+        return lambda lane: engine.separate(lane, self._asked, self._options)
+
+    def _separator(self, sign: int) -> Callable[[Samples], Samples]:
+        n_lanes, n_channels, n_stems = len(self._plan.lanes), self._spec.n_channels, len(self._asked)
+        scales = self.scales or (None,) * n_lanes
+        begun = [self._begin() for _ in range(n_lanes)]
+        lane_workers = min(self._engine.workers, n_lanes) if self._remembers else 1
+
+        def of_lane(index: int, lane: Samples) -> Samples:
+            self._progress.check()
+            scale = scales[index]
+            if not lane.any() and not self._remembers:
+                return np.zeros((n_stems, *lane.shape), np.float32)  # the stems of silence are silent
             if scale is None:
-                return self._engine.separate(lane, self._asked, self._options)
+                return begun[index](lane)
             mean, deviation = np.float32(sign * scale.mean), np.float32(scale.deviation)
-            normalised = self._engine.separate((lane - mean) / deviation, self._asked, self._options)
-            return normalised * deviation + mean
+            return begun[index]((lane - mean) / deviation) * deviation + mean
 
         def separate(segment: Samples) -> Samples:
             """Returns [stems, rows, length] of a segment [rows, length] that holds one lane after the other."""
-            self._progress.check()
-            lanes = segment.reshape(-1, n_channels, segment.shape[-1])
-            if len(lanes) == 1 and segment.any():
-                return of_lane(segment, scales[0])
-            separated = np.zeros((n_stems, *lanes.shape), np.float32)
-            for index, lane in enumerate(lanes):
-                self._progress.check()
-                if lane.any():  # the stems of silence are silent
-                    separated[:, index] = of_lane(lane, scales[index])
-            return separated.reshape(n_stems, *segment.shape)
+            if n_lanes == 1:
+                return of_lane(0, segment)
+            lanes = segment.reshape(n_lanes, n_channels, segment.shape[-1])
+            made = map_in_order(lambda index: of_lane(index, lanes[index]), range(n_lanes), lane_workers)
+            return np.stack(list(made), axis=1).reshape(n_stems, *segment.shape)
 
         return separate

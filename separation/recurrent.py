@@ -1,9 +1,8 @@
-"""Networks that remember: their memory as a value that is passed on, and segments that begin with a warm-up."""
+"""Networks that remember: their memory as a value that is passed on, and streams that they hear in order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,50 +40,26 @@ class RecurrentNetwork:
         return found[:n_results], dict(zip(memory, found[n_results:], strict=True))
 
 
-@dataclass(frozen=True)
-class WarmUp:
-    """Cuts a stream of one channel for a network that remembers; all in samples.
+class SpeechLane:
+    """Separates one channel of one stream into speech and noise, segment after segment, remembering all of it.
 
-    Of each segment the first `warm_up` samples only fill the network's memory, and the last `look_ahead`
-    are its view of what comes; what lies between is kept, with a fade of `fade` from one segment to the next.
-    The first segment has nothing before it, so up to `hop` samples are what the network makes of the whole.
-    `frame` is the grid on which the network's frames lie.
+    `push` takes the next samples [n] and returns as many of the speech, `delay` samples behind. So a segment is
+    `delay` samples that were heard before and the next ones, and the speech of all but its last `delay` is made:
+    whatever the segments' length, the network hears the signal once, from its first sample to its last.
     """
 
-    hop: int
-    warm_up: int
-    look_ahead: int
-    fade: int
-    frame: int
+    def __init__(self, push: Callable[[Samples], Samples], delay: int, stems: Sequence[str]) -> None:
+        self._push, self._delay, self._stems = push, delay, stems
 
-    @property
-    def segmentation(self) -> Segmentation:
-        """How the stream is cut."""
-        lead = -(-(self.warm_up + self.fade + self.look_ahead) // self.frame) * self.frame
-        return Segmentation(lead + self.hop, self.hop, lead)
+    def __call__(self, segment: Samples) -> Samples:
+        """Returns the stems [len(stems), 1, length] of the next segment [1, length]."""
+        speech, kept = np.zeros_like(segment), segment.copy()
+        n_made = segment.shape[-1] - self._delay
+        speech[0, :n_made] = self._push(segment[0, self._delay :])
+        kept[0, n_made:] = 0
+        return np.stack([speech if stem == "speech" else kept - speech for stem in self._stems])
 
-    def apply(self, segment: Samples, network: Callable[[Samples], Samples]) -> tuple[Samples, Samples]:
-        """Returns what is kept of a segment [1, length] and of its estimate, ready to be overlap-added.
 
-        `network` turns a signal [n], n whole frames, into one as long. It hears the segment from its first
-        sound on, since digital silence, such as that before the stream, tells it nothing.
-        """
-        weights = self._weights(segment.shape[-1])
-        estimate = np.zeros_like(segment)
-        sounding = np.flatnonzero(segment[0])
-        if len(sounding):
-            begin = sounding[0] // self.frame * self.frame
-            end = -(-(sounding[-1] + 1 + self.look_ahead) // self.frame) * self.frame
-            end = min(end, segment.shape[-1])
-            if end > self.warm_up:  # otherwise nothing is kept
-                estimate[0, begin:end] = network(segment[0, begin:end])
-        return segment * weights, estimate * weights
-
-    def _weights(self, length: int) -> Samples:
-        rising = ((np.arange(self.fade) + 0.5) / self.fade).astype(np.float32)
-        start = length - self.look_ahead - self.fade - self.hop
-        weights = np.zeros(length, np.float32)
-        weights[start : start + self.hop + self.fade] = 1
-        weights[start : start + self.fade] = rising
-        weights[start + self.hop : start + self.hop + self.fade] = 1 - rising
-        return weights
+def in_turn(hop: int, delay: int) -> Segmentation:
+    """Returns how a stream is cut for a `SpeechLane`, which makes `hop` samples at a time."""
+    return Segmentation(hop + delay, hop, lead=delay)

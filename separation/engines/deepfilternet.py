@@ -8,23 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from pydantic import Field
 
-from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import Segmentation
 from audio_ml.device import Device
-from audio_ml.onnx_sessions import session
+from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
-from separation.nets.deepfilternet import HOP, LOOK_AHEAD, SAMPLE_RATE, DeepFilter
+from separation.nets.deepfilternet import DELAY, SAMPLE_RATE, DeepFilter
 from separation.options import SeparationOptions
-from separation.recurrent import RecurrentNetwork, WarmUp
+from separation.recurrent import RecurrentNetwork, SpeechLane, in_turn
 
 STEMS = ("speech", "noise")
-MAX_WORKERS = 2  # segments under way at once; the network itself does not gain from threads
-WARM_UP_SECONDS = 15
-FADE_SECONDS = 0.02
+SEGMENT_SECONDS = 4
 
 
 class DeepFilterNetOptions(SeparationOptions):
@@ -40,13 +36,6 @@ class DeepFilterNetOptions(SeparationOptions):
     post_filter: bool = Field(
         False, description="Press down a little more what is mostly noise.", json_schema_extra={"advanced": True}
     )
-    segment_seconds: float = Field(
-        60.0,
-        ge=10,
-        le=600,
-        description="What is cleaned in one go; the network hears 15 s before it as well.",
-        json_schema_extra={"flag": "--segment", "unit": "s", "advanced": True},
-    )
 
     @property
     def adds_up(self) -> bool:
@@ -54,35 +43,23 @@ class DeepFilterNetOptions(SeparationOptions):
 
 
 class DeepFilterNetEngine:
-    """Runs the network over one channel; safe to call from several threads."""
+    """Holds the network for any number of streams, each of which has a memory of its own.
+
+    It runs on the CPU whatever the device: a small network that goes frame by frame, many times as fast as sound.
+    """
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
-        self.workers = min(device.cores, MAX_WORKERS) if device.kind == "cpu" else 1
-        self._network = RecurrentNetwork(session(files["network.onnx"], device, n_threads=1))
+        self.workers = device.cores  # for channels side by side; one alone does not gain from threads
+        self._network = RecurrentNetwork(cpu_session(files["network.onnx"], n_threads=1))
 
     def segmentation(self, options: DeepFilterNetOptions) -> Segmentation:
-        """Returns how the stream is cut: what is kept of a segment begins after a warm-up."""
-        return _cut(options).segmentation
+        """Returns how the stream is cut."""
+        return in_turn(SEGMENT_SECONDS * SAMPLE_RATE, DELAY)
 
-    def separate(self, segment: Samples, stems: Sequence[str], options: DeepFilterNetOptions) -> Samples:
-        """Returns the stems [len(stems), 1, length] of a segment [1, length], ready to be overlap-added."""
+    def begin(self, stems: Sequence[str], options: DeepFilterNetOptions) -> SpeechLane:
+        """Returns what separates one channel of one stream."""
         floor = 0.0 if options.attenuation_db is None else 10 ** (-options.attenuation_db / 20)
-
-        def clean(signal: Samples) -> Samples:
-            return DeepFilter(self._network, floor, options.post_filter).clean(signal)
-
-        mixture, speech = _cut(options).apply(segment, clean)
-        return np.stack([speech if stem == "speech" else mixture - speech for stem in stems])
-
-
-def _cut(options: DeepFilterNetOptions) -> WarmUp:
-    return WarmUp(
-        hop=round(options.segment_seconds * SAMPLE_RATE / HOP) * HOP,
-        warm_up=WARM_UP_SECONDS * SAMPLE_RATE,
-        look_ahead=(LOOK_AHEAD + 2) * HOP,  # a sample is in two frames; the later one ends a hop after it
-        fade=round(FADE_SECONDS * SAMPLE_RATE),
-        frame=HOP,
-    )
+        return SpeechLane(DeepFilter(self._network, floor, options.post_filter).push, DELAY, stems)
 
 
 _ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
@@ -117,7 +94,7 @@ MODELS: list[Row] = [
         outputs=STEMS,
         sample_rate=SAMPLE_RATE,
         n_channels=1,
-        memory_bytes=250_000_000,
+        memory_bytes=110_000_000,
         verified="2026-11-25",
         options=DeepFilterNetOptions,
         engine=DeepFilterNetEngine,

@@ -5,39 +5,24 @@ Westhausen and Meyer 2020, "Dual-signal transformation LSTM network for real-tim
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from pydantic import Field
-
-from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import Segmentation
 from audio_ml.device import Device
-from audio_ml.onnx_sessions import session
+from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
-from separation.nets.dtln import FRAME, HOP, SAMPLE_RATE, clean
+from separation.nets.dtln import DELAY, SAMPLE_RATE, Dtln
 from separation.options import SeparationOptions
-from separation.recurrent import RecurrentNetwork, WarmUp
+from separation.recurrent import RecurrentNetwork, SpeechLane, in_turn
 
 STEMS = ("speech", "noise")
-MAX_WORKERS = 2  # segments under way at once; the network itself does not gain from threads
-WARM_UP_SECONDS = 30
-FADE_SECONDS = 0.02
+SEGMENT_SECONDS = 4
 
 
 class DtlnOptions(SeparationOptions):
     """Options of DTLN."""
-
-    segment_seconds: float = Field(
-        120.0,
-        ge=10,
-        le=600,
-        description="What is cleaned in one go; the network hears 30 s before it as well.",
-        json_schema_extra={"flag": "--segment", "unit": "s", "advanced": True},
-    )
 
     @property
     def adds_up(self) -> bool:
@@ -45,30 +30,22 @@ class DtlnOptions(SeparationOptions):
 
 
 class DtlnEngine:
-    """Runs the network over one channel; safe to call from several threads."""
+    """Holds the network for any number of streams, each of which has a memory of its own.
+
+    It runs on the CPU whatever the device: a small network that goes frame by frame, many times as fast as sound.
+    """
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
-        self.workers = min(device.cores, MAX_WORKERS) if device.kind == "cpu" else 1
-        self._network = RecurrentNetwork(session(files["network.onnx"], device, n_threads=1))
+        self.workers = device.cores  # for channels side by side; one alone does not gain from threads
+        self._network = RecurrentNetwork(cpu_session(files["network.onnx"], n_threads=1))
 
     def segmentation(self, options: DtlnOptions) -> Segmentation:
-        """Returns how the stream is cut: what is kept of a segment begins after a warm-up."""
-        return _cut(options).segmentation
+        """Returns how the stream is cut."""
+        return in_turn(SEGMENT_SECONDS * SAMPLE_RATE, DELAY)
 
-    def separate(self, segment: Samples, stems: Sequence[str], options: DtlnOptions) -> Samples:
-        """Returns the stems [len(stems), 1, length] of a segment [1, length], ready to be overlap-added."""
-        mixture, speech = _cut(options).apply(segment, functools.partial(clean, self._network))
-        return np.stack([speech if stem == "speech" else mixture - speech for stem in stems])
-
-
-def _cut(options: DtlnOptions) -> WarmUp:
-    return WarmUp(
-        hop=round(options.segment_seconds * SAMPLE_RATE / HOP) * HOP,
-        warm_up=WARM_UP_SECONDS * SAMPLE_RATE,
-        look_ahead=FRAME - HOP,  # the last frame that a sample is in ends so much after it
-        fade=round(FADE_SECONDS * SAMPLE_RATE),
-        frame=HOP,
-    )
+    def begin(self, stems: Sequence[str], options: DtlnOptions) -> SpeechLane:
+        """Returns what separates one channel of one stream."""
+        return SpeechLane(Dtln(self._network).push, DELAY, stems)
 
 
 _COMMIT = "c9ae0833cad9bcdbf999173892a4fce964644399"
@@ -110,7 +87,7 @@ MODELS: list[Row] = [
         outputs=STEMS,
         sample_rate=SAMPLE_RATE,
         n_channels=1,
-        memory_bytes=150_000_000,
+        memory_bytes=80_000_000,
         verified="2026-11-25",
         options=DtlnOptions,
         engine=DtlnEngine,

@@ -24,6 +24,7 @@ FILTER_ORDER = 5
 LOOK_AHEAD = 2  # frames that the network, and its filters, see beyond the one they change
 FILTER_PAST = FILTER_ORDER - 1 - LOOK_AHEAD
 INPUT_CONTEXT = 2  # frames before its own that the network's first convolutions see
+DELAY = (LOOK_AHEAD + 1) * HOP
 BLOCK = 100  # frames that go through the network at once
 FORGETTING = 0.99  # per frame: a time constant of 1 s, I section 2.1
 MEAN_SCALE_DB = 40.0
@@ -54,7 +55,7 @@ def band_edges() -> NDArray[np.int64]:
 
 
 class DeepFilter:
-    """Cleans a signal of one channel frame by frame; it remembers, so each signal needs one of its own.
+    """Cleans one channel as it comes, `DELAY` samples behind; it remembers, so each signal needs one of its own.
 
     `floor` is the share of the noisy signal that stays (the attenuation limit).
     """
@@ -65,23 +66,23 @@ class DeepFilter:
         self._means = np.concatenate([START_DB, START_MAGNITUDE]).astype(np.float32)
         self._features = np.zeros((INPUT_CONTEXT, BANDS + 2 * FILTERED_BINS), np.float32)
         self._noisy = np.zeros((FILTER_ORDER - 1, BINS), np.complex64)  # the frames before the next
+        self._last, self._begun = np.zeros((2, HOP), np.float32)  # the hop before the next, and what it got so far
         self._edges = band_edges()
 
-    def clean(self, signal: Samples) -> Samples:
-        """Returns the speech in a signal [n] of whole hops, in place; it begins with the signal's first frame."""
-        n_frames = len(signal) // HOP
-        padded = np.concatenate([np.zeros(HOP, np.float32), signal])
-        frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
-        joined = np.zeros((n_frames + 1, HOP), np.float32)
-        for start in range(0, n_frames, BLOCK):
-            noisy = (np.fft.rfft(frames[start : start + BLOCK] * WINDOW) / N_FFT).astype(np.complex64)
-            cleaned = np.fft.irfft(self._next(noisy), N_FFT) * (WINDOW * N_FFT)
-            first = start - LOOK_AHEAD
-            cleaned = cleaned[max(-first, 0) :]
-            first = max(first, 0)
-            joined[first : first + len(cleaned)] += cleaned[:, :HOP]
-            joined[first + 1 : first + 1 + len(cleaned)] += cleaned[:, HOP:]
-        return joined[1:].reshape(-1)
+    def push(self, signal: Samples) -> Samples:
+        """Returns the speech [n] of `DELAY` samples before those given [n], whole hops of them."""
+        joined = np.concatenate([self._last, signal])
+        self._last = signal[-HOP:].copy()
+        frames = np.lib.stride_tricks.sliding_window_view(joined, N_FFT)[::HOP]
+        cleaned = np.empty((len(frames), HOP), np.float32)
+        for start in range(0, len(frames), BLOCK):
+            noisy = np.fft.rfft(frames[start : start + BLOCK] * WINDOW) / N_FFT
+            made = np.fft.irfft(self._next(noisy.astype(np.complex64)), N_FFT) * (WINDOW * N_FFT)
+            made[1:, :HOP] += made[:-1, HOP:]
+            made[0, :HOP] += self._begun
+            cleaned[start : start + BLOCK] = made[:, :HOP]
+            self._begun = made[-1, HOP:].astype(np.float32)
+        return cleaned.reshape(-1)
 
     def _next(self, noisy: Spectrum) -> Spectrum:
         """Returns the cleaned spectra [frames, BINS] of the frames `LOOK_AHEAD` before those given."""

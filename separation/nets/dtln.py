@@ -13,22 +13,32 @@ from separation.recurrent import RecurrentNetwork
 SAMPLE_RATE = 16000
 FRAME = 512
 HOP = 128
+N_PARTS = FRAME // HOP
+DELAY = FRAME - HOP
 BLOCK = 250  # frames that go through the network at once: 2 s
 
 
-def clean(network: RecurrentNetwork, signal: Samples) -> Samples:
-    """Returns the speech in a signal [n] of whole hops, in place; it begins with the signal's first sample.
+class Dtln:
+    """Cleans one channel as it comes, `DELAY` samples behind; it remembers, so each signal needs one of its own.
 
-    No window: the network itself has learned frames that sum to the signal (section 2.2 of the paper).
+    There is no window: the network itself has learned frames that sum to the signal (section 2.2 of the paper).
     """
-    n_frames = len(signal) // HOP
-    n_parts = FRAME // HOP
-    padded = np.concatenate([np.zeros(FRAME - HOP, np.float32), signal])
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
-    joined = np.zeros((n_frames + n_parts - 1, HOP), np.float32)
-    memory = network.start()
-    for start in range(0, n_frames, BLOCK):
-        (cleaned,), memory = network.run(memory, {"frames": np.ascontiguousarray(frames[start : start + BLOCK])})
-        for part in range(n_parts):
-            joined[start + part : start + part + len(cleaned)] += cleaned[:, part * HOP : (part + 1) * HOP]
-    return joined[n_parts - 1 :].reshape(-1)
+
+    def __init__(self, network: RecurrentNetwork) -> None:
+        self._network, self._memory = network, network.start()
+        self._before, self._begun = np.zeros((2, DELAY), np.float32)  # what was heard last, and what it got so far
+
+    def push(self, signal: Samples) -> Samples:
+        """Returns the speech [n] of `DELAY` samples before those given [n], whole hops of them."""
+        heard = np.concatenate([self._before, signal])
+        self._before = heard[len(signal) :]
+        frames = np.lib.stride_tricks.sliding_window_view(heard, FRAME)[::HOP]
+        joined = np.zeros((len(frames) + N_PARTS - 1, HOP), np.float32)
+        joined[: N_PARTS - 1] = self._begun.reshape(-1, HOP)
+        for start in range(0, len(frames), BLOCK):
+            given = {"frames": np.ascontiguousarray(frames[start : start + BLOCK])}
+            (cleaned,), self._memory = self._network.run(self._memory, given)
+            for part in range(N_PARTS):
+                joined[start + part : start + part + len(cleaned)] += cleaned[:, part * HOP : (part + 1) * HOP]
+        self._begun = joined[len(frames) :].reshape(-1).copy()
+        return joined[: len(frames)].reshape(-1)
