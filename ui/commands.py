@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
@@ -32,21 +32,23 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 class CommandGroup(TyperGroup):
-    """The group of `COMMANDS`."""
+    """A group whose commands are `known` by module and a line of help: those of `audio-ml` itself, or of a command."""
+
+    known: ClassVar[dict[str, tuple[str, str]]] = COMMANDS
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = dict.fromkeys(COMMANDS, typer.core.TyperCommand("x"))  # their names, for hints
+        self.commands = dict.fromkeys(self.known, typer.core.TyperCommand("x"))  # their names, for hints
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return list(self.known)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.known:
             return None
-        module, _ = COMMANDS[cmd_name]
+        module, _ = self.known[cmd_name]
         return typer.main.get_command(importlib.import_module(module).app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+            formatter.write_dl([(name, told) for name, (_, told) in self.known.items()])

