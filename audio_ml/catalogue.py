@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -140,23 +140,28 @@ class ModelSpec(Row):
         return tuple(member.spec for member in self.members) or (self,)
 
 
+Opener = Callable[[Path], ModelSpec | None]  # an engine's way to a model of the user's own
+
+
 @functools.cache
 def _entries() -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=ENTRY_POINT_GROUP))
 
 
 @functools.cache
-def _discover(entry: EntryPoint) -> tuple[tuple[Row, ...], dict[str, str]]:
-    """Returns the rows of an engine package, and its modules that have none to offer, each with the reason."""
+def _discover(entry: EntryPoint) -> tuple[tuple[Row, ...], dict[str, str], tuple[Opener, ...]]:
+    """Returns the rows of an engine package, its modules that have none to offer, each with the reason, and openers."""
     rows: list[Row] = []
+    openers: list[Opener] = []
     failures: dict[str, str] = {}
     try:
         package = importlib.import_module(entry.module)
     except ImportError as error:
-        return (), {entry.module: str(error)}
+        return (), {entry.module: str(error)}, ()
     for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         try:
-            offered = importlib.import_module(found.name).MODELS
+            module = importlib.import_module(found.name)
+            offered = module.MODELS
         except (ImportError, AttributeError) as error:
             failures[found.name] = str(error)
             continue
@@ -165,7 +170,8 @@ def _discover(entry: EntryPoint) -> tuple[tuple[Row, ...], dict[str, str]]:
             failures[found.name] = f"it has models for {', '.join(sorted(strays))} under the entry '{entry.name}'"
         else:
             rows.extend(offered)
-    return tuple(rows), failures
+            openers += [module.from_path] if hasattr(module, "from_path") else []
+    return tuple(rows), failures, tuple(openers)
 
 
 def _task(entry: EntryPoint) -> str:
@@ -185,8 +191,8 @@ def unavailable() -> dict[str, str]:
 def models(task: str) -> tuple[ModelSpec, ...]:
     """Returns the models of a task; the engines of other tasks are not even imported.
 
-    >>> [spec.name for spec in models("separation")]
-    ['spleeter-2stems']
+    >>> "spleeter-2stems" in [spec.name for spec in models("separation")]
+    True
     """
     found = (row for entry in _entries() if _task(entry) == task for row in _discover(entry)[0])
     return tuple(row for row in found if isinstance(row, ModelSpec))
@@ -202,17 +208,46 @@ def find_row(name: str) -> Row:
 
 
 def find(task: str, name: str) -> ModelSpec:
-    """Returns the model of that name or alias for a task.
+    """Returns the model of that name or alias for a task, or the user's own at that path.
+
+    An engine module that can run what users have trained offers `from_path(path) -> ModelSpec | None`.
 
     Raises:
         UnknownModel: with the closest name.
+        InvalidInput: when there is a model at that path, but not one that can be run.
 
     >>> find("separation", "spleeter:2stems").name
     'spleeter-2stems'
     """
-    spec = _pick(name, models(task))
+    try:
+        spec = _pick(name, models(task))
+    except UnknownModel:
+        own = _at_path(task, Path(name).expanduser())
+        if own is None:
+            raise
+        return own
     assert isinstance(spec, ModelSpec)
     return spec
+
+
+def _at_path(task: str, path: Path) -> ModelSpec | None:
+    """Asks the engines of a task for a model of the user's own; None where nothing is there.
+
+    Raises:
+        UnknownModel: when no engine knows what is there.
+    """
+    try:
+        if not path.exists():
+            return None
+    except (OSError, ValueError):  # no name of a file
+        return None
+    for entry in _entries():
+        if _task(entry) == task:
+            for opener in _discover(entry)[2]:
+                spec = opener(path)
+                if spec is not None:
+                    return spec
+    raise UnknownModel(f"{path} is no model that an engine here can run.")
 
 
 def _pick(name: str, among: tuple[Row, ...]) -> Row:

@@ -25,6 +25,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from audio_ml.errors import AudioMLError, MissingDependency
+from audio_ml.hashing import file_sha256
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 30
@@ -90,6 +91,26 @@ class InstalledSource(Source):
 
 
 @dataclass(frozen=True)
+class FileSource(Source):
+    """A file of the user's own; it is used where it lies."""
+
+    path: Path
+
+    @property
+    def service(self) -> str:
+        return "this machine"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def here(self) -> Path | None:
+        return self.path if self.path.is_file() else None
+
+    def fetch(self, target: Path, work: Path, report: Report) -> None:
+        raise SourceFailed("there is no such file any more")
+
+
+@dataclass(frozen=True)
 class HubSource(Source):
     """A file of a repository on the model hub, at a fixed revision."""
 
@@ -115,10 +136,11 @@ class HubSource(Source):
 
 @dataclass(frozen=True)
 class UrlSource(Source):
-    """A file at a URL, or a `member` of a tar archive there."""
+    """A file at a URL, or a `member` of a tar archive there, whose sha256 may be told."""
 
     url: str
     member: str = ""
+    archive_sha256: str = ""
 
     @property
     def service(self) -> str:
@@ -142,6 +164,8 @@ class UrlSource(Source):
         archive = work / self._archive
         if not archive.exists():
             _download(self.url, archive, report)
+            if self.archive_sha256 and file_sha256(archive) != self.archive_sha256:
+                raise SourceFailed(f"{self._archive} is not the archive that was published: its sha256 is another")
         _extract_from_tar(archive, self.member, target)
 
 

@@ -15,7 +15,8 @@ from audio_ml.loader import ModelLoader
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.weights import WeightStore
 from bench.reference import MODEL
-from separation.nets.spleeter import BINS, FRAMES, UNetWeights, read_weights
+from separation.nets.spleeter import UNetWeights, read_weights
+from separation.spleeter_configuration import TWO_STEMS
 
 MATRIX_SIZE = 2048
 MATRIX_REPEATS = 20
@@ -52,7 +53,7 @@ def measure(n_samples: int) -> Roofline:
     """Measures the networks alone on the patches that `n_samples` at the model's rate take, and the ceiling."""
     spec = catalogue.find("separation", MODEL)
     files = WeightStore().open(spec)
-    weights = read_weights(files["model.index"], files["model.data-00000-of-00001"], len(spec.outputs))
+    weights = read_weights(files["model.index"], files["model.data-00000-of-00001"], TWO_STEMS)
     with ModelLoader("cpu").use(spec) as engine:
         plan, workers = engine.segmentation(spec.options()), engine.workers
     n_patches = -(-(plan.lead + n_samples) // plan.hop)
@@ -72,7 +73,7 @@ def flop_of(weights: UNetWeights) -> int:
     A convolution uses its kernel once per position of its output, a transposed one once per position
     of its input: in both cases the smaller of the two sides.
     """
-    total, positions = 0, FRAMES * BINS
+    total, positions = 0, TWO_STEMS.frames * TWO_STEMS.bins
     for layer in weights.down:
         positions //= 4
         total += 2 * layer.kernel.size * positions
@@ -84,7 +85,7 @@ def flop_of(weights: UNetWeights) -> int:
 
 def bytes_of(weights: UNetWeights) -> int:
     """Counts the bytes that one network moves at least: inputs, outputs and kernels of its layers, once each."""
-    numbers, positions = 0, FRAMES * BINS
+    numbers, positions = 0, TWO_STEMS.frames * TWO_STEMS.bins
     for layer in weights.down:
         n_out, n_in = layer.kernel.shape[:2]
         numbers += n_in * positions + n_out * positions // 4 + layer.kernel.size
@@ -127,7 +128,7 @@ def _network_seconds(network: Path, n_patches: int, workers: int) -> float:
     """Times the networks on random magnitudes, set up and fed as the engine does it."""
     session = cpu_session(network, n_threads=cpu_cores() // workers)
     names = [session.get_outputs()[0].name]  # by default only the first stem's mask is asked for
-    magnitude = np.random.default_rng(0).gamma(0.5, 2.0, (1, 2, FRAMES, BINS)).astype(np.float32)
+    magnitude = np.random.default_rng(0).gamma(0.5, 2.0, (1, 2, TWO_STEMS.frames, TWO_STEMS.bins)).astype(np.float32)
 
     def one_patch(_: int) -> None:
         session.run(names, {"magnitude": magnitude})

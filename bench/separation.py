@@ -18,7 +18,7 @@ from bench import agreement, machine, processes, results, roofline, separation_r
 from bench.measure import CommandFailed
 from bench.reference import MODEL, Reference, ReferenceUnavailable, default_work_folder, reference
 from bench.separation_report import Findings
-from separation.engines.spleeter import SAMPLE_RATE
+from separation.spleeter_configuration import TWO_STEMS
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def _measure(arguments: argparse.Namespace, spleeter: Reference) -> Findings:
         results.say("long files")
         long_files = processes.long_files(longest, arguments.work)
     results.say("the networks alone")
-    bound = roofline.measure(round(longest.duration_seconds * SAMPLE_RATE))
+    bound = roofline.measure(round(longest.duration_seconds * TWO_STEMS.sample_rate))
     results.say("agreement")
     agreements = list(agreement.measure(chosen, spleeter))
     return Findings(comparisons, longest, first, helps, long_files, bound, agreements)

@@ -11,10 +11,9 @@ from bench.metrics import CUTOFF_HZ
 from bench.processes import Comparison
 from bench.roofline import Roofline
 from bench.songs import Song
-from separation.engines.spleeter import HOP, SAMPLE_RATE
-from separation.nets.spleeter import FRAMES
+from separation.spleeter_configuration import TWO_STEMS
 
-PATCH_SECONDS = FRAMES * HOP / SAMPLE_RATE
+PATCH_SECONDS = TWO_STEMS.frames * TWO_STEMS.hop / TWO_STEMS.sample_rate
 
 
 @dataclass(frozen=True)

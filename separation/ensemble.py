@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -53,7 +54,7 @@ def find_model(name: str) -> ModelSpec:
     >>> find_model("spleeter-2stems").outputs
     ('vocals', 'accompaniment')
     """
-    if SEPARATOR not in name:
+    if SEPARATOR not in name or Path(name).exists():
         return catalogue.find("separation", name)
     members = tuple(Member(catalogue.find("separation", part.strip())) for part in name.split(SEPARATOR))
     return ensemble(f" {SEPARATOR} ".join(member.spec.name for member in members), members)

@@ -21,11 +21,13 @@ from audio_ml.loader import ModelLoader
 from audio_ml.writer import write_audio
 from separation import tensorflow_checkpoint
 from separation.engines import spleeter
-from separation.nets.spleeter import BINS, FRAMES, read_weights, torch_masks
+from separation.nets.spleeter import read_weights
+from separation.nets.spleeter_torch import TorchNetworks
 from separation.spleeter import Separator
+from separation.spleeter_configuration import TWO_STEMS
 
 SPEC = catalogue.find("separation", "spleeter-2stems")
-N_FFT, HOP = 4096, 1024
+N_FFT, HOP, FRAMES, BINS = 4096, 1024, 512, 1024
 
 pytestmark = pytest.mark.weights
 
@@ -47,12 +49,12 @@ def whole_file(samples: np.ndarray, checkpoint: tuple[Path, Path], exact: bool) 
     padded[:, N_FFT : N_FFT + samples.shape[1]] = samples
     frames = np.stack([padded[:, i * HOP : i * HOP + N_FFT] for i in range(n_patches * FRAMES)], axis=1)
     spectrum = np.fft.rfft(frames * window)
-    run = torch_masks(read_weights(*checkpoint, 2), "cpu")
+    networks = TorchNetworks(read_weights(*checkpoint, TWO_STEMS), TWO_STEMS, "cpu")
     joined = np.zeros((2, *padded.shape))
     for patch in range(n_patches):
         part = slice(patch * FRAMES, (patch + 1) * FRAMES)
         magnitude = np.abs(spectrum[:, part, :BINS]).astype(np.float32)
-        masks = run(torch.from_numpy(magnitude[None])).numpy()
+        masks = networks.masks(torch.from_numpy(magnitude[None])).numpy()[:, 0]
         above = np.zeros((2, 2, FRAMES, 1)) if exact else masks.mean(axis=-1, keepdims=True)
         full = np.concatenate([masks, np.broadcast_to(above, (2, 2, FRAMES, N_FFT // 2 + 1 - BINS))], axis=-1)
         sounds = np.fft.irfft(spectrum[:, part] * full) * window * 2 / 3
@@ -81,10 +83,8 @@ def test_streamed_equals_whole_over_patch_borders(
 def test_the_torch_engine_of_a_gpu_agrees_with_the_cpu_engine(loader: ModelLoader) -> None:
     """Run on the CPU here: the code path is the GPU's, only the device differs."""
 
-    def torch_engine(files, device: Device) -> spleeter.SpleeterEngine:
-        engine = spleeter.SpleeterEngine(files, device)
-        engine._masks = spleeter._torch_masks(files, device)
-        return engine
+    def torch_engine(files, device: Device) -> spleeter.SpleeterTorchEngine:
+        return spleeter.SpleeterTorchEngine(files[spleeter.INDEX], files[spleeter.DATA], device, TWO_STEMS)
 
     spec = dataclasses.replace(SPEC, engine=torch_engine)
     mixture = noise(5)
@@ -109,7 +109,7 @@ def test_a_gpu_agrees_with_the_cpu(loader: ModelLoader) -> None:
 def test_every_variable_of_the_checkpoint_is_accounted_for(checkpoint: tuple[Path, Path], monkeypatch) -> None:
     variables = tensorflow_checkpoint.read(*checkpoint)
     assert len(variables) == 149
-    weights = read_weights(*checkpoint, 2)
+    weights = read_weights(*checkpoint, TWO_STEMS)
     layers = [layer for net in weights for layer in (*net.down, *net.up, net.head, *net.down_norms, *net.up_norms)]
     n_used = sum(getattr(layer, field.name).size for layer in layers for field in dataclasses.fields(layer))
     unused_norm, global_step = 2 * 4 * 512, 1  # of the deepest layer; Spleeter keeps both and uses neither
@@ -121,7 +121,7 @@ def test_every_variable_of_the_checkpoint_is_accounted_for(checkpoint: tuple[Pat
     ):
         monkeypatch.setattr(tensorflow_checkpoint, "read", lambda *_, change=change: change)
         with pytest.raises(WeightsCorrupt, match="conv2d_"):
-            read_weights(*checkpoint, 2)
+            read_weights(*checkpoint, TWO_STEMS)
 
 
 def test_a_damaged_index_is_refused(checkpoint: tuple[Path, Path], tmp_path: Path) -> None:

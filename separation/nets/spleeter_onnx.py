@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,6 @@ import numpy as np
 from audio_ml.errors import WeightsCorrupt
 from audio_ml.onnx_sessions import cpu_session
 from separation.nets.spleeter import (
-    BINS,
-    FRAMES,
     LEAK,
     MASK_EPSILON,
     NORM_EPSILON,
@@ -22,40 +21,71 @@ from separation.nets.spleeter import (
     Normalisation,
     UNetWeights,
     read_weights,
-    torch_masks,
 )
+from separation.spleeter_configuration import OFFICIAL, Activation, Configuration, read_configuration
 
 ONNX_PADS = [PAD[0], PAD[0], PAD[1], PAD[1]]
 VERIFIED_DB = 80.0  # agreement with the torch network that a build must reach
 
 
-def build(output: Path, index: Path, data: Path) -> None:
-    """Writes the ONNX graph of a two-stem checkpoint, after checking it against the torch network."""
+def build_configured(output: Path, configuration: Path, index: Path, data: Path) -> None:
+    """Writes the ONNX graph of a checkpoint that a JSON configuration describes."""
+    known = read_configuration(configuration)
+    assert known is not None, "the row was made from it"
+    _build(output, index, data, configuration=known[0])
+
+
+def _build(output: Path, index: Path, data: Path, *, configuration: Configuration) -> None:
+    """Writes the ONNX graph of a checkpoint, after checking it against the torch network."""
     import onnx
     import torch
 
-    networks = read_weights(index, data, n_stems=2)
-    onnx.save(_onnx_model(networks), output)
-    magnitude = np.random.default_rng(0).gamma(0.5, 2.0, (1, 2, FRAMES, BINS)).astype(np.float32)
-    expected = torch_masks(networks, "cpu")(torch.from_numpy(magnitude)).numpy()
+    from separation.nets.spleeter_torch import TorchNetworks
+
+    networks = read_weights(index, data, configuration)
+    onnx.save(_onnx_model(networks, configuration), output)
+    shape = (1, 2, configuration.frames, configuration.bins)
+    magnitude = np.random.default_rng(0).gamma(0.5, 2.0, shape).astype(np.float32)
+    expected = TorchNetworks(networks, configuration, "cpu").masks(torch.from_numpy(magnitude)).numpy()[:, 0]
     session = cpu_session(output, n_threads=1)
     found = np.concatenate(session.run(None, {"magnitude": magnitude}))
     agreement_db = 10 * np.log10(np.sum(expected**2) / max(np.sum((expected - found) ** 2), 1e-30))
-    if agreement_db < VERIFIED_DB:
+    if not agreement_db >= VERIFIED_DB:
         raise WeightsCorrupt(f"The ONNX graph agrees with the torch network only to {agreement_db:.0f} dB.")
 
 
-def _onnx_model(networks: Sequence[UNetWeights]) -> Any:
+build = functools.partial(_build, configuration=OFFICIAL["2stems"])  # builders of derived files, by name
+build_2stems_16khz = functools.partial(_build, configuration=OFFICIAL["2stems-16kHz"])
+build_4stems = functools.partial(_build, configuration=OFFICIAL["4stems"])
+build_4stems_16khz = functools.partial(_build, configuration=OFFICIAL["4stems-16kHz"])
+build_5stems = functools.partial(_build, configuration=OFFICIAL["5stems"])
+build_5stems_16khz = functools.partial(_build, configuration=OFFICIAL["5stems-16kHz"])
+
+
+def _onnx_model(networks: Sequence[UNetWeights], configuration: Configuration) -> Any:
     from onnx import TensorProto, helper
 
     graph = _GraphWriter()
-    estimates = [_onnx_unet(graph, weights) for weights in networks]
-    powers = [graph.node("Mul", estimate, estimate) for estimate in estimates]
+    if configuration.softmax:
+        logits = [_onnx_unet(graph, weights, configuration) for weights in networks]
+        estimates = [graph.node("Mul", share, "magnitude") for share in _onnx_softmax(graph, logits)]
+    else:
+        estimates = [
+            graph.node("Mul", graph.node("Sigmoid", _onnx_unet(graph, weights, configuration)), "magnitude")
+            for weights in networks
+        ]
+    exponent = configuration.exponent
+    powers = [
+        graph.node("Mul", estimate, estimate)
+        if exponent == 2
+        else graph.node("Pow", estimate, graph.constant(np.float32(exponent)))
+        for estimate in estimates
+    ]
     total = graph.node("Add", graph.node("Sum", *powers), graph.constant(np.float32(MASK_EPSILON)))
     share = graph.constant(np.float32(MASK_EPSILON / len(powers)))
     for number, power in enumerate(powers):
         graph.node("Div", graph.node("Add", power, share), total, output=f"mask_{number}")
-    shape = [1, 2, FRAMES, BINS]
+    shape = [1, 2, configuration.frames, configuration.bins]
     outputs = [f"mask_{number}" for number in range(len(networks))]
     return helper.make_model(
         helper.make_graph(
@@ -70,33 +100,47 @@ def _onnx_model(networks: Sequence[UNetWeights]) -> Any:
     )
 
 
-def _onnx_unet(graph: _GraphWriter, weights: UNetWeights) -> str:
+def _onnx_softmax(graph: _GraphWriter, logits: Sequence[str]) -> list[str]:
+    """Writes the softmax over the stems by elements: ONNX Runtime would first transpose them together."""
+    largest = graph.node("Max", *logits)
+    powers = [graph.node("Exp", graph.node("Sub", logit, largest)) for logit in logits]
+    total = graph.node("Sum", *powers)
+    return [graph.node("Div", power, total) for power in powers]
+
+
+def _onnx_activation(graph: _GraphWriter, x: str, name: Activation) -> str:
+    if name == "LeakyReLU":
+        return graph.node("LeakyRelu", x, alpha=LEAK)
+    return graph.node("Relu" if name == "ReLU" else "Elu", x)
+
+
+def _onnx_unet(graph: _GraphWriter, weights: UNetWeights, configuration: Configuration) -> str:
+    """Writes a network up to its last convolution, and returns what comes out of that."""
     x, skips = "magnitude", []
     for index, layer in enumerate(weights.down):
         x = graph.layer("Conv", x, layer, strides=[2, 2], pads=ONNX_PADS)
         skips.append(x)
         if index < len(weights.down_norms):
-            x = graph.node("LeakyRelu", graph.norm(x, weights.down_norms[index]), alpha=LEAK)
+            x = _onnx_activation(graph, graph.norm(x, weights.down_norms[index]), configuration.down_activation)
     parts = [skips.pop()]
     for layer, norm in zip(weights.up, weights.up_norms, strict=True):
         write = _onnx_transposed if layer.kernel.shape[1] == 1 else _onnx_phases
-        x = write(graph, parts, layer, norm)
+        x = write(graph, parts, layer, norm, configuration.up_activation)
         parts = [skips.pop(), x] if skips else []
-    return graph.node("Mul", graph.node("Sigmoid", _onnx_head(graph, x, weights.head)), "magnitude")
+    return _onnx_head(graph, x, weights.head)
 
 
-def _onnx_transposed(graph: _GraphWriter, parts: Sequence[str], layer: Convolution, norm: Normalisation) -> str:
+def _onnx_transposed(
+    graph: _GraphWriter, parts: Sequence[str], layer: Convolution, norm: Normalisation, activation: Activation
+) -> str:
     """Writes a layer up on the way, over `parts` that would be concatenated, as plain transposed convolution."""
-    return graph.norm(
-        graph.node(
-            "Relu",
-            _onnx_sum(graph, "ConvTranspose", parts, layer.kernel, layer.bias, 0, strides=[2, 2], pads=ONNX_PADS),
-        ),
-        norm,
-    )
+    total = _onnx_sum(graph, "ConvTranspose", parts, layer.kernel, layer.bias, 0, strides=[2, 2], pads=ONNX_PADS)
+    return graph.norm(_onnx_activation(graph, total, activation), norm)
 
 
-def _onnx_phases(graph: _GraphWriter, parts: Sequence[str], layer: Convolution, norm: Normalisation) -> str:
+def _onnx_phases(
+    graph: _GraphWriter, parts: Sequence[str], layer: Convolution, norm: Normalisation, activation: Activation
+) -> str:
     """Writes a transposed convolution with stride 2 as four plain ones, one for each parity of the output.
 
     Output 2i + p of a 5-tap kernel k, cropped by one, is k1 x[i] + k3 x[i-1] for p = 0 and
@@ -111,7 +155,7 @@ def _onnx_phases(graph: _GraphWriter, parts: Sequence[str], layer: Convolution, 
         for column in (0, 1):
             phase = kernel[:, :, taps[row]][:, :, :, taps[column]]
             total = _onnx_sum(graph, "Conv", parts, phase, layer.bias, 1, pads=[1, 1, row, column])
-            phases.append(graph.norm(graph.node("Relu", total), norm))
+            phases.append(graph.norm(_onnx_activation(graph, total, activation), norm))
     return graph.node("DepthToSpace", graph.node("Concat", *phases, axis=1), blocksize=2, mode="DCR")
 
 
