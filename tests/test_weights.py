@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from audio_ml import sources
+from audio_ml.bundles import export_bundle, import_bundle
 from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
 from audio_ml.errors import (
     Cancelled,
@@ -417,28 +418,28 @@ class TestBundle:
     def test_what_was_exported_is_imported(self, server: Server, store: WeightStore, tmp_path: Path) -> None:
         server.pages["/w"] = CONTENT
         row = row_of(UrlSource(server.url + "/w"))
-        store.export([row], tmp_path / "bundle")
+        export_bundle(store, [row], tmp_path / "bundle")
         elsewhere = WeightStore(cache=tmp_path / "elsewhere", offline=True)
-        assert elsewhere.import_bundle(tmp_path / "bundle", {"tiny": row}) == ["tiny"]
+        assert import_bundle(elsewhere, tmp_path / "bundle", {"tiny": row}) == ["tiny"]
         assert elsewhere.open(row)["weights.bin"].read_bytes() == CONTENT
         with pytest.raises(OutputUnwritable, match="exists already"):
-            store.export([row], tmp_path / "bundle")
+            export_bundle(store, [row], tmp_path / "bundle")
 
     def test_hostile_and_damaged_bundles_are_refused(self, store: WeightStore, tmp_path: Path) -> None:
         row, bundle = row_of(), tmp_path / "bundle"
         (tmp_path / "text").write_text("no bundle")
         for path in (tmp_path / "text", tmp_path / "missing"):
             with pytest.raises(InvalidInput, match="not a bundle"):
-                store.import_bundle(path, {"tiny": row})
+                import_bundle(store, path, {"tiny": row})
         for manifest in ("[]", "null", '{"rows": 5}'):
             with zipfile.ZipFile(bundle, "w") as archive:
                 archive.writestr("manifest.json", manifest)
             with pytest.raises(InvalidInput, match="not a bundle"):
-                store.import_bundle(bundle, {"tiny": row})
+                import_bundle(store, bundle, {"tiny": row})
         with zipfile.ZipFile(bundle, "w") as archive:
             archive.writestr("manifest.json", json.dumps({"rows": ["tiny", "../evil"]}))
             archive.writestr("tiny/weights.bin", b"altered" + CONTENT[7:])
             archive.writestr("../evil/weights.bin", b"evil")
         with pytest.raises(WeightsCorrupt):
-            store.import_bundle(bundle, {"tiny": row})
+            import_bundle(store, bundle, {"tiny": row})
         assert not list(tmp_path.rglob("weights.bin")) and not list(tmp_path.rglob("evil"))

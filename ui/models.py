@@ -10,6 +10,7 @@ import typer
 
 from audio_ml import catalogue
 from audio_ml import device as devices
+from audio_ml.bundles import export_bundle, import_bundle
 from audio_ml.catalogue import ModelSpec, Row
 from audio_ml.errors import InvalidInput, WeightsCorrupt
 from audio_ml.footprints import Footprints
@@ -133,17 +134,17 @@ def export(
     store = store_for(fetch)
     rows = _rows(names) if names else _rows_here(store)
     with shown_progress(bundle.name, quiet) as progress:
-        store.export(rows, bundle, progress)
+        export_bundle(store, rows, bundle, progress)
     if not quiet:
         print(f"{bundle} holds {', '.join(row.name for row in rows)} ({megabytes(bundle.stat().st_size)})")
 
 
 @app.command("import")
-def import_bundle(
+def import_models(
     bundle: Annotated[Path, typer.Argument(help="File made by export.", show_default=False)], as_json: Json = False
 ) -> None:
     """Take models from a bundle into the cache."""
-    names = WeightStore().import_bundle(bundle, {row.name: row for row in catalogue.rows()})
+    names = import_bundle(WeightStore(), bundle, {row.name: row for row in catalogue.rows()})
     print(json.dumps(names) if as_json else f"Imported {', '.join(names) or 'nothing: no model of it is known here'}")
 
 

@@ -1,0 +1,82 @@
+"""Bytes out of the network and out of archives, for `sources.py`."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from audio_ml.errors import AudioMLError
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 30
+
+Report = Callable[[int], None]  # takes the number of bytes that have arrived
+
+
+class SourceFailed(AudioMLError):
+    """One source could not give its file; the store goes on to the next."""
+
+
+def download(url: str, target: Path, report: Report, headers: Mapping[str, str] | None = None) -> None:
+    """Writes what is at a URL to `target`; raises `SourceFailed`."""
+    import pooch
+    import requests
+
+    downloader = pooch.HTTPDownloader(
+        progressbar=_PoochProgress(report), timeout=(CONNECT_SECONDS, READ_SECONDS), headers=headers
+    )
+    partial = target.with_name(target.name + ".part")
+    try:
+        with partial.open("wb") as file:
+            downloader(url, file, None)
+    except (requests.RequestException, ValueError) as error:  # an OSError is ours: the disk is full
+        raise SourceFailed(_first_line(error)) from error
+    os.replace(partial, target)
+
+
+class _PoochProgress:
+    """Turns pooch's progress-bar protocol into our report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._received = 0
+        self.total = 0
+
+    def update(self, n_bytes: int) -> None:
+        self._received += n_bytes
+        self._report(self._received)
+
+    def reset(self) -> None:
+        self._received = 0
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def extract_from_tar(archive: Path, member: str, target: Path) -> None:
+    """Writes a member of a tar archive to `target`; raises `SourceFailed`."""
+    try:
+        with tarfile.open(archive) as tar:
+            source = tar.extractfile(member)
+            if source is None:
+                raise SourceFailed(f"{member} in {archive.name} is not a file")
+            with source:
+                copy_to(source, target)
+    except (KeyError, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SourceFailed(f"{archive.name} has no readable {member}") from error
+
+
+def copy_to(source: IO[bytes], target: Path) -> None:
+    """Writes what is left of an open file to `target`."""
+    with target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _first_line(error: Any) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
