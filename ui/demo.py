@@ -1,4 +1,4 @@
-"""`make demo`: a song and a 5.1 reel come apart, with the proof and a picture; then a cue sheet is spoken."""
+"""`make demo`: a song, a 5.1 reel and a voice over music come apart, with the proof; then a cue sheet is spoken."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from audio_ml.streams import Resampler, read_audio
 from audio_ml.writer import AudioWriter
 from separation import SeparationReport
 from ui.console import shown_progress
+from ui.demo_cleanup import clean_up
 from ui.demo_speech import speak_and_dub
 from ui.pictures import spectrograms
 
@@ -48,6 +49,7 @@ def main() -> None:
     for path in (song, *(Path(file.path) for file in report.files), FOLDER / "stems.png"):
         print(f"  {path}")
     _separate_reel(sounds["vocals"], sounds["accompaniment"], loader)
+    clean_up(FOLDER, sounds["accompaniment"], loader)
     speak_and_dub(FOLDER, loader)
 
 
