@@ -15,7 +15,7 @@ from audio_ml.chunks import Segmentation
 from audio_ml.device import Device
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
-from separation.nets.deepfilternet import DELAY, SAMPLE_RATE, DeepFilter
+from separation.nets.deepfilternet import DELAY, HOP, SAMPLE_RATE, DeepFilter
 from separation.options import SeparationOptions
 from separation.recurrent import RecurrentNetwork, SpeechLane, in_turn
 
@@ -59,7 +59,7 @@ class DeepFilterNetEngine:
     def begin(self, stems: Sequence[str], options: DeepFilterNetOptions) -> SpeechLane:
         """Returns what separates one channel of one stream."""
         floor = 0.0 if options.attenuation_db is None else 10 ** (-options.attenuation_db / 20)
-        return SpeechLane(DeepFilter(self._network, floor, options.post_filter).push, DELAY, stems)
+        return SpeechLane(DeepFilter(self._network, floor, options.post_filter).push, DELAY, HOP, stems)
 
 
 _ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
