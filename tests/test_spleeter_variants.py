@@ -1,7 +1,8 @@
 """Spleeter's other models and users' own, against real Spleeter on the same made-up weights.
 
 `tests/data/spleeter_variants.npz` holds what Spleeter 2.4.2's own graphs on TensorFlow 2.12 made of the song in
-`reference_signal.py` with the numbers of `made_up_spleeter.py`, and the names and shapes of their variables.
+`reference_signal.py` with the numbers of `made_up_spleeter.py`, and the names and shapes of their variables; and what
+"spleeter:2stems-16kHz" made of it with its own weights.
 `python -m bench.spleeter_variants` writes it anew.
 """
 
@@ -112,6 +113,18 @@ def test_the_torch_engine_agrees_with_real_spleeter_too(
     stems = separation.separate(song(), model=spec, options={"exact": True, "batch": 3}, loader=loader).stems
     for stem, audio in stems.items():
         assert agreement(reference[f"{name}/{stem}"], audio) > AGREEMENT_DB
+
+
+@pytest.mark.weights
+def test_the_model_up_to_16_khz_agrees_with_real_spleeter(
+    loader: ModelLoader, reference: dict[str, NDArray[np.generic]]
+) -> None:
+    """With Spleeter's own weights, which are those of the model up to 11 kHz and are kept once."""
+    stems = separation.separate(song(), model="spleeter:2stems-16kHz", options={"exact": True}, loader=loader).stems
+    for stem, audio in stems.items():
+        assert agreement(reference[f"2stems-16kHz/{stem}"], audio) > AGREEMENT_DB
+    both = [catalogue.find("separation", f"spleeter-2stems{band}") for band in ("", "-16kHz")]
+    assert len({loader.store.find(spec, spec.files[1]) for spec in both}) == 1
 
 
 @pytest.mark.parametrize("name", made_up_spleeter.OFFICIAL)
