@@ -14,6 +14,10 @@ from audio_ml.footprints import Footprints
 from audio_ml.residency import Resident, total_bytes
 
 
+class Advised(OutOfMemory):
+    """An `OutOfMemory` that tells the numbers and what would fit."""
+
+
 def names(specs: Iterable[ModelSpec]) -> str:
     """Returns the names of models as a part of a sentence, each once."""
     return " and ".join(dict.fromkeys(spec.name for spec in specs))
@@ -31,22 +35,22 @@ def smaller_models(spec: ModelSpec, kind: Kind, most: int | None, footprints: Fo
     )
 
 
-def refusal(wanted: Sequence[Resident], limit: int, n_pinned: int, is_budget: bool, advice: str) -> OutOfMemory:
+def refusal(wanted: Sequence[Resident], limit: int, n_pinned: int, is_budget: bool, advice: str) -> Advised:
     """Returns the error for models that can never be in memory together."""
     place = f"the memory budget is {show_size(limit)}" if is_budget else f"only {show_size(limit)} are free"
     pinned = f", and pinned models take {show_size(n_pinned)} of it" if n_pinned else ""
     raising = f" {BUDGET_VARIABLE} sets the budget." if is_budget else ""
-    return OutOfMemory(f"{_need(wanted)}, but {place}{pinned}. {advice}{raising}")
+    return Advised(f"{_need(wanted)}, but {place}{pinned}. {advice}{raising}")
 
 
-def exhaustion(residents: Sequence[Resident], advice: str) -> OutOfMemory:
-    """Returns the error for models that were loaded, or nearly so, when memory ran out."""
+def exhaustion(residents: Sequence[Resident], error: Exception, advice: str) -> Advised:
+    """Returns the error for models that were loaded, or nearly so, when `error` told that memory ran out."""
     kind = residents[0].kind
     free = devices.free_bytes(kind)
     left = "" if free is None else f" ({show_size(free)} are free now)"
-    return OutOfMemory(
-        f"{_need(residents)} and room to work in, and the {devices.IN_WORDS[kind]} ran out of memory{left}. {advice}"
-    )
+    said = f"{error} " if isinstance(error, OutOfMemory) else ""  # of an engine, that knows what was too large
+    place = f"the {devices.IN_WORDS[kind]} ran out of memory{left}"
+    return Advised(f"{said}{_need(residents)} and room to work in, and {place}. {advice}")
 
 
 def _need(residents: Sequence[Resident]) -> str:
