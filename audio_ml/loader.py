@@ -203,7 +203,9 @@ class ModelLoader:
                     is_next = not self._queue or self._queue[0] is lease
                     admitted = self._residency.admit(wanted, lease, is_next)
                     if admitted is not None:
-                        self._n_disturbances += bool(admitted.new or any(r.engine for r in admitted.residents))
+                        self._n_disturbances += bool(
+                            admitted.new or any(r.engine is not None for r in admitted.residents)
+                        )
                         break
                     if lease not in self._queue:
                         self._queue.append(lease)
