@@ -24,15 +24,20 @@ def names(specs: Iterable[ModelSpec]) -> str:
 
 
 def smaller_models(spec: ModelSpec, kind: Kind, most: int | None, footprints: Footprints) -> str:
-    """Returns a sentence on the models with the same outputs that need less memory, and not more than `most`."""
-    sized = [(footprints.of(other, kind).n_bytes, other) for other in catalogue.models(spec.task)]
-    limit = footprints.of(spec, kind).n_bytes - 1
-    limit = limit if most is None else min(limit, most)
-    fit = [(n, other) for n, other in sized if n <= limit and set(other.outputs) >= set(spec.outputs)]
-    named = [f"{other.name} ({show_size(n)})" for n, other in sorted(fit, key=lambda found: -found[0])[:3]]
-    return (
-        f"Smaller models that would fit: {', '.join(named)}." if named else "There is no smaller model that would fit."
-    )
+    """Returns a sentence on the models with the same outputs that need less memory, and not more than `most`.
+
+    Which is the smaller one is a matter of their rows: these figures hold what the work takes, too.
+    """
+    fit = [
+        other
+        for other in catalogue.models(spec.task)
+        if other.memory_bytes < spec.memory_bytes
+        and (most is None or footprints.of(other, kind).n_bytes <= most)
+        and set(other.outputs) >= set(spec.outputs)
+    ]
+    largest = sorted(fit, key=lambda other: -other.memory_bytes)[:3]
+    named = ", ".join(f"{other.name} (about {show_size(other.memory_bytes)})" for other in largest)
+    return f"Smaller models that would fit: {named}." if named else "There is no smaller model that would fit."
 
 
 def refusal(wanted: Sequence[Resident], limit: int, n_pinned: int, is_budget: bool, advice: str) -> Advised:

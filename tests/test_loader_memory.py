@@ -205,6 +205,14 @@ def test_free_memory_is_what_the_system_says() -> None:
     assert free is not None and 0 < free < total
 
 
+@linux
+def test_a_limit_of_the_process_counts() -> None:
+    program = "import resource; from audio_ml import device; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
+    command = [sys.executable, "-c", f"{program}; print(device.free_bytes('cpu'))"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 0 < int(ran.stdout) < 2 << 30
+
+
 def new_threads(before: set[threading.Thread]) -> set[threading.Thread]:
     return set(threading.enumerate()) - before
 
