@@ -12,8 +12,8 @@ HEAD = """# Models that separate
 
 Made from the catalogue by `python -m bench.models`; `audio-ml models list` says the same of your machine.
 
-*Verified* is the day on which a model was run here with its published weights. Where it says no, the weights could not be
-had on the machines this was built on: the network is held to the list of the published checkpoint's tensors
+*Verified* is the day on which a model was run here with its published weights. Where it says no, the weights could not
+be had on the machines this was built on: the network is held to the list of the published checkpoint's tensors
 (`separation/manifests/`) and to its authors' code in numbers, and the loading code ran on made-up weights from a local
 server; whether the sound is what its authors hear was not tried.
 
