@@ -257,6 +257,21 @@ class TestOwnModel:
         with pytest.raises(WeightsError, match="conv2d"):
             separation.separate(noise(0.1), model=str(tmp_path / "config.json"), loader=own_loader)
 
+    def test_shares_that_are_all_next_to_nothing_keep_their_ratio(
+        self, tmp_path: Path, reference: dict[str, NDArray[np.generic]], own_loader: ModelLoader
+    ) -> None:
+        """As of a network that was hardly trained: ONNX Runtime's own sigmoid would leave nothing of the ratio."""
+        numbers = variables("average", reference)
+        for stem in range(3):
+            numbers[f"conv2d_{7 * stem + 6}/bias"] = np.full(2, -16, np.float32)
+        tensorflow_checkpoints.write(tmp_path, numbers)
+        own_configuration("average", tmp_path)
+        spec = catalogue.find("separation", str(tmp_path))
+        stems = separation.separate(noise(1), model=spec, loader=own_loader).stems
+        loader = ModelLoader("cpu", own_loader.store)
+        for name, stem in separation.separate(noise(1), model=on_torch(spec), loader=loader).stems.items():
+            assert decibels(stem.samples, stem.samples - stems[name].samples) > 80
+
     def test_spleeters_own_class_takes_it(self, folder: Any, own_loader: ModelLoader) -> None:
         separator = Separator(str(folder("softmax") / "config.json"), loader=own_loader)
         assert list(separator.separate(noise(0.5).samples.T)) == ["speech", "rest"]
