@@ -375,3 +375,10 @@ def test_the_stems_of_four_come_in_the_order_asked_for(tmp_path: Path, tiny_load
     options = {"residual": "none", "overlap": 0}
     estimates = separation.separate(noise(1), model=spec, options=options, loader=tiny_loader).stems
     np.testing.assert_allclose(estimates["bass"].samples, every[1], atol=1e-6)
+
+
+def test_the_accompaniment_alone_is_what_the_vocals_leave(tmp_path: Path) -> None:
+    engine, mixture, options = tiny_engine("tiny-mel", tmp_path), noise(1).samples, VocalRoformerOptions()
+    (vocals,) = engine.separate(mixture, ("vocals",), options)
+    (accompaniment,) = engine.separate(mixture, ("accompaniment",), options)
+    np.testing.assert_allclose(accompaniment, mixture - vocals, atol=1e-6)

@@ -241,7 +241,7 @@ MODELS: list[Row] = [
         MEL_BAND_ROFORMER,
         "Vocals and accompaniment by a Mel-Band RoFormer: the best here for vocals; slow without a GPU.",
         Licence("MIT", commercial=True, note="By its model card."),
-        memory_bytes=2_000_000_000,
+        memory_bytes=1_050_000_000,
         file=WeightFile(
             "MelBandRoformer.ckpt",
             913_106_900,
@@ -255,7 +255,7 @@ MODELS: list[Row] = [
         KARAOKE,
         "Lead vocals, and the accompaniment with its backing vocals, by a Mel-Band RoFormer; slow without a GPU.",
         _NOT_STATED,
-        memory_bytes=2_000_000_000,
+        memory_bytes=1_050_000_000,
         file=WeightFile(
             "mel_band_roformer_karaoke_aufr33_viperx_sdr_10.1956.ckpt",
             913_096_801,
@@ -268,7 +268,7 @@ MODELS: list[Row] = [
         BS_ROFORMER,
         "Vocals and accompaniment by a large BS-RoFormer; very slow without a GPU.",
         _NOT_STATED,
-        memory_bytes=2_000_000_000,
+        memory_bytes=780_000_000,
         file=WeightFile(
             "model_bs_roformer_ep_317_sdr_12.9755.ckpt",
             639_331_213,
@@ -287,7 +287,7 @@ MODELS: list[Row] = [
             note="The repository that released it is MIT and says nothing of its weights; "
             "MUSDB18-HQ, which they were trained on, is for academic use.",
         ),
-        memory_bytes=2_000_000_000,
+        memory_bytes=650_000_000,
         file=WeightFile(
             "model_bs_roformer_ep_17_sdr_9.6568.ckpt",
             527_385_512,
