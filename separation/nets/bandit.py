@@ -24,7 +24,7 @@ MANIFEST = Path(__file__).parents[1] / "manifests" / "bandit-v2.tsv"
 STEMS = ("speech", "music", "sfx")
 CONCERT_A_HZ, CONCERT_A_NOTE, NOTES_PER_OCTAVE = 440.0, 69.0, 12.0
 SAME = 1e-5  # how far a constant in a file may lie from ours
-ROWS_AT_ONCE = 256  # sequences that a recurrent network sees together; more would only take memory
+ROWS_AT_ONCE = 256  # sequences that a recurrent network on a CPU sees together; more would only take memory
 
 Band = tuple[int, int]  # its first bin, and the one after its last
 
@@ -113,7 +113,8 @@ class _Sequences(nn.Module):
         """Returns [batch, bands, frames, width] of the same."""
         for layer in self.seqband.values():
             rows = x.reshape(-1, *x.shape[2:])
-            made = torch.cat([layer(part) for part in torch.split(rows, ROWS_AT_ONCE)])
+            at_once = ROWS_AT_ONCE if rows.device.type == "cpu" else len(rows)
+            made = torch.cat([layer(part) for part in torch.split(rows, at_once)])
             x = made.view(x.shape).transpose(1, 2)
         return x
 
