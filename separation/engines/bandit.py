@@ -87,14 +87,10 @@ class BanditEngine:
 
         batch = self._cut(options)
         pieces = batch.cut(segment)
-        separated = np.zeros((len(pieces), len(stems), *pieces.shape[1:]), np.float32)
-        sounding = pieces.any(axis=(1, 2))
         with torch_memory.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
-            heard = torch.from_numpy(pieces[sounding, 0]).to(self._kind)
-            if len(heard):
-                made = self._chosen(options)(heard, [PUBLISHED[stem] for stem in stems])
-                separated[sounding, :, 0] = made.cpu().numpy()
-        return batch.join(separated)
+            heard = torch.from_numpy(pieces[:, 0]).to(self._kind)
+            separated = self._chosen(options)(heard, [PUBLISHED[stem] for stem in stems])
+            return batch.join(separated[:, :, None].cpu().numpy())
 
     def lighter(self, options: BanditOptions) -> tuple[str, BanditOptions] | None:
         """Returns the next step that takes less memory, and what to call it; None where there is none."""
@@ -126,6 +122,26 @@ class BanditEngine:
         return Batch(length, hop, weights.astype(np.float32), self._batch)
 
 
+_PUBLISHED = WeightFile(
+    "checkpoint-multi.ckpt",
+    446_680_129,
+    "abcfccf65446752a057f4a302c941479a54b7560ebf8d7bca039d2ea98e64cfc",
+    (UrlSource("https://zenodo.org/records/12701995/files/checkpoint-multi.ckpt"),),
+    alternatives=(
+        WeightFile(  # the same without what only training needs, by the makers of a desktop application
+            "checkpoint-multi_fixed.ckpt",
+            149_133_378,
+            "20bcd513dc7eb0541dd045909a4e7dff8dab474cc2efba4904101c76524aee85",
+            (
+                UrlSource(
+                    "https://github.com/TRvlvr/model_repo/releases/download/all_public_uvr_models/"
+                    "checkpoint-multi_fixed.ckpt"
+                ),
+            ),
+        ),
+    ),
+)
+
 MODELS: list[Row] = [
     ModelSpec(
         name="bandit-v2",
@@ -137,18 +153,11 @@ MODELS: list[Row] = [
             commercial=True,
             note="Name Karn N. Watcharasupat, Chih-Wei Wu and Iroro Orife; pass weights on under the same terms.",
         ),
-        files=(
-            WeightFile(
-                "checkpoint-multi.ckpt",
-                446_680_129,
-                "abcfccf65446752a057f4a302c941479a54b7560ebf8d7bca039d2ea98e64cfc",
-                (UrlSource("https://zenodo.org/records/12701995/files/checkpoint-multi.ckpt"),),
-            ),
-        ),
+        files=(_PUBLISHED,),
         derived=(
             DerivedFile(
                 WEIGHTS,
-                inputs=("checkpoint-multi.ckpt",),
+                inputs=(_PUBLISHED.name,),
                 builder="separation.nets.bandit:build",
                 version="1",
             ),

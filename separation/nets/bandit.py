@@ -46,7 +46,7 @@ class Shape:
 def musical_bands(n_bands: int, n_fft: int) -> list[Band]:
     """Returns bands whose centres are equal steps of pitch from bin 1 to the last (section III-A.4 of the paper).
 
-    They reach a step's width below and above; the first begins at bin 0 and the last ends with the spectrum.
+    They reach a step below and above: the first down to bin 0, the last to the end of the spectrum.
     Notes are counted at a rate of `n_fft`, where bin k lies at k Hz: the bands are the same at every rate.
     """
     last = n_fft // 2
@@ -55,7 +55,7 @@ def musical_bands(n_bands: int, n_fft: int) -> list[Band]:
     step = last ** (1 / n_bands)
     firsts = np.floor(centres / step).astype(int)
     ends = np.minimum(np.ceil(centres * step).astype(int), last) + 1
-    return [(0 if band == 0 else int(firsts[band]), int(ends[band])) for band in range(n_bands)]
+    return [(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)]
 
 
 def _note(hz: float) -> float:
