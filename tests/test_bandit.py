@@ -309,12 +309,18 @@ def test_a_gpu_gives_what_the_cpu_does(
         assert decibels(stem, stem - on_gpu[name]) > agreement
 
 
-def test_less_memory_means_shorter_segments_then_half_precision(tiny: ModelSpec) -> None:
-    engine, options, steps = object.__new__(BanditEngine), parse(tiny.options, {"overlap": 0.1}), []
-    while (step := engine.lighter(options)) is not None:
-        phrase, options = step
-        steps.append(phrase)
-    assert steps == ["segments of 4 s", "segments of 2 s", "half precision"] and options.overlap == 0.1
+def ladder_of(engine: BanditEngine, options: Any) -> list[tuple[str, Any]]:
+    steps: list[tuple[str, Any]] = []
+    while (step := engine.lighter(steps[-1][1] if steps else options)) is not None:
+        steps.append(step)
+    return steps
+
+
+def test_less_memory_means_shorter_segments_then_half_precision(tiny: ModelSpec, tiny_loader: ModelLoader) -> None:
+    with tiny_loader.use(tiny) as engine:
+        steps = ladder_of(engine, parse(tiny.options, {"overlap": 0.1}))
+    assert [phrase for phrase, _ in steps] == ["segments of 4 s", "segments of 2 s", "half precision"]
+    assert steps[-1][1].overlap == 0.1
 
 
 def test_no_memory_is_said_in_our_words(

@@ -8,7 +8,6 @@ dataset with multilingual support" (arXiv 2407.07275).
 from __future__ import annotations
 
 import copy
-import functools
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,7 +53,7 @@ class BanditOptions(SeparationOptions):
     )
     precision: Literal["auto", "full", "half"] = Field(
         "auto",
-        description="'full' computes in 32 bits, 'half' in 16; 'auto' takes full.",
+        description="'full' computes in 32 bits, 'half' most of it in 16: faster; 'auto' takes half on a CUDA device.",
         json_schema_extra={"advanced": True},
     )
 
@@ -88,26 +87,22 @@ class BanditEngine:
 
         batch = self._cut(options)
         pieces = batch.cut(segment)
-        separated = np.zeros((len(pieces), len(stems), *pieces.shape[1:]), np.float32)
-        sounding = pieces.any(axis=(1, 2))
         with torch_memory.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
-            heard = torch.from_numpy(pieces[sounding, 0]).to(self._kind)
-            if len(heard):
-                made = self._chosen(options)(heard, [PUBLISHED[stem] for stem in stems])
-                separated[sounding, :, 0] = made.cpu().numpy()
-        return batch.join(separated)
+            heard = torch.from_numpy(pieces[:, 0]).to(self._kind)
+            separated = self._chosen(options)(heard, [PUBLISHED[stem] for stem in stems])
+            return batch.join(separated[:, :, None].cpu().numpy())
 
     def lighter(self, options: BanditOptions) -> tuple[str, BanditOptions] | None:
         """Returns the next step that takes less memory, and what to call it; None where there is none."""
         seconds = options.segment_seconds / 2
         if seconds >= SHORTEST_SECONDS:
             return f"segments of {seconds:g} s", options.model_copy(update={"segment_seconds": seconds})
-        if options.precision != "half":
+        if not self._is_half(options):
             return "half precision", options.model_copy(update={"precision": "half"})
         return None
 
     def _chosen(self, options: BanditOptions) -> Any:
-        if options.precision != "half":
+        if not self._is_half(options):
             return self._network
         import torch
 
@@ -117,12 +112,35 @@ class BanditEngine:
                 self._halved = copy.deepcopy(self._network).halve(dtype)
             return self._halved
 
+    def _is_half(self, options: BanditOptions) -> bool:
+        return options.precision == "half" or (options.precision == "auto" and self._kind == "cuda")
+
     def _cut(self, options: BanditOptions) -> Batch:
         length = round(options.segment_seconds * SAMPLE_RATE)
         hop = max(1, round(length * (1 - options.overlap)))
         weights = np.sin((np.arange(length) + 0.5) * np.pi / length) ** 2
         return Batch(length, hop, weights.astype(np.float32), self._batch)
 
+
+_PUBLISHED = WeightFile(
+    "checkpoint-multi.ckpt",
+    446_680_129,
+    "abcfccf65446752a057f4a302c941479a54b7560ebf8d7bca039d2ea98e64cfc",
+    (UrlSource("https://zenodo.org/records/12701995/files/checkpoint-multi.ckpt"),),
+    alternatives=(
+        WeightFile(  # the same without what only training needs, by the makers of a desktop application
+            "checkpoint-multi_fixed.ckpt",
+            149_133_378,
+            "20bcd513dc7eb0541dd045909a4e7dff8dab474cc2efba4904101c76524aee85",
+            (
+                UrlSource(
+                    "https://github.com/TRvlvr/model_repo/releases/download/all_public_uvr_models/"
+                    "checkpoint-multi_fixed.ckpt"
+                ),
+            ),
+        ),
+    ),
+)
 
 MODELS: list[Row] = [
     ModelSpec(
@@ -135,18 +153,11 @@ MODELS: list[Row] = [
             commercial=True,
             note="Name Karn N. Watcharasupat, Chih-Wei Wu and Iroro Orife; pass weights on under the same terms.",
         ),
-        files=(
-            WeightFile(
-                "checkpoint-multi.ckpt",
-                446_680_129,
-                "abcfccf65446752a057f4a302c941479a54b7560ebf8d7bca039d2ea98e64cfc",
-                (UrlSource("https://zenodo.org/records/12701995/files/checkpoint-multi.ckpt"),),
-            ),
-        ),
+        files=(_PUBLISHED,),
         derived=(
             DerivedFile(
                 WEIGHTS,
-                inputs=("checkpoint-multi.ckpt",),
+                inputs=(_PUBLISHED.name,),
                 builder="separation.nets.bandit:build",
                 version="1",
             ),
@@ -154,8 +165,8 @@ MODELS: list[Row] = [
         outputs=tuple(PUBLISHED),
         sample_rate=SAMPLE_RATE,
         n_channels=1,
-        memory_bytes=1_500_000_000,
+        memory_bytes=800_000_000,
         options=BanditOptions,
-        engine=functools.partial(BanditEngine),
+        engine=BanditEngine,
     ),
 ]

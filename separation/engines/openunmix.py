@@ -224,7 +224,7 @@ MODELS: list[Row] = [
         "Vocals, drums, bass and other by Open-Unmix, trained on MUSDB18-HQ: light, with a free licence.",
         MIT,
         _checkpoint(("vocals-b62c91ce.pth", "drums-9619578f.pth", "bass-8d85a5bd.pth", "other-b52fbbf7.pth"), 512),
-        1_000_000_000,
+        700_000_000,
         vocals="b62c91cedbc7a066f1778ead5b5cecb377aa3a46a31af1cce7c5c8769339d083",
         drums="9619578f885c54737cb0234f9f9a4a679ee4f31438fd77fd1dbe02bb16c2da0a",
         bass="8d85a5bd3f996a8867fca0e8442e077e5a3f5ec747a6112742452a8f347b39c8",
@@ -236,7 +236,7 @@ MODELS: list[Row] = [
         "Vocals, drums, bass and other by the largest Open-Unmix: about a decibel better than umxhq.",
         NON_COMMERCIAL,
         _checkpoint(("vocals-bccbd9aa.pth", "drums-69e0ebd4.pth", "bass-2ca1ce51.pth", "other-c8c5b3e6.pth"), 1024),
-        1_400_000_000,
+        950_000_000,
     ),
     _model(
         "umx",
@@ -244,7 +244,7 @@ MODELS: list[Row] = [
         "Vocals, drums, bass and other by Open-Unmix, trained on the compressed MUSDB18: to compare with.",
         MIT,
         _checkpoint(("vocals-c8df74a5.pth", "drums-5a48008b.pth", "bass-646024d3.pth", "other-f8e132cc.pth"), 512),
-        1_000_000_000,
+        700_000_000,
     ),
     _model(
         "umxse",
@@ -254,6 +254,6 @@ MODELS: list[Row] = [
         _checkpoint(
             ("speech_f5e0d9f9.pth", "noise_04a6fc2d.pth"), 256, sample_rate=16000, n_fft=1024, n_channels=1, heard=513
         ),
-        600_000_000,
+        520_000_000,
     ),
 ]

@@ -24,7 +24,7 @@ MANIFEST = Path(__file__).parents[1] / "manifests" / "bandit-v2.tsv"
 STEMS = ("speech", "music", "sfx")
 CONCERT_A_HZ, CONCERT_A_NOTE, NOTES_PER_OCTAVE = 440.0, 69.0, 12.0
 SAME = 1e-5  # how far a constant in a file may lie from ours
-ROWS_AT_ONCE = 256  # sequences that a recurrent network sees together; more would only take memory
+ROWS_AT_ONCE = 256  # sequences that a recurrent network on a CPU sees together; more would only take memory
 
 Band = tuple[int, int]  # its first bin, and the one after its last
 
@@ -46,7 +46,7 @@ class Shape:
 def musical_bands(n_bands: int, n_fft: int) -> list[Band]:
     """Returns bands whose centres are equal steps of pitch from bin 1 to the last (section III-A.4 of the paper).
 
-    They reach a step's width below and above; the first begins at bin 0 and the last ends with the spectrum.
+    They reach a step below and above: the first down to bin 0, the last to the end of the spectrum.
     Notes are counted at a rate of `n_fft`, where bin k lies at k Hz: the bands are the same at every rate.
     """
     last = n_fft // 2
@@ -55,7 +55,7 @@ def musical_bands(n_bands: int, n_fft: int) -> list[Band]:
     step = last ** (1 / n_bands)
     firsts = np.floor(centres / step).astype(int)
     ends = np.minimum(np.ceil(centres * step).astype(int), last) + 1
-    return [(0 if band == 0 else int(firsts[band]), int(ends[band])) for band in range(n_bands)]
+    return [(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)]
 
 
 def _note(hz: float) -> float:
@@ -113,7 +113,8 @@ class _Sequences(nn.Module):
         """Returns [batch, bands, frames, width] of the same."""
         for layer in self.seqband.values():
             rows = x.reshape(-1, *x.shape[2:])
-            made = torch.cat([layer(part) for part in torch.split(rows, ROWS_AT_ONCE)])
+            at_once = ROWS_AT_ONCE if rows.device.type == "cpu" else len(rows)
+            made = torch.cat([layer(part) for part in torch.split(rows, at_once)])
             x = made.view(x.shape).transpose(1, 2)
         return x
 

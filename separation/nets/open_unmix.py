@@ -83,14 +83,21 @@ def separate(
     spectrum = torch.stft(
         mixture.reshape(-1, length), shape.n_fft, shape.hop, window=window, pad_mode="reflect", return_complex=True
     ).view(batch, channels, shape.bins, -1)
-    stems = torch.stack([network(spectrum.abs()) * spectrum for network in networks], dim=1)
+    magnitudes = spectrum.abs()
+    stems = spectrum.new_empty(batch, len(networks), *spectrum.shape[1:])
+    for index, network in enumerate(networks):
+        torch.mul(spectrum, network(magnitudes), out=stems[:, index])
     if softmask:
         shares = stems.abs()
-        stems = spectrum[:, None] * (shares / (EPSILON + shares.sum(dim=1, keepdim=True)))
+        torch.mul(spectrum[:, None], shares / (EPSILON + shares.sum(dim=1, keepdim=True)), out=stems)
     if iterations:
         for of_one, heard in zip(stems, spectrum, strict=True):
             for start in range(0, stems.shape[-1], WIENER_FRAMES):
                 part = slice(start, start + WIENER_FRAMES)
                 of_one[..., part] = refined(of_one[..., part], heard[..., part], iterations)
-    waves = torch.istft(stems.reshape(-1, *stems.shape[-2:]), shape.n_fft, shape.hop, window=window, length=length)
-    return waves.view(batch, len(networks), channels, length)
+    waves = mixture.new_empty(batch, len(networks), channels, length)
+    for index in range(len(networks)):  # one after the other, for all at once would take four times the memory
+        rows = stems[:, index].flatten(0, 1)
+        made = torch.istft(rows, shape.n_fft, shape.hop, window=window, length=length)
+        waves[:, index] = made.view(batch, channels, length)
+    return waves
