@@ -18,6 +18,7 @@ from audio_ml.errors import InvalidInput
 from audio_ml.options import Options
 
 Kind = Literal["cpu", "cuda", "mps"]
+HALF_FLAGS = {"avx512_bf16", "amx_bf16"}  # a CPU with one of these multiplies bfloat16 at twice the speed
 IN_WORDS: dict[Kind, str] = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}
 
 
@@ -81,6 +82,11 @@ def cpu_flags() -> frozenset[str]:
         return frozenset()
     flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
     return frozenset(next(flags, "").split())
+
+
+def prefers_half(kind: Kind) -> bool:
+    """Tells whether 16-bit arithmetic is the faster one on a device: bfloat16 on a CPU that multiplies it, or a GPU."""
+    return kind == "cuda" or (kind == "cpu" and bool(HALF_FLAGS & cpu_flags()))
 
 
 def resident_bytes() -> int | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from audio_ml.device import torch_if_imported
 from audio_ml.errors import OutOfMemory
 
@@ -29,3 +32,14 @@ def is_exhaustion(error: BaseException) -> bool:
         return True
     may_be = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime.")
     return may_be and any(words in str(error) for words in _SAID_BY_ALLOCATORS)
+
+
+@contextmanager
+def reported(work: str) -> Iterator[None]:
+    """Turns errors that mean so into an `OutOfMemory` that names the `work`."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OutOfMemory) or not is_exhaustion(error):
+            raise
+        raise OutOfMemory(f"{work} does not fit into memory.") from error

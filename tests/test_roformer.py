@@ -26,6 +26,7 @@ from signals import decibels, noise
 from test_weights import Server
 
 import separation
+from audio_ml import device
 from audio_ml.audio import Samples
 from audio_ml.catalogue import ModelSpec, WeightFile
 from audio_ml.chunks import overlap_add
@@ -318,7 +319,7 @@ class TestPrecision:
     def test_half_is_close_to_full_and_auto_asks_the_cpu(
         self, flags: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(roformer, "cpu_flags", lambda: flags)
+        monkeypatch.setattr(device, "cpu_flags", lambda: flags)
         engine, mixture = tiny_engine("tiny-mel", tmp_path), noise(1).samples
         full, half, auto = (
             engine.separate(mixture, ("vocals",), VocalRoformerOptions(precision=precision))

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
+from audio_ml import exhaustion
 from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation
@@ -87,7 +87,7 @@ class BanditEngine:
 
         batch = self._cut(options)
         pieces = batch.cut(segment)
-        with torch_memory.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
+        with exhaustion.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
             heard = torch.from_numpy(pieces[:, 0]).to(self._kind)
             separated = self._chosen(options)(heard, [PUBLISHED[stem] for stem in stems])
             return batch.join(separated[:, :, None].cpu().numpy())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
+from audio_ml import exhaustion
 from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation, triangle
@@ -100,7 +100,7 @@ class DemucsEngine:
 
         length = segment.shape[-1]
         chosen = [self._architecture.stems.index(stem) for stem in stems]
-        with torch_memory.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
+        with exhaustion.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
             mixture = torch.zeros(1, len(segment), max(length, self._shortest))
             mixture[0, :, :length] = torch.from_numpy(segment)
             separated = self._network(mixture.to(self._device.kind))[0, chosen, :, :length]

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
+from audio_ml import exhaustion
 from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, Member, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation, triangle
@@ -70,7 +70,7 @@ class HybridDemucsEngine:
         dtype = torch.bfloat16 if kind == "cpu" else torch.float16
         chosen = [STEMS.index(stem) for stem in stems]
         what = f"A segment of {options.segment_seconds:g} s"
-        with torch_memory.reported(what), torch.inference_mode(), torch.autocast(kind, dtype, enabled=half):
+        with exhaustion.reported(what), torch.inference_mode(), torch.autocast(kind, dtype, enabled=half):
             separated = self._network(torch.from_numpy(segment[None]).to(kind))[0, chosen]
             return np.asarray(separated.float().cpu().numpy())
 

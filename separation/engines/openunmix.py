@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
+from audio_ml import exhaustion
 from audio_ml.audio import Samples
 from audio_ml.catalogue import Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation, triangle
@@ -114,7 +114,7 @@ class OpenUnmixEngine:
         alike: dict[tuple[int, int], list[int]] = {}
         for index, piece in enumerate(pieces):
             alike.setdefault(_sounding(piece, self._checkpoint.n_fft), []).append(index)
-        with torch_memory.reported(f"A segment of {options.segment_seconds:g} s"):
+        with exhaustion.reported(f"A segment of {options.segment_seconds:g} s"):
             for (first, last), chosen in alike.items():
                 if first < last:
                     heard = pieces[chosen][..., first:last]

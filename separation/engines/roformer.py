@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
+from audio_ml import exhaustion
 from audio_ml.audio import Samples
 from audio_ml.catalogue import Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation
-from audio_ml.device import Device, cpu_flags
+from audio_ml.device import Device, prefers_half
 from audio_ml.sources import HubSource, UrlSource
 from audio_ml.state_dicts import check_tensors, read_manifest, read_state_dict
+from separation.batching import Batch
 from separation.nets.roformer_architecture import BS_BANDS, SAMPLE_RATE, Architecture, mel_bands
 from separation.options import SeparationOptions
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 FADE = 0.1  # share of a segment at each end over which it gives way to its neighbours, as its trainers have it
 BATCH = {"cpu": 1, "mps": 1, "cuda": 4}  # segments at once
-HALF_FLAGS = {"avx512_bf16", "amx_bf16"}  # a CPU with one of these multiplies bfloat16 at twice the speed
 SHORTEST_SECONDS = 2.0  # of a segment that is halved for want of memory
 ACCOMPANIMENT = "accompaniment"
 STEMS_OF_FOUR = ("vocals", "drums", "bass", "other")
@@ -103,10 +103,7 @@ class RoformerEngine:
 
     def segmentation(self, options: RoformerOptions) -> WeightedSegmentation:
         """Returns how the stream is cut: into as many of the model's segments as are run at once."""
-        length, hop = self._lengths(options)
-        return WeightedSegmentation(
-            length + (self._batch - 1) * hop, self._batch * hop, _weights(length, hop, self._batch)
-        )
+        return self._cut(options).segmentation()
 
     def separate(self, segment: Samples, stems: Sequence[str], options: RoformerOptions) -> Samples:
         """Returns the stems [len(stems), 2, length] of a segment [2, length].
@@ -116,71 +113,47 @@ class RoformerEngine:
         """
         import torch
 
-        length, hop = self._lengths(options)
-        pieces = np.lib.stride_tricks.sliding_window_view(segment, length, axis=-1)[:, ::hop].transpose(1, 0, 2)
+        cut = self._cut(options)
         known = self._checkpoint.stems
         asked = [stem for stem in known if stem in stems or ACCOMPANIMENT in stems]
-        what = f"{self._batch} segments" if self._batch > 1 else "A segment"
+        what = f"{cut.size} segments" if cut.size > 1 else "A segment"
         # Not inference_mode: there autocast would cast the weights again for every use.
-        with torch_memory.reported(f"{what} of {length / SAMPLE_RATE:g} s"), torch.no_grad():
-            mixture = torch.from_numpy(np.array(pieces)).to(self._kind)
+        with exhaustion.reported(f"{what} of {cut.length / SAMPLE_RATE:g} s"), torch.no_grad():
+            mixture = torch.from_numpy(cut.cut(segment)).to(self._kind)
             indices = [known.index(stem) for stem in asked]
             found = self._network(mixture, indices, self._half(options)).float().cpu().numpy()
-        estimates = dict(zip(asked, _join(found, hop), strict=True))
+        estimates = dict(zip(asked, cut.join(found), strict=True))
         if ACCOMPANIMENT in stems:
             estimates[ACCOMPANIMENT] = segment - sum(estimates.values())
         return np.stack([estimates[stem] for stem in stems])
 
     def lighter(self, options: RoformerOptions) -> tuple[str, RoformerOptions] | None:
         """Returns options that take less memory, with a phrase for what they change; None where none are left."""
-        seconds = self._lengths(options)[0] / SAMPLE_RATE / 2
+        seconds = self._cut(options).length / SAMPLE_RATE / 2
         if seconds >= SHORTEST_SECONDS:
             return f"segments of {seconds:.1f} s", options.model_copy(update={"segment_seconds": seconds})
         if self._kind != "cpu" and self._half(options) is None:  # a CPU was seen to need no less in half
             return "half precision", options.model_copy(update={"precision": "half"})
         return None
 
-    def _lengths(self, options: RoformerOptions) -> tuple[int, int]:
-        """Returns the model's segment and hop in samples; segments are whole frames."""
+    def _cut(self, options: RoformerOptions) -> Batch:
+        """Returns the model's segments, which are whole frames, as many as are run at once."""
         frame = self._checkpoint.architecture.hop
         wanted = self._checkpoint.segment_samples
         if options.segment_seconds is not None:
             wanted = round(options.segment_seconds * SAMPLE_RATE)
         length = max(wanted // frame, 1) * frame
-        return length, max(round(length * (1 - options.overlap)), 1)
+        hop = max(round(length * (1 - options.overlap)), 1)
+        rising = (np.arange(length, dtype=np.float32) + 0.5) / np.float32(FADE * length)
+        return Batch(length, hop, np.minimum(np.minimum(rising, rising[::-1]), np.float32(1)), self._batch)
 
     def _half(self, options: RoformerOptions) -> torch.dtype | None:
         """Returns the type that half precision is on this device, or None for full precision."""
         import torch
 
-        fast = self._kind == "cuda" or (self._kind == "cpu" and bool(HALF_FLAGS & cpu_flags()))
-        if options.precision == "full" or (options.precision == "auto" and not fast):
+        if options.precision == "full" or (options.precision == "auto" and not prefers_half(self._kind)):
             return None
         return torch.bfloat16 if self._kind == "cpu" else torch.float16
-
-
-def _weights(length: int, hop: int, batch: int) -> Samples:
-    """Returns the weights of a batch of segments, the sum of theirs."""
-    rising = (np.arange(length, dtype=np.float32) + 0.5) / (FADE * length)
-    one = np.minimum(np.minimum(rising, rising[::-1]), 1)
-    total = np.zeros(length + (batch - 1) * hop, np.float32)
-    for start in range(0, batch * hop, hop):
-        total[start : start + length] += one
-    return total
-
-
-def _join(pieces: Samples, hop: int) -> Samples:
-    """Returns stems [stems, 2, ...] of a batch of segments [batch, stems, 2, length], by the mean of their weights."""
-    if len(pieces) == 1:
-        first: Samples = pieces[0]
-        return first
-    batch, _, _, length = pieces.shape
-    one, total = _weights(length, hop, 1), _weights(length, hop, batch)
-    joined = np.zeros((*pieces.shape[1:3], len(total)), np.float32)
-    for index, piece in enumerate(pieces):
-        joined[..., index * hop : index * hop + length] += piece * one
-    joined /= total
-    return joined
 
 
 BS_ROFORMER = Checkpoint(
