@@ -107,6 +107,25 @@ class SeparationOptions(Options):
         return False
 
 
+class SharedOptions(Options):
+    """Options that several models have, each with its own default and range: what a face says of them before it is
+    known which model is meant."""
+
+    overlap: float | None = Field(
+        None, description="Share of each segment that the next one covers again: smoother, and slower."
+    )
+    segment_seconds: float | None = Field(
+        None,
+        description="Length of a segment, where a model leaves the choice; a shorter one takes less memory.",
+        json_schema_extra={"flag": "--segment", "unit": "s"},
+    )
+    precision: Literal["auto", "full", "half"] | None = Field(
+        None,
+        description="'full' computes in 32 bits, 'half' in 16; 'auto' (default) takes half where that is faster and "
+        "the model bears it.",
+    )
+
+
 class DeliveryOptions(Options):
     """Which part of a file is separated, and the form of the files that are written."""
 

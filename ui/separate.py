@@ -13,7 +13,7 @@ from audio_ml.device import DeviceOptions
 from audio_ml.options import Options
 from audio_ml.weights import FetchOptions
 from separation.ensemble import EnsembleOptions
-from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions
+from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions, SharedOptions
 from ui.commands import new_app
 from ui.flags import takes
 from ui.models import store_for
@@ -21,6 +21,7 @@ from ui.models import store_for
 SEPARATION_OPTIONS: list[type[Options]] = [
     SeparationOptions,
     EnsembleOptions,
+    SharedOptions,
     *(spec.options for spec in catalogue.models("separation")),
 ]
 
