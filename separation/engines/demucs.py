@@ -7,17 +7,19 @@ transformers for music source separation".
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
+from audio_ml import torch_runtime
 from audio_ml.audio import Samples
+from audio_ml.batching import Batcher
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation, triangle
 from audio_ml.device import Device, cpu_flags
@@ -29,10 +31,16 @@ from separation.options import SeparationOptions
 if TYPE_CHECKING:
     import torch
 
+    Runner = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
+
 SAMPLE_RATE = 44100
 HALF_FLAGS = {"avx512_bf16", "amx_bf16"}  # a CPU with one of these multiplies bfloat16 at twice the speed
 
+BATCH = 8  # segments that a GPU computes at once
+MAX_WORKERS = 2  # segments under way at once on a CPU
+
 Precision = Literal["full", "half"]
+_Kind = tuple[Precision, tuple[int, ...], int]  # precision, stems, samples
 
 
 class DemucsOptions(SeparationOptions):
@@ -65,9 +73,12 @@ class Architecture:
     """A network of the family: how it is made, the file with its weights, and the longest sound it hears at once.
 
     One that `fills` was trained on segments of just that length and hears shorter ones with silence behind.
+    `prepare` makes of the loaded network, for a precision, what runs: mixtures [batch, 2, n] and the numbers of
+    stems -> those stems [batch, stems, 2, n].
     """
 
     make: Callable[[], torch.nn.Module]
+    prepare: Callable[[Any, torch.dtype], Runner]
     stems: tuple[str, ...]
     weights: str
     segment_seconds: Fraction
@@ -75,15 +86,28 @@ class Architecture:
 
 
 class DemucsEngine:
-    """Runs a network of the family on one segment at a time; safe to call from several threads."""
+    """Runs a network of the family; on a CPU one segment a worker, on a GPU all that wait; safe to call from threads.
 
-    def __init__(self, files: Mapping[str, Path], device: Device, *, architecture: Architecture) -> None:
-        self.workers = 1
-        self._device = device
-        self._architecture = architecture
-        network = architecture.make()
-        load_strictly(network, read_state_dict(files[architecture.weights]), architecture.weights)
-        self._network = network.to(device.kind)
+    `batch` is how many segments a GPU computes at once.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Path], device: Device, *, architecture: Architecture, batch: int = BATCH
+    ) -> None:
+        on_cpu = device.kind == "cpu"
+        n_threads = min(device.cores, MAX_WORKERS) if on_cpu else 1
+        self.workers = n_threads if on_cpu else 2 * batch  # while one batch is computed, the next gathers
+        self._device, self._architecture = device, architecture
+        self._weights = files[architecture.weights]
+        self._runners: dict[Precision, Runner] = {}
+        self._preparing = threading.Lock()
+        self._runner(self._precision(DemucsOptions()))
+        self._compute: Batcher[_Kind, Samples, Samples] = Batcher(
+            self._separate,
+            workers=n_threads,
+            batch=1 if on_cpu else batch,
+            prepare=functools.partial(torch_runtime.use_threads, device.cores // n_threads) if on_cpu else None,
+        )
 
     def segmentation(self, options: DemucsOptions) -> WeightedSegmentation:
         """Returns how the stream is cut: as `demucs.apply.apply_model` cuts it, with its weights."""
@@ -96,25 +120,40 @@ class DemucsEngine:
         Raises:
             OutOfMemory: when the device's memory does not hold the computation.
         """
-        import torch
-
-        length = segment.shape[-1]
-        chosen = [self._architecture.stems.index(stem) for stem in stems]
-        with torch_memory.reported(f"A segment of {options.segment_seconds:g} s"), torch.inference_mode():
-            mixture = torch.zeros(1, len(segment), max(length, self._shortest))
-            mixture[0, :, :length] = torch.from_numpy(segment)
-            separated = self._network(mixture.to(self._device.kind))[0, chosen, :, :length]
-            return np.asarray(separated.float().cpu().numpy())
-
-    @property
-    def _shortest(self) -> int:
-        return int(self._architecture.segment_seconds * SAMPLE_RATE) if self._architecture.fills else 0
+        chosen = tuple(self._architecture.stems.index(stem) for stem in stems)
+        return self._compute((self._precision(options), chosen, segment.shape[-1]), segment)
 
     def lighter(self, options: DemucsOptions) -> tuple[str, DemucsOptions] | None:
         """Returns the next step that takes less memory, and what to call it; None where there is none."""
         if self._precision(options) == "half":
             return None
         return "half precision", options.model_copy(update={"precision": "half"})
+
+    def _separate(self, kind: _Kind, segments: list[Samples]) -> Samples:
+        import torch
+
+        precision, stems, length = kind
+        shortest = int(self._architecture.segment_seconds * SAMPLE_RATE) if self._architecture.fills else 0
+        work = f"{len(segments)} x {length / SAMPLE_RATE:.1f} s in {precision} precision"
+        with torch_runtime.memory_errors(work), torch.inference_mode():
+            mixtures = torch.zeros(len(segments), len(segments[0]), max(length, shortest))
+            for mixture, segment in zip(mixtures, segments, strict=True):
+                mixture[:, :length] = torch.from_numpy(segment)
+            separated = self._runner(precision)(mixtures.to(self._device.kind), stems)
+            return np.asarray(separated[..., :length].float().cpu().numpy())
+
+    def _runner(self, precision: Precision) -> Runner:
+        """Returns the network in a precision, which is loaded when it is first asked for."""
+        import torch
+
+        with self._preparing:
+            if precision not in self._runners:
+                network = self._architecture.make()
+                load_strictly(network, read_state_dict(self._weights), self._weights.name)
+                half = torch.bfloat16 if self._device.kind == "cpu" else torch.float16
+                dtype = half if precision == "half" else torch.float32
+                self._runners[precision] = self._architecture.prepare(network.to(self._device.kind), dtype)
+            return self._runners[precision]
 
     def _precision(self, options: DemucsOptions) -> Precision:
         if options.precision != "auto":
