@@ -22,7 +22,7 @@ class _Call(Generic[Kind, Given, Made]):
 
 
 class Batcher(Generic[Kind, Given, Made]):
-    """Answers calls on `workers` threads of its own, each of which takes up to `batch` waiting calls of one kind at once.
+    """Answers calls on `workers` threads of its own; each takes up to `batch` waiting calls of one kind at once.
 
     Nobody waits for a batch to fill: while one is computed, the next gathers. `prepare` runs once in each thread.
     """

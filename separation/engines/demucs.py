@@ -14,10 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_runtime
+from audio_ml import torch_threads
 from audio_ml.audio import Samples
 from audio_ml.batching import Batcher
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
@@ -26,6 +25,7 @@ from audio_ml.device import Device, cpu_flags
 from audio_ml.sources import HubSource, NpmPart, NpmSource, UrlSource
 from audio_ml.state_dicts import load_strictly, read_state_dict
 from separation.nets import htdemucs
+from separation.nets.htdemucs_fused import FusedHTDemucs
 from separation.options import SeparationOptions
 
 if TYPE_CHECKING:
@@ -101,12 +101,12 @@ class DemucsEngine:
         self._weights = files[architecture.weights]
         self._runners: dict[Precision, Runner] = {}
         self._preparing = threading.Lock()
-        self._runner(self._precision(DemucsOptions()))
+        self._runner(self._precision("auto"))
         self._compute: Batcher[_Kind, Samples, Samples] = Batcher(
             self._separate,
             workers=n_threads,
             batch=1 if on_cpu else batch,
-            prepare=functools.partial(torch_runtime.use_threads, device.cores // n_threads) if on_cpu else None,
+            prepare=functools.partial(torch_threads.use_threads, device.cores // n_threads) if on_cpu else None,
         )
 
     def segmentation(self, options: DemucsOptions) -> WeightedSegmentation:
@@ -115,32 +115,27 @@ class DemucsEngine:
         return WeightedSegmentation(length, int((1 - options.overlap) * length), triangle(length))
 
     def separate(self, segment: Samples, stems: Sequence[str], options: DemucsOptions) -> Samples:
-        """Returns the stems [len(stems), 2, length] of a segment [2, length].
-
-        Raises:
-            OutOfMemory: when the device's memory does not hold the computation.
-        """
+        """Returns the stems [len(stems), 2, length] of a segment [2, length]."""
         chosen = tuple(self._architecture.stems.index(stem) for stem in stems)
-        return self._compute((self._precision(options), chosen, segment.shape[-1]), segment)
+        return self._compute((self._precision(options.precision), chosen, segment.shape[-1]), segment)
 
     def lighter(self, options: DemucsOptions) -> tuple[str, DemucsOptions] | None:
         """Returns the next step that takes less memory, and what to call it; None where there is none."""
-        if self._precision(options) == "half":
+        if self._precision(options.precision) == "half":
             return None
         return "half precision", options.model_copy(update={"precision": "half"})
 
-    def _separate(self, kind: _Kind, segments: list[Samples]) -> Samples:
+    def _separate(self, kind: _Kind, segments: list[Samples]) -> list[Samples]:
         import torch
 
         precision, stems, length = kind
         shortest = int(self._architecture.segment_seconds * SAMPLE_RATE) if self._architecture.fills else 0
-        work = f"{len(segments)} x {length / SAMPLE_RATE:.1f} s in {precision} precision"
-        with torch_runtime.memory_errors(work), torch.inference_mode():
+        with torch.inference_mode():
             mixtures = torch.zeros(len(segments), len(segments[0]), max(length, shortest))
             for mixture, segment in zip(mixtures, segments, strict=True):
                 mixture[:, :length] = torch.from_numpy(segment)
             separated = self._runner(precision)(mixtures.to(self._device.kind), stems)
-            return np.asarray(separated[..., :length].float().cpu().numpy())
+            return list(separated[..., :length].float().cpu().numpy())
 
     def _runner(self, precision: Precision) -> Runner:
         """Returns the network in a precision, which is loaded when it is first asked for."""
@@ -155,14 +150,21 @@ class DemucsEngine:
                 self._runners[precision] = self._architecture.prepare(network.to(self._device.kind), dtype)
             return self._runners[precision]
 
-    def _precision(self, options: DemucsOptions) -> Precision:
-        if options.precision != "auto":
-            return options.precision
+    def _precision(self, asked: Literal["auto", "full", "half"]) -> Precision:
+        if asked != "auto":
+            return asked
         fast = self._device.kind == "cuda" or (self._device.kind == "cpu" and bool(HALF_FLAGS & cpu_flags()))
         return "half" if fast else "full"
 
 
-HTDEMUCS = Architecture(htdemucs.htdemucs, htdemucs.STEMS, "htdemucs.safetensors", htdemucs.SEGMENT_SECONDS, fills=True)
+HTDEMUCS = Architecture(
+    make=htdemucs.htdemucs,
+    prepare=FusedHTDemucs,
+    stems=htdemucs.STEMS,
+    weights="htdemucs.safetensors",
+    segment_seconds=htdemucs.SEGMENT_SECONDS,
+    fills=True,
+)
 
 LICENCE = Licence(
     "research use only",

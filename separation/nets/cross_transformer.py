@@ -42,8 +42,8 @@ class _Attention:
 
     def __call__(self, rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
         """Returns what rows [batch, n, width] take from others [batch, m, width]."""
-        queries = self._query(rows).unflatten(-1, (self._heads, -1))
-        keys, values = self._key_value(others).unflatten(-1, (2, self._heads, -1)).unbind(2)
+        queries = self._query(rows).view(*rows.shape[:2], self._heads, -1)
+        keys, values = self._key_value(others).view(*others.shape[:2], 2, self._heads, -1).unbind(2)
         return self._out(attend(queries, keys, values, self._blocked).flatten(2))
 
 
@@ -120,14 +120,17 @@ class CrossTransformer:
 
     def _positions(self, height: int, frames: int, width: int, device: torch.device) -> torch.Tensor:
         """Returns the embedding of places [height, frames, width]: of time alone where there is one row."""
-        from demucs.transformer import create_2d_sin_embedding, create_sin_embedding
+        from demucs import transformer
 
+        make: Any = transformer
         period, weight = self._transformer.max_period, self._transformer.weight_pos_embed
+        places: Any
         if height == 1:
-            places = create_sin_embedding(frames, width, device=device, max_period=period).transpose(0, 1)
+            places = make.create_sin_embedding(frames, width, device=device, max_period=period).transpose(0, 1)
         else:
-            places = create_2d_sin_embedding(width, height, frames, device, period)[0].permute(1, 2, 0)
-        return weight * places
+            places = make.create_2d_sin_embedding(width, height, frames, device, period)[0].permute(1, 2, 0)
+        result: torch.Tensor = places * weight
+        return result
 
 
 def _scaled(linear: Any, scale: torch.Tensor, dtype: torch.dtype, packed: bool) -> Linear:

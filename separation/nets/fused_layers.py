@@ -25,7 +25,7 @@ def can_pack(device: str) -> bool:
     import torch
 
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return device == "cpu" and x86 and torch.backends.mkldnn.is_available()
+    return device == "cpu" and x86 and torch._C._has_mkldnn
 
 
 class Convolution:
@@ -82,8 +82,9 @@ class Linear:
 
         if self._packed:
             multiply: Any = torch.ops.mkldnn._linear_pointwise
-            rows = multiply(rows, self._weight, self._bias, self._activation, [], _variant(self._activation))
-            return rows
+            variant = _variant(self._activation)
+            result: torch.Tensor = multiply(rows, self._weight, self._bias, self._activation, [], variant)
+            return result
         return _activate(torch.nn.functional.linear(rows, self._weight, self._bias), self._activation)
 
 
@@ -94,9 +95,9 @@ def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bloc
     """
     import torch
 
-    heads = [part.transpose(1, 2) for part in (queries, keys, values)]
+    heads = query, key, value = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
     if not blocked:
-        return torch.nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2)
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
     result = torch.empty_like(queries, memory_format=torch.contiguous_format)
     scale = 1 / math.sqrt(queries.shape[-1])
     for sample in range(len(queries)):

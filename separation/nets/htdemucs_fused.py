@@ -71,12 +71,12 @@ class FusedHTDemucs:
             if skips:
                 waves += skips_t.pop()
                 images = _add_rows(parts, skips.pop())
-        return self._join(parts, mean, deviation, stems, mixture.shape[-1]).add_(
-            self._pick(pixels(waves).float() * deviation_t + mean_t, stems)[:, :, :, 0, :, 0]
-        )
+        result = self._join(parts, mean, deviation, stems, mixture.shape[-1])
+        result += self._pick(pixels(waves).float() * deviation_t + mean_t, stems)[:, :, :, 0, :, 0]
+        return result
 
     def _transform(self, mixture: torch.Tensor) -> torch.Tensor:
-        """Returns the spectrum [batch, n_fft / 2, frames, 2 channels], real and imaginary parts as channels of their own.
+        """Returns the spectrum [batch, n_fft / 2, frames, channels], of real and imaginary parts in turn.
 
         Frame n begins 3 / 8 of a window before sample n * hop; the highest bin is left out.
         """
@@ -110,17 +110,17 @@ class FusedHTDemucs:
             chosen = self._pick(pixels(part).float() * deviation + mean, stems)
             bins[:, :, :, :, : self._n_fft // 2][:, :, :, :, rows] = chosen.movedim(3, 4)
         synthesis = self._window * (math.sqrt(self._n_fft) / SHIFTED_WINDOWS)
-        frames = torch.fft.irfft(torch.view_as_complex(bins), self._n_fft) * synthesis
-        quarters = frames.unflatten(-1, (4, hop))
-        joined = frames.new_zeros(*frames.shape[:3], n_frames + 3, hop)
+        frames: torch.Tensor = torch.fft.irfft(torch.view_as_complex(bins), self._n_fft) * synthesis
+        quarters = frames.view(*frames.shape[:4], 4, hop)
+        joined = torch.zeros(*frames.shape[:3], n_frames + 3, hop, device=frames.device)
         for shift in range(4):
             joined[:, :, :, shift : shift + n_frames] += quarters[..., shift, :]
         return joined.flatten(3)[..., hop // 2 * 3 : hop // 2 * 3 + length]
 
     def _pick(self, pixels: torch.Tensor, stems: Sequence[int]) -> torch.Tensor:
-        """Returns [batch, stems, channels, height, width, ...] of pixels [batch, height, width, stems * channels * ...]."""
-        parts = pixels.unflatten(-1, (self._n_stems, self._n_channels, -1))[:, :, :, list(stems)]
-        return parts.permute(0, 3, 4, 1, 2, 5)
+        """Returns [batch, stems, channels, height, width, rest] of pixels, whose channels are all of that."""
+        parts = pixels.reshape(*pixels.shape[:3], self._n_stems, self._n_channels, -1)
+        return parts[:, :, :, list(stems)].permute(0, 3, 4, 1, 2, 5)
 
 
 def _level(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -198,7 +198,7 @@ class _ResidualLayer:
         return self._wide.add_to(images, image(inputs.view(batch, n_rows, n_frames, self._n_inputs)))
 
     def _moments(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns mean and standard deviation [rows] of what the wide convolution makes of hidden [rows, time, width]."""
+        """Returns mean and deviation [rows] of what the wide convolution makes of hidden [rows, time, width]."""
         import torch
 
         values = hidden.float()
