@@ -51,9 +51,9 @@ class FusedHTDemucs:
         """Returns the stems of these numbers."""
         spectrum = self._transform(mixture)
         mean, deviation = _level(spectrum)
-        images = image(((spectrum - mean) / deviation).to(self._dtype))
+        images = image(((spectrum - mean) / (deviation + LEVEL_EPSILON)).to(self._dtype))
         mean_t, deviation_t = _level(mixture[:, None])
-        waves = image((mixture[:, None].transpose(2, 3) - mean_t) / deviation_t).to(self._dtype)
+        waves = image((mixture[:, None].transpose(2, 3) - mean_t) / (deviation_t + LEVEL_EPSILON)).to(self._dtype)
         skips, skips_t, lengths = [], [], []
         for number, (encoder, encoder_t) in enumerate(zip(self._encoders, self._encoders_t, strict=True)):
             lengths.append(waves.shape[-1])
@@ -126,7 +126,7 @@ class FusedHTDemucs:
 def _level(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns mean and standard deviation [batch, 1, 1, 1] of values [batch, ...] of four dimensions."""
     kept = (1, 2, 3)
-    return values.mean(dim=kept, keepdim=True), values.std(dim=kept, keepdim=True) + LEVEL_EPSILON
+    return values.mean(dim=kept, keepdim=True), values.std(dim=kept, keepdim=True)
 
 
 def _add_rows(parts: list[tuple[slice, torch.Tensor]], skip: torch.Tensor) -> torch.Tensor:
@@ -166,11 +166,14 @@ class _ResidualLayer:
             dilation=(1, narrow.dilation[0]),
         )
         self._norm_weight, self._norm_bias = norm.weight.detach().clone(), norm.bias.detach().clone()
-        self._weight, self._bias = wide.weight[:, :, 0].detach().clone(), wide.bias.detach().clone()
+        weight, bias = wide.weight[:, :, 0].detach(), wide.bias.detach()
+        # Sums over a minute's worth of numbers: 32 bits would lose a fifth of the digits.
+        moments = torch.float64 if dtype == torch.float32 and packed else torch.float32
+        self._weight, self._bias = weight.to(moments), bias.to(moments)
         self._gram = self._weight.T @ self._weight / len(self._weight)
         # Its inputs: the narrow tensor over the deviation, then 1 / deviation, mean / deviation, 1.
         gamma, beta = wide_norm.weight, wide_norm.bias
-        columns = [self._weight * gamma[:, None], (self._bias * gamma)[:, None], -gamma[:, None], beta[:, None]]
+        columns = [weight * gamma[:, None], (bias * gamma)[:, None], -gamma[:, None], beta[:, None]]
         extended = torch.cat(columns, dim=1)
         n_out = len(extended) // 2
         extended[:n_out] *= scale.scale[:, None]
@@ -201,13 +204,14 @@ class _ResidualLayer:
         """Returns mean and deviation [rows] of what the wide convolution makes of hidden [rows, time, width]."""
         import torch
 
-        values = hidden.float()
+        values = hidden.to(self._weight.dtype)
         middle = values.mean(dim=1)
         values = values - middle[:, None]
         covariance = torch.bmm(values.transpose(1, 2), values) / hidden.shape[1]
         means = torch.nn.functional.linear(middle, self._weight, self._bias)
         within = (covariance * self._gram).sum(dim=(1, 2))
-        return means.mean(dim=1), (within + means.var(dim=1, unbiased=False) + EPSILON).sqrt()
+        deviation = (within + means.var(dim=1, unbiased=False) + EPSILON).sqrt()
+        return means.mean(dim=1).float(), deviation.float()
 
 
 class _Encoder:
