@@ -44,7 +44,8 @@ class WeightedSegmentation:
     """How a stream is cut for a model that sees waveforms: segments of `length` samples, one every `hop`, from 0 on.
 
     The segments that the stream's end cuts short are centred: more of the stream to their left, silence to
-    their right. Results count by `weights` [length], from the segment's first sample on, and each sample is
+    their right; unless `centred` is False, for a model that takes any length and gets them as short as they are.
+    Results count by `weights` [length], from the segment's first sample on, and each sample is
     divided by the sum of the weights that fell on it. With the weights of `triangle` this is the way of
     Demucs (Défossez 2021, "Hybrid spectrogram and waveform source separation").
     """
@@ -52,6 +53,7 @@ class WeightedSegmentation:
     length: int
     hop: int
     weights: Samples
+    centred: bool = True
 
     def __post_init__(self) -> None:
         assert 0 < self.hop <= self.length, "segments must not leave gaps"
@@ -184,11 +186,12 @@ def _weighted_overlap_add(
     blocks: Iterable[Samples], plan: WeightedSegmentation, function: Callable[[Samples], Samples], workers: int
 ) -> Iterator[Samples]:
     cutter = _CentringCutter(blocks, plan)
-    total, weight = None, np.zeros(plan.length, np.float32)
+    total: Samples | None = None
+    weight: Samples = np.zeros(plan.length, np.float32)
     for result in map_in_order(function, cutter, workers):
         before, n_samples = cutter.cuts.popleft()
         if total is None:
-            total = np.zeros(result.shape, np.float32)
+            total = np.zeros((*result.shape[:-1], plan.length), np.float32)
         total[..., :n_samples] += result[..., before : before + n_samples] * plan.weights[:n_samples]
         weight[:n_samples] += plan.weights[:n_samples]
         is_last = n_samples <= plan.hop
@@ -225,12 +228,13 @@ class _CentringCutter:
 
     def _cut(self, held: deque[Samples], kept: int, begin: int, end: int) -> Samples:
         """Returns the segment for the samples from `begin` to `end`, centred in it; `held` begins at `kept`."""
-        before = (self._plan.length - (end - begin)) // 2
+        before = (self._plan.length - (end - begin)) // 2 if self._plan.centred else 0
         self.cuts.append((before, end - begin))
         joined = held[0] if len(held) == 1 else np.concatenate(held, axis=-1)
         held.clear()
         held.append(joined)
-        segment = np.zeros((len(joined), self._plan.length), np.float32)
+        n_samples = self._plan.length if self._plan.centred else end - begin
+        segment = np.zeros((len(joined), n_samples), np.float32)
         first = max(begin - before, 0)
         segment[:, first - (begin - before) : before + end - begin] = joined[:, first - kept : end - kept]
         return segment

@@ -51,14 +51,25 @@ def read(published: Path) -> State:
         return _read_onnx(published)
     if published.suffix == ".safetensors":
         return read_state_dict(published)
-    from demucs.hdemucs import HDemucs
-    from demucs.htdemucs import HTDemucs
-
-    package = read_state_dict(published, allowed=[HTDemucs, HDemucs, Fraction])
+    package = read_package(published)
     state = package.get("state", package)  # torchaudio's are bare
     if not isinstance(state, dict) or "__quantized" in state:
         raise WeightsCorrupt(f"{published.name} holds no plain weights.")
     return dict(state)
+
+
+def read_package(published: Path) -> dict[str, Any]:
+    """Returns what a checkpoint of the package holds: `klass`, `args`, `kwargs`, `state`; raises `WeightsCorrupt`.
+
+    Beside them it has the scores of its training, which are numbers of numpy 1.
+    """
+    import numpy as np
+    from demucs.hdemucs import HDemucs
+    from demucs.htdemucs import HTDemucs
+
+    number = (np.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar")  # where numpy 1 had it
+    kinds = [type(np.dtype(kind)) for kind in ("float32", "float64", "int64")]
+    return read_state_dict(published, allowed=[HTDemucs, HDemucs, Fraction, number, np.dtype, *kinds])
 
 
 def _read_onnx(path: Path) -> State:

@@ -6,6 +6,7 @@ spectrogram and one on the waveform meet in a transformer that lets each attend 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 STEMS = ("drums", "bass", "other", "vocals")
+SIX_STEMS = (*STEMS, "guitar", "piano")
 SAMPLE_RATE = 44100
 SEGMENT_SECONDS = Fraction(39, 5)  # what it was trained on, and hears at once
 BOTTOM_CHANNELS = 512
@@ -35,6 +37,11 @@ def htdemucs(stems: Sequence[str] = STEMS, bottom_channels: int = BOTTOM_CHANNEL
         rescale=0,  # it would scale random weights
     )
     return network.eval()
+
+
+def build_six_stems(output: Path, published: Path) -> None:
+    """Writes the weights of the six-stem model, which has no channels added for its transformer."""
+    convert(output, published, functools.partial(htdemucs, SIX_STEMS, 0), "htdemucs-6s")
 
 
 def build(output: Path, published: Path) -> None:
