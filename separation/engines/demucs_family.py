@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from audio_ml import torch_memory
 from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, Member, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation, triangle
@@ -59,18 +58,13 @@ class HybridDemucsEngine:
         return WeightedSegmentation(length, int((1 - options.overlap) * length), triangle(length), centred=False)
 
     def separate(self, segment: Samples, stems: Sequence[str], options: HybridDemucsOptions) -> Samples:
-        """Returns the stems [len(stems), 2, length] of a segment [2, length].
-
-        Raises:
-            OutOfMemory: when the device's memory does not hold the computation.
-        """
+        """Returns the stems [len(stems), 2, length] of a segment [2, length]."""
         import torch
 
         kind, half = self._device.kind, options.precision == "half"
         dtype = torch.bfloat16 if kind == "cpu" else torch.float16
         chosen = [STEMS.index(stem) for stem in stems]
-        what = f"A segment of {options.segment_seconds:g} s"
-        with torch_memory.reported(what), torch.inference_mode(), torch.autocast(kind, dtype, enabled=half):
+        with torch.inference_mode(), torch.autocast(kind, dtype, enabled=half):
             separated = self._network(torch.from_numpy(segment[None]).to(kind))[0, chosen]
             return np.asarray(separated.float().cpu().numpy())
 
