@@ -6,6 +6,7 @@ spectrogram and waveform source separation".
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from audio_ml.catalogue import DerivedFile, Licence, Member, ModelSpec, Row, Wei
 from audio_ml.chunks import WeightedSegmentation, triangle
 from audio_ml.device import Device
 from audio_ml.sources import HubSource, UrlSource
-from separation.engines.demucs import LICENCE, Architecture, DemucsEngine, DemucsOptions
+from separation.engines.demucs import HTDEMUCS, LICENCE, DemucsEngine, DemucsOptions
 from separation.ensemble import ensemble, specialists
 from separation.nets import htdemucs, hybrid_demucs
 from separation.nets.hybrid_demucs import SAMPLE_RATE, STEMS
@@ -101,7 +102,7 @@ def _transformer(
     """Returns the row of a network like HTDemucs."""
     bottom_channels = htdemucs.BOTTOM_CHANNELS if stems == STEMS else 0
     make = functools.partial(htdemucs.htdemucs, stems=stems, bottom_channels=bottom_channels)
-    architecture = Architecture(make, stems, f"{name}.safetensors", htdemucs.SEGMENT_SECONDS, fills=True)
+    architecture = dataclasses.replace(HTDEMUCS, make=make, stems=stems, weights=f"{name}.safetensors")
     return ModelSpec(
         name=name,
         aliases=(file.name.partition("-")[0],),

@@ -6,6 +6,7 @@ through the layers is kept in 32 bits, what is multiplied is in the precision as
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from separation.nets.fused_layers import Linear, attend
@@ -85,13 +86,8 @@ class CrossTransformer:
             (norm.weight.detach(), norm.bias.detach()) for norm in (transformer.norm_in, transformer.norm_in_t)
         )
         self._up, self._down, self._up_t, self._down_t = (
-            Linear(one.weight[:, :, 0].detach().to(dtype), one.bias.detach().to(dtype), packed)
-            for one in (
-                network.channel_upsampler,
-                network.channel_downsampler,
-                network.channel_upsampler_t,
-                network.channel_downsampler_t,
-            )
+            _bridge(getattr(network, f"channel_{name}", None), dtype, packed)
+            for name in ("upsampler", "downsampler", "upsampler_t", "downsampler_t")
         )
         self._dtype = dtype
 
@@ -131,6 +127,13 @@ class CrossTransformer:
             places = make.create_2d_sin_embedding(width, height, frames, device, period)[0].permute(1, 2, 0)
         result: torch.Tensor = places * weight
         return result
+
+
+def _bridge(convolution: Any, dtype: torch.dtype, packed: bool) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Returns what brings pixels to the transformer's width, or back; a network may be as wide as its transformer."""
+    if convolution is None:
+        return lambda pixels: pixels
+    return Linear(convolution.weight[:, :, 0].detach().to(dtype), convolution.bias.detach().to(dtype), packed)
 
 
 def _scaled(linear: Any, scale: torch.Tensor, dtype: torch.dtype, packed: bool) -> Linear:
