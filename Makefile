@@ -5,7 +5,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 CODE = audio_ml separation tts ui bench tests
 
-.PHONY: demo test slow lint install install-test bench-separation bench-delivery bench-cues bench-speech bench-kokoro clean
+.PHONY: demo test slow lint install install-test clean
+.PHONY: bench-separation bench-htdemucs bench-quality bench-cleanup bench-evaluation
+.PHONY: bench-delivery bench-cues bench-speech bench-kokoro
 
 demo: install
 	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
@@ -24,6 +26,20 @@ lint: install-test
 
 bench-separation: install-test
 	$(BIN)/python -m bench.separation $(SONGS)
+
+bench-htdemucs: install-test
+	$(BIN)/python -m bench.htdemucs $(SONGS)
+
+bench-quality: install-test
+	@test -n "$(DATA)" || { echo "say DATA=FOLDER, songs with true stems"; exit 2; }
+	$(BIN)/python -m bench.quality --data $(DATA) --accept-licence
+
+bench-cleanup: install-test
+	@test -n "$(DATA)" || { echo "say DATA=FOLDER, pairs of noisy and clean speech"; exit 2; }
+	$(BIN)/python -m bench.cleanup --data $(DATA) $(if $(PEER),--peer-python $(PEER))
+
+bench-evaluation: install-test
+	$(BIN)/python -m bench.evaluation $(SONG)
 
 bench-delivery: install-test
 	$(BIN)/python -m bench.delivery $(SONG)

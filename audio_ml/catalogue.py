@@ -75,7 +75,10 @@ class DerivedFile:
 
 @dataclass(frozen=True)
 class Row:
-    """Something that can be fetched by name: a model, or a sample to try one with."""
+    """Something that can be fetched by name: a model, or a sample to try one with.
+
+    `files_shared_with` names the rows whose files of the same names are these: what one has fetched the others use.
+    """
 
     name: str
     task: str
@@ -84,6 +87,7 @@ class Row:
     files: tuple[WeightFile, ...]
     derived: tuple[DerivedFile, ...] = ()
     aliases: tuple[str, ...] = ()
+    files_shared_with: tuple[str, ...] = ()
 
     @property
     def all_files(self) -> tuple[WeightFile | DerivedFile, ...]:

@@ -122,13 +122,13 @@ def torch_if_imported() -> Any:
 def free_bytes(kind: Kind) -> int | None:
     """Returns the memory of a device that could be taken now, or None where the system does not tell.
 
-    On a CPU that is what the system has to spare, within the limit of this process's container; a GPU
+    On a CPU that is what the system has to spare, within the limits of this process and its container; a GPU
     of Apple shares it. CUDA means the first GPU that this process may see.
     """
     if kind == "cuda":
         memory = _cuda_memory()
         return memory and memory[0]
-    known = [n_bytes for n_bytes in (_spare_bytes(), _container_bytes()) if n_bytes is not None]
+    known = [n_bytes for n_bytes in (_spare_bytes(), _container_bytes(), _allowed_bytes()) if n_bytes is not None]
     return min(known, default=None)
 
 
@@ -167,6 +167,18 @@ def _container_bytes(group: Path = Path("/sys/fs/cgroup")) -> int | None:
     except (OSError, KeyError, ValueError):
         return None
     return None if limit == "max" else max(0, int(limit) - used + int(cached))
+
+
+def _allowed_bytes() -> int | None:
+    """Returns what is left of the address space that this process may use (`ulimit -v`)."""
+    try:
+        import resource  # not on Windows
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, OSError, ValueError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - used)
 
 
 def _cuda_memory() -> tuple[int, int] | None:

@@ -36,7 +36,6 @@ from audio_ml import shortage
 from audio_ml.budget import BUDGET_VARIABLE, find_budget
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import Kind
-from audio_ml.errors import OutOfMemory
 from audio_ml.exhaustion import is_exhaustion
 from audio_ml.footprints import Footprints, Scales
 from audio_ml.options import Options
@@ -136,9 +135,9 @@ class ModelLoader:
         try:
             yield [resident.engine for resident in admitted.residents]
         except Exception as error:
-            if isinstance(error, OutOfMemory) or not is_exhaustion(error):
+            if isinstance(error, shortage.Advised) or not is_exhaustion(error):
                 raise
-            raise shortage.exhaustion(admitted.residents, self.advice(specs[0])) from error
+            raise shortage.exhaustion(admitted.residents, error, self.advice(specs[0])) from error
         finally:
             self._give_back(admitted, lease)
 
@@ -204,7 +203,9 @@ class ModelLoader:
                     is_next = not self._queue or self._queue[0] is lease
                     admitted = self._residency.admit(wanted, lease, is_next)
                     if admitted is not None:
-                        self._n_disturbances += bool(admitted.new or any(r.engine for r in admitted.residents))
+                        self._n_disturbances += bool(
+                            admitted.new or any(r.engine is not None for r in admitted.residents)
+                        )
                         break
                     if lease not in self._queue:
                         self._queue.append(lease)
@@ -238,18 +239,17 @@ class ModelLoader:
             is_alone, n_disturbances = all(other is lease for other in others), self._n_disturbances
         progress.update(f"loading {spec.name}", 0.0)
         files = self.store.open(spec, progress)
-        scales = Scales(resident.kind)
+        scales = Scales(resident.kind, self._footprints.libraries(spec, resident.kind))
         try:
             engine = spec.engine(files, here if here.kind == resident.kind else devices.resolve(resident.kind))
         except Exception as error:
             if not is_exhaustion(error):
                 raise
-            raise shortage.exhaustion([resident], self.advice(spec)) from error
+            raise shortage.exhaustion([resident], error, self.advice(spec)) from error
         devices.release_memory()
-        n_bytes = scales.added()
         with self._changed:
             is_alone = is_alone and self._n_disturbances == n_disturbances
-        found = self._footprints.note(spec, resident.kind, n_bytes) if is_alone and n_bytes else resident.footprint
+        found = self._footprints.note(spec, resident.kind, scales) if is_alone else resident.footprint
         with self._changed:
             resident.engine, resident.footprint = engine, found
             going = self._residency.make_room(0) or []  # it was heavier than was thought

@@ -31,13 +31,13 @@ def missing_provider(device: Device) -> str:
     """Returns a sentence that says why a device's sessions run on the CPU instead, or "" where they do not."""
     if device.kind == "cpu":
         return ""
-    if device.kind == "cuda" and CUDA in _onnxruntime().get_available_providers():
+    if device.kind == "cuda" and CUDA in import_onnxruntime().get_available_providers():
         return ""
     return f"The installed onnxruntime does not run on {device.kind} devices, so this model runs on the CPU."
 
 
 def _session(model: Path | bytes, n_threads: int, providers: list[str], spins: bool = True) -> Any:
-    onnxruntime = _onnxruntime()
+    onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = n_threads
     settings.enable_mem_pattern = False  # its one large block per call takes 100 MB more than it saves time
@@ -45,7 +45,8 @@ def _session(model: Path | bytes, n_threads: int, providers: list[str], spins: b
     return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), settings, providers)
 
 
-def _onnxruntime() -> Any:
+def import_onnxruntime() -> Any:
+    """Returns the package; everything imports it here."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported: nothing may leave the machine
     import onnxruntime
 

@@ -166,9 +166,10 @@ class WeightStore:
     def _here(self, row: Row, file: WeightFile) -> Iterator[tuple[WeightFile, Path]]:
         """Yields those variants of a file that are on this machine, unchecked."""
         for variant in file.variants:
-            places = [self.folder(row) / variant.name]
+            folders = [self.folder(row), *(self.cache / "models" / name for name in row.files_shared_with)]
             if self.local is not None:
-                places.insert(0, self.local / row.name / variant.name)
+                folders = [*(self.local / name for name in (row.name, *row.files_shared_with)), *folders]
+            places = [folder / variant.name for folder in folders]
             places += [place for source in variant.sources if (place := source.here()) is not None]
             if path := _first_file(places):
                 yield variant, path

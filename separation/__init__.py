@@ -3,6 +3,7 @@
 from audio_ml.audio import Audio
 from separation.api import Separation, check_request, output_paths, separate, separate_file
 from separation.ensemble import find_model
+from separation.evaluation import evaluate, evaluate_folders, evaluate_model
 from separation.options import DeliveryOptions, SeparationOptions
 from separation.report import SeparationReport
 
@@ -13,6 +14,9 @@ __all__ = [
     "SeparationOptions",
     "SeparationReport",
     "check_request",
+    "evaluate",
+    "evaluate_folders",
+    "evaluate_model",
     "find_model",
     "output_paths",
     "separate",

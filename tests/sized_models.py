@@ -13,6 +13,7 @@ from fake_engine import FAKE, FakeEngine
 
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import Device
+from audio_ml.footprints import Scales
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress, ProgressState
 
@@ -31,17 +32,35 @@ def sized(name: str, n_mb: int, made: Callable[[Device], None] = lambda device: 
     return dataclasses.replace(FAKE, name=name, memory_bytes=n_mb * MB, engine=Engine, **changes)
 
 
+class Thread(threading.Thread):
+    """Work on a thread that keeps its error and does not outlive the tests."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self.error: BaseException | None = None
+        self._work = work
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self.error = error
+
+
 class Borrower:
     """A request on a thread of its own that has models from when it gets them until `give_back`."""
 
     def __init__(self, loader: ModelLoader, *specs: ModelSpec, progress: Progress | None = None) -> None:
         self.stages: list[str] = []
         self.progress = progress or Progress(self._note)
-        self.error: BaseException | None = None
         self._has, self._is_waiting, self._may_end = threading.Event(), threading.Event(), threading.Event()
         self._loader, self._specs = loader, specs
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread = Thread(self._run)
+
+    @property
+    def error(self) -> BaseException | None:
+        return self._thread.error
 
     def has_models(self, within_seconds: float = SECONDS_TO_WAIT) -> bool:
         return self._has.wait(within_seconds)
@@ -63,12 +82,9 @@ class Borrower:
             self._is_waiting.set()
 
     def _run(self) -> None:
-        try:
-            with self._loader.use_all(self._specs, self.progress):
-                self._has.set()
-                self._may_end.wait(60)
-        except BaseException as error:
-            self.error = error
+        with self._loader.use_all(self._specs, self.progress):
+            self._has.set()
+            self._may_end.wait(60)
 
 
 @contextmanager
@@ -80,6 +96,17 @@ def lent(loader: ModelLoader, *specs: ModelSpec) -> Iterator[Borrower]:
         yield borrower
     finally:
         borrower.give_back()
+
+
+class Weight(Scales):
+    """Scales that show what they are told to."""
+
+    def __init__(self, n_bytes: int) -> None:
+        super().__init__("cpu")
+        self._n_bytes = n_bytes
+
+    def added(self) -> int:
+        return self._n_bytes
 
 
 class Clock:

@@ -23,6 +23,7 @@ from audio_ml.errors import WeightsCorrupt
 from audio_ml.loader import ModelLoader
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.writer import write_audio
+from separation.engines import deepfilternet
 from separation.nets import deepfilternet as dfn
 from separation.nets import deepfilternet_onnx, dtln, dtln_onnx
 from separation.recurrent import Memory, RecurrentNetwork, SpeechLane, in_turn
@@ -130,7 +131,7 @@ def test_a_lane_gives_each_sample_to_speech_or_noise_whatever_the_blocks() -> No
         held = joined[len(new) :]
         return joined[: len(new)] / 2
 
-    lane = SpeechLane(half_of_it_later, delay, ("noise", "speech"))
+    lane = SpeechLane(half_of_it_later, delay, 10, ("noise", "speech"))
     made = list(overlap_add(np.split(signal[None], [7, 300], axis=1), in_turn(hop, delay), lane))
     found, speech = np.concatenate(made, axis=-1)[:, 0]
     np.testing.assert_array_equal(speech, signal / 2)
@@ -212,7 +213,6 @@ def test_a_long_signal_is_heard_as_a_whole(model: str, loader: ModelLoader) -> N
     spec = catalogue.find("separation", model)
     unit = {"deepfilternet": dfn.HOP, "dtln": dtln.HOP}[model]
     signal = mono(21, spec.sample_rate)
-    signal[5 * spec.sample_rate : 14 * spec.sample_rate] = 0  # segments without a sound are heard as well
     signal = signal[: len(signal) // unit * unit]
     lane = {"deepfilternet": dfn.DeepFilter, "dtln": dtln.Dtln}[model]
     delay = {"deepfilternet": dfn.DELAY, "dtln": dtln.DELAY}[model]
@@ -221,6 +221,37 @@ def test_a_long_signal_is_heard_as_a_whole(model: str, loader: ModelLoader) -> N
     assert decibels(whole, in_pieces - whole) > EXACT_DB
     found = speech(Audio(signal[None], spec.sample_rate), model, loader)[0, :-delay]
     assert decibels(whole, found - whole[delay:]) > EXACT_DB
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("model", MODELS)
+def test_digital_silence_is_not_heard(model: str, loader: ModelLoader) -> None:
+    """What comes after a second of it, or ten, in front or between, is cleaned the same."""
+    rate = catalogue.find("separation", model).sample_rate
+    before, after = mono(2, rate, seed=1), mono(2, rate, seed=2)
+    made, margin = [], rate // 4
+    for in_front, between in ((0, 1), (3, 1), (1, 10)):
+        silence = [np.zeros(seconds * rate, np.float32) for seconds in (in_front, between)]
+        whole = np.concatenate([silence[0], before, silence[1], after])
+        found = speech(Audio(whole[None], rate), model, loader)[0]
+        start = len(silence[0])
+        assert not found[: max(start - margin, 0)].any()
+        assert not found[start + 2 * rate + margin : -2 * rate - margin].any()
+        made.append(np.concatenate([found[start : start + 2 * rate], found[-2 * rate :]]))
+    for others in made[1:]:
+        assert decibels(made[0], others - made[0]) > EXACT_DB
+
+
+@pytest.mark.weights
+def test_what_lingers_of_a_sound_stays_where_it_is_before_silent_segments(loader: ModelLoader) -> None:
+    segment = deepfilternet.SEGMENT_SECONDS * dfn.SAMPLE_RATE
+    sound = mono(deepfilternet.SEGMENT_SECONDS)[: segment - dfn.DELAY]  # the next segment begins with its end's silence
+    signal = np.concatenate([sound, np.zeros(2 * segment, np.float32), sound])
+    expected = dfn.DeepFilter(network("deepfilternet", loader)).push(signal[: segment + dfn.DELAY])[dfn.DELAY :]
+    found = speech(Audio(signal[None], dfn.SAMPLE_RATE), "deepfilternet", loader)[0]
+    lingering = slice(len(sound), segment)
+    assert np.abs(expected[lingering]).max() > 1e-5
+    np.testing.assert_allclose(found[lingering], expected[lingering], atol=1e-7)
 
 
 @pytest.mark.weights

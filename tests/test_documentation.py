@@ -139,6 +139,13 @@ def test_the_numbers_are_in_the_readme() -> None:
     assert "times faster" in numbers and "MB" in numbers and "processor" in numbers
 
 
+def test_the_table_of_models_is_the_catalogues() -> None:
+    """`python -m bench.models` writes it."""
+    program = "from bench.models import page; print(page(), end='')"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (ROOT / "docs" / "models.md").read_text() == ran.stdout
+
+
 def test_links_and_paths_of_the_documentation_exist() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", re.sub(r"`[^`]*`", "", page.read_text())):

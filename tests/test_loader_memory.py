@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import subprocess
 import sys
 import threading
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sized_models import MB, SECONDS_TO_WAIT, Clock, lent, sized
+from sized_models import MB, SECONDS_TO_WAIT, Clock, Weight, lent, sized
 
 from audio_ml import device as devices
+from audio_ml import footprints
 from audio_ml.catalogue import WeightFile
 from audio_ml.device import Device
 from audio_ml.footprints import Footprints
@@ -52,13 +54,35 @@ def test_a_model_is_weighed_and_the_next_process_knows(store: WeightStore) -> No
     assert not Footprints(store.cache).of(spec, "cuda").measured
 
 
+@linux
+def test_the_libraries_it_brings_do_not_count(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They show at the first load and are there before the model is weighed at the second; then it is known."""
+    monkeypatch.setattr(footprints, "LIBRARIES", {"large_library": lambda: importlib.import_module("large_library")})
+    (store.cache.parent / "large_library.py").write_text("import numpy\ncode = numpy.ones(200_000_000, numpy.uint8)\n")
+    monkeypatch.syspath_prepend(store.cache.parent)
+
+    def load(device: Device) -> None:
+        importlib.import_module("large_library")
+        memory(device)
+
+    memory = Memory(60)
+    spec, found = sized("in a library", 5, load, files=WEIGHTS), []
+    for _ in range(3):
+        loader = ModelLoader("cpu", store)
+        with loader.use(spec):
+            (state,) = loader.states()
+            found.append((state.measured, round(state.n_bytes / MB / 30)))
+        del sys.modules["large_library"]  # as in the next process
+    assert found == [(False, 0), (True, 2), (True, 2)]
+
+
 def test_a_figure_that_cannot_be_kept_or_read_is_no_error(store: WeightStore) -> None:
     spec = sized("heavy", 5, files=WEIGHTS)
     store.cache.mkdir()
     (store.cache / "footprints").write_text("a file where the folder should be")
-    assert Footprints(store.cache).note(spec, "cpu", 7 * MB).n_bytes == 7 * MB
+    assert Footprints(store.cache).note(spec, "cpu", Weight(7 * MB)).n_bytes == 7 * MB
     (store.cache / "footprints").unlink()
-    Footprints(store.cache).note(spec, "cpu", 7 * MB)
+    Footprints(store.cache).note(spec, "cpu", Weight(7 * MB))
     (kept,) = (store.cache / "footprints").iterdir()
     kept.write_text("{}")
     assert Footprints(store.cache).of(spec, "cpu").n_bytes == 5 * MB
@@ -179,6 +203,14 @@ def test_free_memory_is_what_the_system_says() -> None:
         if line.startswith("MemTotal:"):
             total = int(line.split()[1]) * 1024
     assert free is not None and 0 < free < total
+
+
+@linux
+def test_a_limit_of_the_process_counts() -> None:
+    program = "import resource; from audio_ml import device; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
+    command = [sys.executable, "-c", f"{program}; print(device.free_bytes('cpu'))"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 0 < int(ran.stdout) < 2 << 30
 
 
 def new_threads(before: set[threading.Thread]) -> set[threading.Thread]:

@@ -34,9 +34,8 @@ class Requests(RuleBasedStateMachine):
     def ask(self, names: list[str], is_next: bool, is_counted: bool) -> object:
         """A request of its own, with its own thread."""
         self.n_requests += 1
-        return self._ask(
-            names, Lease(None, self.n_requests), is_next, may_wait=True, kind="cpu" if is_counted else "cuda"
-        )
+        lease = Lease(None, self.n_requests)
+        return self._ask(names, lease, is_next, may_wait=True, kind="cpu" if is_counted else "cuda")
 
     @rule(target=admissions, former=admissions, name=st.sampled_from(sorted(SIZES)))
     def ask_for_more(self, former: tuple[Lease, Admission], name: str) -> object:

@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sized_models import SECONDS_TO_WAIT, sized
+from sized_models import SECONDS_TO_WAIT, Weight, sized
 
+from audio_ml import catalogue
+from audio_ml.device import resolve
+from audio_ml.footprints import Footprints
 from audio_ml.loader import ModelLoader
 from audio_ml.running import ModelState, StateFile, began, find_running
 from audio_ml.weights import WeightStore
@@ -41,7 +44,7 @@ def another_process(cache: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         until = time.monotonic() + SECONDS_TO_WAIT
-        while not [m for loader in find_running(cache) for m in loader.models if m.name == "lent" and m.n_leases]:
+        while not [m for loader in find_running(cache) for m in loader.models if m.name == "lent" and not m.loading]:
             assert time.monotonic() < until, "it tells nothing"
             time.sleep(0.02)
         yield process
@@ -131,10 +134,6 @@ def test_a_folder_that_cannot_be_written_fails_no_job(tmp_path: Path) -> None:
 def test_the_list_tells_what_was_measured(
     tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    from audio_ml import catalogue
-    from audio_ml.device import resolve
-    from audio_ml.footprints import Footprints
-
     spec = catalogue.find("separation", "spleeter-2stems")
 
     def listed() -> tuple[int, bool]:
@@ -143,7 +142,7 @@ def test_the_list_tells_what_was_measured(
         return row["memory_bytes"], row["memory_measured"]
 
     assert listed() == (spec.memory_bytes, False)
-    Footprints(tmp_path).note(spec, resolve().kind, 81_000_000)
+    Footprints(tmp_path).note(spec, resolve().kind, Weight(81_000_000))
     assert listed() == (81_000_000, True)
     assert "81 MB" in run_cli("models", "list", AUDIO_ML_CACHE=str(tmp_path)).stdout
 

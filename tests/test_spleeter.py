@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from audio_ml.audio import Audio
 from audio_ml.device import Device
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownModel, WeightsCorrupt
 from audio_ml.loader import ModelLoader
+from audio_ml.options import parse
 from audio_ml.writer import write_audio
 from separation import tensorflow_checkpoint
 from separation.engines import spleeter
@@ -149,6 +151,12 @@ def test_nothing_above_eleven_kilohertz_is_lost_by_default(loader: ModelLoader) 
     for name in SPEC.outputs:
         assert above(default[name].samples) > 300 * above(exact[name].samples)
     assert above(sum(stem.samples for stem in default.values())) == pytest.approx(above(mixture.samples), rel=1e-4)
+
+
+@pytest.mark.parametrize("more", [{"overlap": 0.5}, {"shifts": 2}, {"invert": True}, {"residual": "project"}])
+def test_what_spleeter_does_not_do_is_not_called_exact(more: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="Spleeter"):
+        parse(spleeter.SpleeterOptions, {"exact": True, **more})
 
 
 def test_overlap_changes_little_and_keeps_the_sum(loader: ModelLoader) -> None:

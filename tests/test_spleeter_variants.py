@@ -1,7 +1,8 @@
 """Spleeter's other models and users' own, against real Spleeter on the same made-up weights.
 
 `tests/data/spleeter_variants.npz` holds what Spleeter 2.4.2's own graphs on TensorFlow 2.12 made of the song in
-`reference_signal.py` with the numbers of `made_up_spleeter.py`, and the names and shapes of their variables.
+`reference_signal.py` with the numbers of `made_up_spleeter.py`, and the names and shapes of their variables; and what
+"spleeter:2stems-16kHz" made of it with its own weights.
 `python -m bench.spleeter_variants` writes it anew.
 """
 
@@ -112,6 +113,18 @@ def test_the_torch_engine_agrees_with_real_spleeter_too(
     stems = separation.separate(song(), model=spec, options={"exact": True, "batch": 3}, loader=loader).stems
     for stem, audio in stems.items():
         assert agreement(reference[f"{name}/{stem}"], audio) > AGREEMENT_DB
+
+
+@pytest.mark.weights
+def test_the_model_up_to_16_khz_agrees_with_real_spleeter(
+    loader: ModelLoader, reference: dict[str, NDArray[np.generic]]
+) -> None:
+    """With Spleeter's own weights, which are those of the model up to 11 kHz and are kept once."""
+    stems = separation.separate(song(), model="spleeter:2stems-16kHz", options={"exact": True}, loader=loader).stems
+    for stem, audio in stems.items():
+        assert agreement(reference[f"2stems-16kHz/{stem}"], audio) > AGREEMENT_DB
+    both = [catalogue.find("separation", f"spleeter-2stems{band}") for band in ("", "-16kHz")]
+    assert len({loader.store.find(spec, spec.files[1]) for spec in both}) == 1
 
 
 @pytest.mark.parametrize("name", made_up_spleeter.OFFICIAL)
@@ -243,6 +256,21 @@ class TestOwnModel:
         (tmp_path / "config.json").write_text(json.dumps(wrong))
         with pytest.raises(WeightsError, match="conv2d"):
             separation.separate(noise(0.1), model=str(tmp_path / "config.json"), loader=own_loader)
+
+    def test_shares_that_are_all_next_to_nothing_keep_their_ratio(
+        self, tmp_path: Path, reference: dict[str, NDArray[np.generic]], own_loader: ModelLoader
+    ) -> None:
+        """As of a network that was hardly trained: ONNX Runtime's own sigmoid would leave nothing of the ratio."""
+        numbers = variables("average", reference)
+        for stem in range(3):
+            numbers[f"conv2d_{7 * stem + 6}/bias"] = np.full(2, -16, np.float32)
+        tensorflow_checkpoints.write(tmp_path, numbers)
+        own_configuration("average", tmp_path)
+        spec = catalogue.find("separation", str(tmp_path))
+        stems = separation.separate(noise(1), model=spec, loader=own_loader).stems
+        loader = ModelLoader("cpu", own_loader.store)
+        for name, stem in separation.separate(noise(1), model=on_torch(spec), loader=loader).stems.items():
+            assert decibels(stem.samples, stem.samples - stems[name].samples) > 80
 
     def test_spleeters_own_class_takes_it(self, folder: Any, own_loader: ModelLoader) -> None:
         separator = Separator(str(folder("softmax") / "config.json"), loader=own_loader)

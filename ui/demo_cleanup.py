@@ -29,7 +29,7 @@ def clean_up(folder: Path, bed: Audio, loader: ModelLoader) -> None:
     voice, music = voice[:, :length], music[:, :length]
     ratio = float(np.square(voice).sum() / np.square(music).sum())
     music *= np.float32(ratio**0.5 * 10 ** (-LEVEL_DB / 20))
-    mixture = Audio((voice + music) / 2, RATE)
+    mixture = Audio((voice + music) * np.float32(0.5), RATE)
     source = folder / "interview.wav"
     with AudioWriter(source, FORMATS["wav"], RATE, 1, bit_depth="24", overwrite=True) as writer:
         writer.write(mixture.samples)
@@ -44,7 +44,7 @@ def clean_up(folder: Path, bed: Audio, loader: ModelLoader) -> None:
             loader=loader,
             progress=progress,
         )
-    true = {"speech": Audio(voice / 2, RATE)}
+    true = {"speech": Audio(voice * np.float32(0.5), RATE)}
     delivered = {file.stem: read_audio(file.path) for file in report.files}
     before = evaluate(true, {"speech": mixture})["speech"].si_sdr
     after = evaluate(true, delivered)["speech"].si_sdr

@@ -15,7 +15,7 @@ from audio_ml.chunks import Segmentation
 from audio_ml.device import Device
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
-from separation.nets.deepfilternet import DELAY, SAMPLE_RATE, DeepFilter
+from separation.nets.deepfilternet import DELAY, HOP, SAMPLE_RATE, DeepFilter
 from separation.options import SeparationOptions
 from separation.recurrent import RecurrentNetwork, SpeechLane, in_turn
 
@@ -59,7 +59,7 @@ class DeepFilterNetEngine:
     def begin(self, stems: Sequence[str], options: DeepFilterNetOptions) -> SpeechLane:
         """Returns what separates one channel of one stream."""
         floor = 0.0 if options.attenuation_db is None else 10 ** (-options.attenuation_db / 20)
-        return SpeechLane(DeepFilter(self._network, floor, options.post_filter).push, DELAY, stems)
+        return SpeechLane(DeepFilter(self._network, floor, options.post_filter).push, DELAY, HOP, stems)
 
 
 _ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
@@ -94,7 +94,7 @@ MODELS: list[Row] = [
         outputs=STEMS,
         sample_rate=SAMPLE_RATE,
         n_channels=1,
-        memory_bytes=110_000_000,
+        memory_bytes=125_000_000,
         verified="2026-11-25",
         options=DeepFilterNetOptions,
         engine=DeepFilterNetEngine,

@@ -13,7 +13,7 @@ from audio_ml.chunks import Segmentation
 from audio_ml.device import Device
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource, UrlSource
-from separation.nets.dtln import DELAY, SAMPLE_RATE, Dtln
+from separation.nets.dtln import DELAY, HOP, SAMPLE_RATE, Dtln
 from separation.options import SeparationOptions
 from separation.recurrent import RecurrentNetwork, SpeechLane, in_turn
 
@@ -45,7 +45,7 @@ class DtlnEngine:
 
     def begin(self, stems: Sequence[str], options: DtlnOptions) -> SpeechLane:
         """Returns what separates one channel of one stream."""
-        return SpeechLane(Dtln(self._network).push, DELAY, stems)
+        return SpeechLane(Dtln(self._network).push, DELAY, HOP, stems)
 
 
 _COMMIT = "c9ae0833cad9bcdbf999173892a4fce964644399"

@@ -70,6 +70,8 @@ class SpleeterOptions(SeparationOptions):
     def _exact_has_no_overlap(self) -> SpleeterOptions:
         if self.exact and self.overlap:
             raise ValueError("Spleeter itself has no overlap; use either 'exact' or 'overlap'.")
+        if self.exact and (self.shifts > 1 or self.invert):
+            raise ValueError("Spleeter itself runs once; use either 'exact', or 'shifts' and 'invert'.")
         if self.exact and "residual" in self.model_fields_set and self.residual == "project":
             raise ValueError(
                 "Sharing the residual changes what Spleeter computes; 'exact' goes with file, into or none."
@@ -240,7 +242,7 @@ _LICENCE = Licence(
 )
 _MEMORY_BYTES = 250_000_000  # of a process, and
 _MEMORY_BYTES_PER_STEM = 150_000_000
-_VERIFIED = {"spleeter-2stems": "2026-11-25"}
+_VERIFIED = {"spleeter-2stems": "2026-11-25", "spleeter-2stems-16kHz": "2026-11-25"}
 
 
 def _spec(
@@ -289,6 +291,7 @@ def _published(name: str, configuration: Configuration) -> ModelSpec:
         aliases=(f"spleeter:{name}",),
         summary=_SUMMARIES[folder] + (" Its networks hear up to 16 kHz instead of 11." if band else ""),
         licence=_LICENCE,
+        files_shared_with=(f"spleeter-{folder}" if band else f"spleeter-{folder}-16kHz",),
         verified=_VERIFIED.get(f"spleeter-{name}", ""),
     )
 

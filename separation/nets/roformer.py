@@ -7,6 +7,7 @@ a perceptron for each band and stem turns the tokens into a complex mask.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -167,11 +168,13 @@ class Roformer(nn.Module):
         window = torch.hann_window(n_fft, device=mixture.device)
         spectrum = torch.stft(mixture.flatten(0, 1), n_fft, hop, window=window, return_complex=True)
         spectrum = spectrum.reshape(*shape[:2], *spectrum.shape[1:])
-        with torch.autocast(mixture.device.type, half, enabled=half is not None):
+        narrow = functools.partial(torch.autocast, mixture.device.type, half, enabled=half is not None)
+        with narrow():
             tokens = self._tokens(torch.view_as_real(spectrum).permute(0, 3, 2, 1, 4))
-            masks = [self.mask_estimators[stem](tokens) for stem in stems]
         found = []
-        for mask in masks:
+        for stem in stems:
+            with narrow(cache_enabled=False):  # these weights, most of the network's, are used once
+                mask = self.mask_estimators[stem](tokens)
             masked = (spectrum * mask.permute(0, 3, 2, 1)).flatten(0, 1)
             sound = torch.istft(masked, n_fft, hop, window=window, length=shape[-1])
             found.append(sound.reshape(shape))

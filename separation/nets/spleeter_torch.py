@@ -25,23 +25,26 @@ ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class TorchNetworks:
-    """The networks of all stems on a device; `half` has them in half precision, their masks stay float32."""
+    """The networks of all stems on a device, in arithmetic of some `dtype`; masks have float32 at least."""
 
     def __init__(
-        self, networks: Sequence[UNetWeights], configuration: Configuration, device: str, half: bool = False
+        self,
+        networks: Sequence[UNetWeights],
+        configuration: Configuration,
+        device: str,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._configuration = configuration
-        self._dtype = HALF.get(device, torch.float16) if half else torch.float32
-        self._networks = [_on_device(network, device, self._dtype) for network in networks]
+        self._configuration, self._dtype = configuration, dtype
+        self._networks = [_on_device(network, device, dtype) for network in networks]
 
     def masks(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Returns masks [stems, patches, 2, frames, bins] that sum to one, of magnitudes [patches, 2, frames, bins]."""
-        configuration = self._configuration
+        configuration, kept = self._configuration, torch.promote_types(self._dtype, torch.float32)
         heard = magnitude.to(self._dtype)
-        if self._dtype != torch.float32:
+        if self._dtype.itemsize < kept.itemsize:
             heard = heard.contiguous(memory_format=torch.channels_last)  # what a GPU's half precision wants
         with torch.inference_mode(), _exact_convolutions():
-            outputs = torch.stack([_unet(network, heard, configuration).float() for network in self._networks])
+            outputs = torch.stack([_unet(network, heard, configuration).to(kept) for network in self._networks])
             shares = outputs.softmax(dim=0) if configuration.softmax else outputs.sigmoid_()
             powers = (shares * magnitude) ** configuration.exponent
             total = powers.sum(dim=0) + MASK_EPSILON
@@ -94,7 +97,8 @@ class TorchStems:
     def _masks(self, magnitude: torch.Tensor, half: bool) -> torch.Tensor:
         if half:
             if self._half is None:
-                self._half = TorchNetworks(self._weights, self._configuration, self._device, half=True)
+                dtype = HALF.get(self._device, torch.float16)
+                self._half = TorchNetworks(self._weights, self._configuration, self._device, dtype)
             masks = self._half.masks(magnitude)
             if bool(torch.isfinite(masks).all()):
                 return masks  # very loud sound goes beyond what float16 holds
