@@ -250,6 +250,17 @@ def test_half_precision_is_close(server: Server, tiny_manifests: None, new_loade
     assert 20 < decibels(full, full - half) < 90
 
 
+def test_a_batch_is_what_its_segments_are_one_by_one(
+    server: Server, tiny_manifests: None, new_loader: ModelLoader
+) -> None:
+    spec = server.publish_converted("hdemucs-mmi", checkpoint_of(network_of(TINY), TINY))
+    segments, kind = [noise(0.3, seed=seed).samples for seed in range(3)], (False, (0, 3), 13230)
+    with new_loader.use(spec) as engine:
+        together = engine._separate(kind, segments)
+        alone = [engine.separate(segment, ("drums", "vocals"), spec.options()) for segment in segments]
+    assert decibels(np.stack(alone), np.stack(alone) - np.stack(together)) > 90
+
+
 def test_less_memory_step_by_step() -> None:
     engine = demucs_family.HybridDemucsEngine.__new__(demucs_family.HybridDemucsEngine)
     steps, options = [], demucs_family.HybridDemucsOptions()
