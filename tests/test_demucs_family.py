@@ -39,6 +39,7 @@ from audio_ml.weights import WeightStore
 from separation.engines import demucs_family
 from separation.ensemble import ensemble, find_weights, specialists
 from separation.nets import htdemucs, hybrid_demucs
+from separation.nets.htdemucs_fused import FusedHTDemucs
 
 STEMS = ["drums", "bass", "other", "vocals"]
 TINY = {"sources": STEMS, "channels": 4, "dconv_init": 1.0, "samplerate": 44100, "segment": Fraction(44)}
@@ -249,6 +250,17 @@ def test_half_precision_is_close(server: Server, tiny_manifests: None, new_loade
     assert 20 < decibels(full, full - half) < 90
 
 
+def test_a_batch_is_what_its_segments_are_one_by_one(
+    server: Server, tiny_manifests: None, new_loader: ModelLoader
+) -> None:
+    spec = server.publish_converted("hdemucs-mmi", checkpoint_of(network_of(TINY), TINY))
+    segments, kind = [noise(0.3, seed=seed).samples for seed in range(3)], (False, (0, 3), 13230)
+    with new_loader.use(spec) as engine:
+        together = engine._separate(kind, segments)
+        alone = [engine.separate(segment, ("drums", "vocals"), spec.options()) for segment in segments]
+    assert decibels(np.stack(alone), np.stack(alone) - np.stack(together)) > 90
+
+
 def test_less_memory_step_by_step() -> None:
     engine = demucs_family.HybridDemucsEngine.__new__(demucs_family.HybridDemucsEngine)
     steps, options = [], demucs_family.HybridDemucsOptions()
@@ -305,6 +317,18 @@ def test_checkpoints_of_the_transformers_are_read(
     build(tmp_path / "made.safetensors", tmp_path / "0-0.th")
     found = load_file(tmp_path / "made.safetensors")
     assert found.keys() == state.keys() and all(torch.equal(found[key], state[key]) for key in state)
+
+
+def test_six_stems_run_as_the_packages_network_does() -> None:
+    """It is as wide as its transformer, with nothing between the two."""
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"channels": 16, "bottom_channels": 0, "dconv_mode": 3, "dconv_init": 0.3}
+    network = HTDemucs(list(htdemucs.SIX_STEMS), segment=Fraction(2), **sizes).eval()
+    sound = torch.from_numpy(song(2).samples[None])
+    with torch.inference_mode():
+        expected = network(sound)[:, [1, 5]].numpy()
+        made = FusedHTDemucs(network, torch.float32)(sound, [1, 5]).numpy()
+    assert decibels(expected, expected - made) > 90
 
 
 @pytest.mark.slow

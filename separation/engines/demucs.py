@@ -171,14 +171,20 @@ LICENCE = Licence(
     must_accept=True,
 )
 
+_REVISION = "bf35a81b663819a8255c8fefee17f9d812b786b5"
 _RELEASE = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer/"
 _PUBLISHED = WeightFile(
     "955717e8-8726e21a.th",
-    0,
-    "8726e21a",
+    84_141_911,
+    "8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",
     (UrlSource(_RELEASE + "955717e8-8726e21a.th"),),
     alternatives=(
-        WeightFile("955717e8.safetensors", 0, "", (HubSource("adefossez/HTDemucs", "955717e8.safetensors", "main"),)),
+        WeightFile(
+            "955717e8.safetensors",
+            0,
+            "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd",
+            (HubSource("adefossez/HTDemucs", "955717e8.safetensors", _REVISION),),
+        ),
         WeightFile(
             "htdemucs.onnx",
             174_263_526,

@@ -6,6 +6,7 @@ spectrogram and waveform source separation".
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,18 +15,21 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from audio_ml import exhaustion
 from audio_ml.audio import Samples
+from audio_ml.batching import Batcher
 from audio_ml.catalogue import DerivedFile, Licence, Member, ModelSpec, Row, WeightFile
 from audio_ml.chunks import WeightedSegmentation, triangle
 from audio_ml.device import Device
 from audio_ml.sources import HubSource, UrlSource
-from separation.engines.demucs import LICENCE, Architecture, DemucsEngine, DemucsOptions
+from separation.engines.demucs import HTDEMUCS, LICENCE, DemucsEngine, DemucsOptions
 from separation.ensemble import ensemble, specialists
 from separation.nets import htdemucs, hybrid_demucs
 from separation.nets.hybrid_demucs import SAMPLE_RATE, STEMS
 
+BATCH = 2  # segments that a GPU computes at once; each takes some GB
 SHORT_SECONDS = 8.0  # the shortest that running out of memory leads to
+
+_Kind = tuple[bool, tuple[int, ...], int]  # half precision, stems, samples
 
 
 class HybridDemucsOptions(DemucsOptions):
@@ -46,12 +50,21 @@ class HybridDemucsOptions(DemucsOptions):
 
 
 class HybridDemucsEngine:
-    """Runs Hybrid Demucs on one segment at a time; safe to call from several threads."""
+    """Runs Hybrid Demucs, on a CPU one segment at a time; safe to call from several threads.
 
-    def __init__(self, files: Mapping[str, Path], device: Device, *, weights: str, manifest: str) -> None:
-        self.workers = 1
+    `batch` is how many segments a GPU computes at once.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Path], device: Device, *, weights: str, manifest: str, batch: int = BATCH
+    ) -> None:
+        on_cpu = device.kind == "cpu"
+        self.workers = 1 if on_cpu else 2 * batch  # while one batch is computed, the next gathers
         self._device = device
         self._network = hybrid_demucs.load(files[weights], STEMS, manifest).to(device.kind)
+        self._compute: Batcher[_Kind, Samples, Samples] = Batcher(
+            self._separate, workers=1, batch=1 if on_cpu else batch
+        )
 
     def segmentation(self, options: HybridDemucsOptions) -> WeightedSegmentation:
         """Returns how the stream is cut: as `demucs.apply.apply_model` cuts it for a model of any length."""
@@ -59,20 +72,19 @@ class HybridDemucsEngine:
         return WeightedSegmentation(length, int((1 - options.overlap) * length), triangle(length), centred=False)
 
     def separate(self, segment: Samples, stems: Sequence[str], options: HybridDemucsOptions) -> Samples:
-        """Returns the stems [len(stems), 2, length] of a segment [2, length].
+        """Returns the stems [len(stems), 2, length] of a segment [2, length]."""
+        chosen = tuple(STEMS.index(stem) for stem in stems)
+        return self._compute((options.precision == "half", chosen, segment.shape[-1]), segment)
 
-        Raises:
-            OutOfMemory: when the device's memory does not hold the computation.
-        """
+    def _separate(self, kind: _Kind, segments: list[Samples]) -> list[Samples]:
         import torch
 
-        kind, half = self._device.kind, options.precision == "half"
-        dtype = torch.bfloat16 if kind == "cpu" else torch.float16
-        chosen = [STEMS.index(stem) for stem in stems]
-        what = f"A segment of {options.segment_seconds:g} s"
-        with exhaustion.reported(what), torch.inference_mode(), torch.autocast(kind, dtype, enabled=half):
-            separated = self._network(torch.from_numpy(segment[None]).to(kind))[0, chosen]
-            return np.asarray(separated.float().cpu().numpy())
+        half, chosen, _ = kind
+        device = self._device.kind
+        dtype = torch.bfloat16 if device == "cpu" else torch.float16
+        with torch.inference_mode(), torch.autocast(device, dtype, enabled=half):
+            separated = self._network(torch.from_numpy(np.stack(segments)).to(device))
+            return list(separated[:, list(chosen)].float().cpu().numpy())
 
     def lighter(self, options: HybridDemucsOptions) -> tuple[str, HybridDemucsOptions] | None:
         """Returns the next step that takes less memory, and what to call it; None where there is none."""
@@ -107,7 +119,7 @@ def _transformer(
     """Returns the row of a network like HTDemucs."""
     bottom_channels = htdemucs.BOTTOM_CHANNELS if stems == STEMS else 0
     make = functools.partial(htdemucs.htdemucs, stems=stems, bottom_channels=bottom_channels)
-    architecture = Architecture(make, stems, f"{name}.safetensors", htdemucs.SEGMENT_SECONDS, fills=True)
+    architecture = dataclasses.replace(HTDEMUCS, make=make, stems=stems, weights=f"{name}.safetensors")
     return ModelSpec(
         name=name,
         aliases=(file.name.partition("-")[0],),
