@@ -21,10 +21,12 @@ from batches import FAKE_REQUEST, SlowEngine, age, files_below, make_reels, run,
 from fake_engine import FAKE, FakeEngine
 from signals import noise
 
+from audio_ml.catalogue import Licence
 from audio_ml.errors import (
     AudioMLError,
     Cancelled,
     InvalidInput,
+    LicenceNotAccepted,
     OutputError,
     OutputExists,
     WeightsMissing,
@@ -323,6 +325,16 @@ class TestBatch:
         with pytest.raises(WeightsMissing):
             list(batch.run(find_items([tmp_path / "in"], tmp_path / "out")))
         assert len(calls) <= jobs and not list((tmp_path / "out").rglob("*.*"))
+
+    def test_terms_that_were_not_accepted_end_the_batch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AUDIO_ML_CONFIG", str(tmp_path / "settings"))
+        for number in range(3):
+            write_audio(tmp_path / "in" / f"{number}.wav", noise(0.1))
+        closed = replace(FAKE, licence=Licence("research only", commercial=False, must_accept=True))
+        batch = Batch(Request(closed), ModelLoader("cpu"))
+        with pytest.raises(LicenceNotAccepted):
+            list(batch.run(find_items([tmp_path / "in"], tmp_path / "out")))
+        assert len(batch.outcomes) == 1
 
     @pytest.mark.parametrize("jobs", [1, 2])
     def test_cancel_stops_all_and_the_next_run_goes_on(self, tmp_path: Path, jobs: int) -> None:

@@ -16,7 +16,15 @@ from typing import Any, Literal
 
 import separation
 from audio_ml.catalogue import ModelSpec
-from audio_ml.errors import AudioMLError, Cancelled, DiskFull, MissingDependency, OutputExists, WeightsError
+from audio_ml.errors import (
+    AudioMLError,
+    Cancelled,
+    DiskFull,
+    LicenceNotAccepted,
+    MissingDependency,
+    OutputExists,
+    WeightsError,
+)
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
@@ -27,7 +35,7 @@ from separation.options import DEFAULT_MODEL, DeliveryOptions
 from ui.batch_state import BatchState, Stamp
 from ui.items import Item
 
-FAILS_EVERY_ITEM = (WeightsError, MissingDependency, DiskFull)
+FAILS_EVERY_ITEM = (WeightsError, LicenceNotAccepted, MissingDependency, DiskFull)
 POLL_SECONDS = 0.5  # on Windows, a wait without an end does not hear Ctrl-C
 
 
