@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from audio_ml import catalogue
+from audio_ml.catalogue import ModelSpec
 from audio_ml.device import DeviceOptions
 from audio_ml.loader import LoaderOptions, ModelLoader
 from audio_ml.weights import FetchOptions
@@ -31,7 +32,8 @@ def ui(
     memory: dict[str, Any],
 ) -> None:
     """Open the page: drop a file in a browser, listen to its stems."""
-    pinned = [catalogue.find_row(name).name for name in memory.pop("pinned", ())]
+    rows = [catalogue.find_row(name) for name in memory.pop("pinned", ())]
+    pinned = [part.name for row in rows for part in (row.parts if isinstance(row, ModelSpec) else (row,))]
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch), pinned=pinned, **memory)
     _ = loader.memory_budget  # one that is no size is told before the page is built
 
