@@ -226,7 +226,7 @@ def find(task: str, name: str) -> ModelSpec:
     try:
         spec = _pick(name, models(task))
     except UnknownModel:
-        own = _at_path(task, Path(name).expanduser())
+        own = _at_path(task, Path(name).expanduser()) if name else None  # the path of no name would be "."
         if own is None:
             raise
         return own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from audio_ml import catalogue
 from audio_ml.audio import Samples
 from audio_ml.catalogue import Licence, Member, ModelSpec
 from audio_ml.chunks import in_step, overlap_add
-from audio_ml.errors import InvalidOption, did_you_mean
+from audio_ml.errors import InvalidOption, UnknownModel, did_you_mean
 from audio_ml.options import parse
 from audio_ml.progress import Progress
 from separation.channels import ChannelPlan
@@ -23,7 +22,7 @@ from separation.options import SeparationOptions
 from separation.spectra import Spectra
 
 SEPARATOR = "+"  # between the names of models
-REST = "accompaniment"  # what is left beside the stems that all members have
+REST = "accompaniment"  # what is left beside the stems that all members have; no_accompaniment beside that one
 
 Rule = Literal["mean", "minimum", "maximum", "median"]
 
@@ -54,8 +53,11 @@ def find_model(name: str) -> ModelSpec:
     >>> find_model("spleeter-2stems").outputs
     ('vocals', 'accompaniment')
     """
-    if SEPARATOR not in name or Path(name).exists():
-        return catalogue.find("separation", name)
+    try:
+        return catalogue.find("separation", name)  # the path of a user's own may have a + in it
+    except UnknownModel:
+        if SEPARATOR not in name:
+            raise
     members = tuple(Member(catalogue.find("separation", part.strip())) for part in name.split(SEPARATOR))
     return ensemble(f" {SEPARATOR} ".join(member.spec.name for member in members), members)
 
@@ -98,7 +100,7 @@ def _outputs(name: str, specs: Sequence[ModelSpec]) -> tuple[str, ...]:
     shared = tuple(stem for stem in first if all(stem in spec.outputs for spec in specs))
     if not shared:
         raise InvalidOption(f"The models of '{name}' have no stem in common.")
-    return (*shared, REST)
+    return (*shared, REST if REST not in shared else f"no_{REST}")
 
 
 def _licence(specs: Sequence[ModelSpec]) -> Licence:

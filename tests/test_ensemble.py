@@ -94,6 +94,15 @@ def test_stems_that_not_all_have_become_the_accompaniment(loader: ModelLoader) -
     assert level(stems["accompaniment"], mixture) == pytest.approx(0.7, abs=1e-4)
 
 
+def test_what_is_left_beside_a_shared_accompaniment_has_a_name_of_its_own(loader: ModelLoader) -> None:
+    karaoke = dataclasses.replace(FOUR, name="karaoke", outputs=("lead", "accompaniment"))
+    together = ensemble("e", [Member(QUIET), Member(karaoke)])
+    assert together.outputs == ("accompaniment", "no_accompaniment")
+    mixture = noise(1)
+    result = separation.separate(mixture, model=together, options={"weights": ("karaoke=0",)}, loader=loader)
+    assert level(result.stems["no_accompaniment"], mixture) == pytest.approx(0.2, abs=1e-4)
+
+
 def test_each_model_of_a_bag_makes_its_own_stem(loader: ModelLoader) -> None:
     calls: list[tuple[str, ...]] = []
 
@@ -151,6 +160,9 @@ def test_what_cannot_be_heard_together_is_refused() -> None:
         ensemble("e", [Member(PAIR), Member(FOUR)])
     with pytest.raises(UnknownModel, match="spleeter-2stems"):
         find_model("spleeter-2stem + spleeter-2stems")
+    for nameless in ("", "spleeter-2stems +", f"{'long' * 999} + spleeter-2stems"):
+        with pytest.raises(UnknownModel, match="Unknown model"):
+            find_model(nameless)
 
 
 def test_the_terms_of_the_strictest_member_hold() -> None:
@@ -171,9 +183,9 @@ def test_a_model_of_the_catalogue_by_two_names(loader: ModelLoader) -> None:
 
 
 class Waveform:
-    """A model that sees waveforms and does not commute with shifts: it adds a ramp over each segment."""
+    """A model that sees waveforms, and remembers in `heard` what it was given, in order."""
 
-    workers = 2
+    workers = 1
     heard: list[Samples]
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
