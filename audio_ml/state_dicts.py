@@ -38,7 +38,9 @@ def read_state_dict(path: Path, allowed: Sequence[Any] = ()) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(list(allowed)):
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:  # whose message advises to switch the check off
+        raise WeightsCorrupt(f"{path.name} does not hold weights alone, or is damaged.") from error
+    except (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise WeightsCorrupt(f"{path.name} does not hold weights alone, or is damaged: {reason}") from error
     if not isinstance(found, dict):

@@ -280,6 +280,12 @@ class TestRefused:
         with pytest.raises(WeightsCorrupt, match="does not hold weights alone"):
             tiny_engine("tiny-bs", tmp_path, pickle.dumps(functools.partial(print, "run"), protocol=2))
 
+    @pytest.mark.parametrize("content", [b"no weights", b"\x80\x02a.", b"\x80\x02K\x01K\x02s.", b"PK\x03\x04"])
+    def test_no_checkpoint_at_all(self, content: bytes, tmp_path: Path) -> None:
+        with pytest.raises(WeightsCorrupt, match="does not hold weights alone") as refused:
+            tiny_engine("tiny-bs", tmp_path, content)
+        assert "weights_only" not in str(refused.value), "torch's own words tell how to go round the check"
+
 
 class TestSegments:
     def stream(self, engine: RoformerEngine, mixture: Samples, options: RoformerOptions) -> Samples:
