@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from audio_ml.errors import AudioMLError
 
@@ -35,6 +36,8 @@ def download(url: str, target: Path, report: Report, headers: Mapping[str, str] 
     try:
         with partial.open("wb") as file:
             downloader(url, file, None)
+    except requests.ConnectionError as error:
+        raise SourceFailed(f"{urlsplit(url).netloc} cannot be reached ({_cause(error)})") from error
     except (requests.RequestException, ValueError) as error:  # an OSError is ours: the disk is full
         raise SourceFailed(_first_line(error)) from error
     os.replace(partial, target)
@@ -80,3 +83,14 @@ def copy_to(source: IO[bytes], target: Path) -> None:
 
 def _first_line(error: Any) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _cause(error: BaseException) -> str:
+    """Returns what the innermost error says, without the ones that libraries wrapped around it.
+
+    >>> _cause(OSError(OSError("Network is unreachable")))
+    'Network is unreachable'
+    """
+    inner = [getattr(error, "reason", None), error.__cause__, error.__context__, *error.args]
+    found = next((one for one in inner if isinstance(one, BaseException)), None)
+    return _first_line(error) if found is None else _cause(found)

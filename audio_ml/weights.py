@@ -260,7 +260,8 @@ class WeightStore:
         kind: type[WeightsError | MissingDependency] = DownloadFailed
         if any(isinstance(error, MissingDependency) for error in failures.values()):
             kind = MissingDependency
-        raise kind(f"No source gave {file.name} of {row.name}:{reasons}")
+        remedy = f"bring it with `audio-ml models import`, or put it into AUDIO_ML_MODELS as {row.name}/{file.name}"
+        raise kind(f"No source gave {file.name} of {row.name}; {remedy}:{reasons}")
 
     def _fetch_from(self, source: Source, row: Row, file: WeightFile, progress: Progress) -> Path:
         if source.service in self._unreachable:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import pytest
 
-from audio_ml import sources
 from audio_ml.bundles import export_bundle, import_bundle
 from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
 from audio_ml.errors import (
@@ -252,9 +251,18 @@ def test_a_broken_download_starts_again(server: Server, store: WeightStore) -> N
     assert store.open(row)["weights.bin"].read_bytes() == CONTENT
 
 
+def test_a_host_that_cannot_be_reached_is_told_in_a_few_words(store: WeightStore) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        host = f"127.0.0.1:{once.getsockname()[1]}"
+    with pytest.raises(DownloadFailed, match="models import") as failed:
+        store.open(row_of(UrlSource(f"http://{host}/w")))["weights.bin"]
+    reason = str(failed.value).splitlines()[1]
+    assert f"{host} cannot be reached (" in reason and "HTTPConnection" not in reason and "retries" not in reason
+
+
 def test_an_unreachable_source_costs_seconds_once(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener that never answers stands in for a host behind a firewall."""
-    monkeypatch.setattr(sources, "READ_SECONDS", 1)
+    monkeypatch.setattr("audio_ml.downloads.READ_SECONDS", 1)
     monkeypatch.setattr("audio_ml.weights.CONNECT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/w"

@@ -62,13 +62,15 @@ class BanditEngine:
     """Runs the network on segments of one channel; safe to call from several threads."""
 
     def __init__(self, files: Mapping[str, Path], device: Device, *, batch: int | None = None, **shape: Any) -> None:
+        weights = files[WEIGHTS]  # before torch, whose import takes seconds: they may be out of reach
+
         from separation.nets.bandit import Bandit, Shape
 
         self.workers = 1
         self._kind = device.kind
         self._batch = batch or (1 if device.kind == "cpu" else GPU_BATCH)
         network = Bandit(Shape(**shape))
-        load_strictly(network, read_state_dict(files[WEIGHTS]), WEIGHTS)
+        load_strictly(network, read_state_dict(weights), WEIGHTS)
         self._network = network.to(device.kind)
         self._halved: Bandit | None = None
         self._halving = threading.Lock()

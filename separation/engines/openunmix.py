@@ -81,6 +81,8 @@ class OpenUnmixEngine:
     def __init__(
         self, files: Mapping[str, Path], device: Device, *, checkpoint: Checkpoint, batch: int | None = None
     ) -> None:
+        paths = {stem: files[name] for stem, name in checkpoint.files.items()}  # before torch: they may be out of reach
+
         from separation.nets import open_unmix
 
         self.workers = 1
@@ -89,11 +91,11 @@ class OpenUnmixEngine:
         self._net = open_unmix
         self._shape = open_unmix.Shape(checkpoint.n_fft, checkpoint.n_channels, checkpoint.heard, checkpoint.hidden)
         self._networks = {}
-        for stem, name in checkpoint.files.items():
+        for stem, path in paths.items():
             network = open_unmix.OpenUnmix(self._shape)
-            state = read_state_dict(files[name])
+            state = read_state_dict(path)
             learned = {key: value for key, value in state.items() if key not in BESIDE_THE_NETWORK}
-            load_strictly(network, learned, name)
+            load_strictly(network, learned, checkpoint.files[stem])
             self._networks[stem] = network.to(device.kind)
 
     def segmentation(self, options: OpenUnmixOptions) -> WeightedSegmentation:

@@ -86,11 +86,12 @@ class RoformerEngine:
     workers = 1  # one segment keeps every core busy
 
     def __init__(self, files: Mapping[str, Path], device: Device, *, checkpoint: Checkpoint) -> None:
+        (path,) = files.values()  # before torch, whose import takes seconds: they may be out of reach
+
         import torch
 
         from separation.nets.roformer import Roformer
 
-        (path,) = files.values()
         state = read_state_dict(path)
         check_tensors(state, read_manifest(checkpoint.manifest), path.name)
         with torch.device("meta"):  # its own initial weights would take seconds, and the memory twice
