@@ -8,7 +8,7 @@ Memory does not grow with the length of the stream.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -253,15 +253,20 @@ def _forget(held: deque[Samples], kept: int, wanted: int) -> int:
 def in_step(streams: Sequence[Iterator[Samples]]) -> Iterator[tuple[Samples, ...]]:
     """Yields blocks of several streams side by side, each time as many samples of each; they are equally long."""
     waiting = [Fifo() for _ in streams]
-    while True:
-        for fifo, stream in zip(waiting, streams, strict=True):
-            while not fifo.n_samples and (block := next(stream, None)) is not None:
-                fifo.push(block)
-        if not all(fifo.n_samples for fifo in waiting):
-            assert not any(fifo.n_samples for fifo in waiting), "the streams are not equally long"
-            return
-        n_samples = min(fifo.n_samples for fifo in waiting)
-        yield tuple(fifo.pop(n_samples) for fifo in waiting)
+    try:
+        while True:
+            for fifo, stream in zip(waiting, streams, strict=True):
+                while not fifo.n_samples and (block := next(stream, None)) is not None:
+                    fifo.push(block)
+            if not all(fifo.n_samples for fifo in waiting):
+                assert not any(fifo.n_samples for fifo in waiting), "the streams are not equally long"
+                return
+            n_samples = min(fifo.n_samples for fifo in waiting)
+            yield tuple(fifo.pop(n_samples) for fifo in waiting)
+    finally:  # where one fails, the threads of the others end before the error goes on
+        for stream in streams:
+            if isinstance(stream, Generator):
+                stream.close()
 
 
 def map_in_order(function: Callable[[Given], Made], given: Iterable[Given], workers: int) -> Iterator[Made]:

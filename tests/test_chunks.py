@@ -123,3 +123,18 @@ def test_streams_go_in_step_however_they_are_cut() -> None:
     for one, other in pairs:
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(np.concatenate([one for one, _ in pairs]), numbers)
+
+
+def test_when_one_of_several_streams_fails_the_threads_of_the_others_end() -> None:
+    """They work with a model that is given back as soon as the error arrives."""
+
+    def fail(segment: np.ndarray) -> np.ndarray:
+        raise ZeroDivisionError
+
+    plan, before = Segmentation(10, 10, 0), set(threading.enumerate())
+    blocks = [np.zeros((1, 100), np.float32)]
+    streams = [overlap_add(blocks, plan, function, workers=2) for function in (lambda segment: segment, fail)]
+    with pytest.raises(ZeroDivisionError) as failed:
+        list(in_step(streams))
+    assert failed.value.__traceback__ is not None  # which holds all that was under way
+    assert set(threading.enumerate()) <= before
