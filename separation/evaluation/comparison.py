@@ -56,8 +56,8 @@ def compare(reference: Mapping[str, Sound], estimate: Mapping[str, Sound], stems
         raise InvalidInput(_missing_words(missing, reference, estimate))
     made = {stem: each for stem, each in found.items() if each is not None}
     heard = {name for each in made.values() for name in each}
-    extra = [name for name in stem_names(estimate) if name not in heard]
-    left = [name for name in stem_names(reference) if name not in wanted]
+    extra = [name for name in stem_names(estimate) if name not in heard and not find_sum(name, [*reference])]
+    left = [name for name in stem_names(reference) if name not in wanted and not find_sum(name, [*estimate])]
     return Comparison(Side(reference, true), Side(estimate, made), tuple(extra), tuple(left))
 
 
@@ -97,7 +97,7 @@ def compare_model(model: str, made: Sequence[str], reference: Mapping[str, Sound
     if loose and OTHER in sums and OTHER in true:
         sums[OTHER] |= dict.fromkeys(loose, 1.0)
         notes, loose = (f"counted to {OTHER}, which it is part of in the reference: {', '.join(loose)}",), []
-    missing = [name for name in true if name not in wanted]
+    missing = [name for name in true if name not in wanted and not find_sum(name, names)]
     return Comparison(
         Side(reference, _sums(wanted, reference, "the track")), Side({}, sums), tuple(loose), tuple(missing), notes
     )
