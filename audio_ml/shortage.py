@@ -10,7 +10,7 @@ from audio_ml.budget import BUDGET_VARIABLE, show_size
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import Kind
 from audio_ml.errors import OutOfMemory
-from audio_ml.footprints import Footprints
+from audio_ml.footprints import Footprint, Footprints
 from audio_ml.residency import Resident, total_bytes
 
 
@@ -36,7 +36,7 @@ def smaller_models(spec: ModelSpec, kind: Kind, most: int | None, footprints: Fo
         and set(other.outputs) >= set(spec.outputs)
     ]
     largest = sorted(fit, key=lambda other: -other.memory_bytes)[:3]
-    named = ", ".join(f"{other.name} (about {show_size(other.memory_bytes)})" for other in largest)
+    named = ", ".join(f"{other.name} ({_told(footprints.of(other, kind))})" for other in largest)
     return f"Smaller models that would fit: {named}." if named else "There is no smaller model that would fit."
 
 
@@ -56,6 +56,10 @@ def exhaustion(residents: Sequence[Resident], error: Exception, advice: str) -> 
     said = f"{error} " if isinstance(error, OutOfMemory) else ""  # of an engine, that knows what was too large
     place = f"the {devices.IN_WORDS[kind]} ran out of memory{left}"
     return Advised(f"{said}{_need(residents)} and room to work in, and {place}. {advice}")
+
+
+def _told(footprint: Footprint) -> str:
+    return f"{'' if footprint.measured else 'about '}{show_size(footprint.n_bytes)}"
 
 
 def _need(residents: Sequence[Resident]) -> str:

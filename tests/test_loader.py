@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from fake_engine import FAKE, FakeEngine
@@ -17,8 +18,10 @@ from audio_ml import loader as loaders
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import Device, resolve
 from audio_ml.errors import Cancelled, InvalidInput, InvalidOption, OutOfMemory
+from audio_ml.footprints import Footprint, Footprints
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
+from audio_ml.shortage import smaller_models
 
 A, B, C, D = (sized(name, 10) for name in "abcd")
 
@@ -322,3 +325,12 @@ def test_a_device_that_is_not_here_is_refused() -> None:
 
 def test_the_shared_loader_is_one() -> None:
     assert loaders.default() is loaders.default()
+
+
+def test_what_would_fit_is_told_by_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row's guess beside a budget it is larger than would make no sense."""
+    small = sized("small", 30)
+    monkeypatch.setattr(catalogue, "models", lambda task: (small,))
+    monkeypatch.setattr(Footprints, "of", lambda self, spec, kind: Footprint(7_000_000, spec is small))
+    told = smaller_models(sized("large", 50), "cpu", 10_000_000, Footprints(tmp_path))
+    assert told == "Smaller models that would fit: small (7 MB)."
