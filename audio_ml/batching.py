@@ -53,6 +53,7 @@ class Batcher(Generic[Kind, Given, Made]):
             return  # they went with an earlier batch
         try:
             made = self._compute(calls[0].kind, [call.given for call in calls])
+            assert len(made) == len(calls), "every call has an answer"
         except BaseException as error:
             for call in calls:
                 call.answer.set_exception(error)

@@ -48,6 +48,11 @@ class TestBatcher:
             batcher("a", 0)
         assert batcher("a", 2) == 0.5
 
+    def test_nobody_waits_for_an_answer_that_was_forgotten(self) -> None:
+        batcher: Batcher[str, int, int] = Batcher(lambda kind, given: [], workers=1, batch=4)
+        with pytest.raises(AssertionError, match="an answer"):
+            batcher("a", 1)
+
 
 def test_threads_are_set_for_one_thread_alone() -> None:
     before, seen = torch.get_num_threads(), []
