@@ -45,7 +45,7 @@ class Ladder(Generic[Chosen]):
     ) -> None:
         self.options = options
         self.warnings: list[str] = []
-        self._loader, self._specs, self._progress = loader, specs, progress
+        self.loader, self._specs, self._progress = loader, specs, progress
         self._asked, self._find_lighter = options, find_lighter
         self._on_cpu = False
         self._lighter: Step[Chosen] | None = None
@@ -54,7 +54,7 @@ class Ladder(Generic[Chosen]):
     @property
     def device(self) -> Kind:
         """Where the work is done now."""
-        return "cpu" if self._on_cpu else self._loader.device.kind
+        return "cpu" if self._on_cpu else self.loader.device.kind
 
     @contextmanager
     def lend(self) -> Iterator[list[Any]]:
@@ -62,7 +62,7 @@ class Ladder(Generic[Chosen]):
         engines: list[Any] = []
         self._lighter = None
         try:
-            with self._loader.use_all(self._specs, self._progress, on_cpu=self._on_cpu) as engines:
+            with self.loader.use_all(self._specs, self._progress, on_cpu=self._on_cpu) as engines:
                 yield engines
         except OutOfMemory:
             self._lighter = self._find_lighter(engines, self.options) if engines else None
@@ -84,7 +84,7 @@ class Ladder(Generic[Chosen]):
                     tried = f" Tried in vain: {', '.join(self._tried)}." if self._tried else ""
                     raise OutOfMemory(f"{error}{tried}") from error
             # Outside the block, for the error holds on to all that was alive when it was raised.
-            self._loader.unload_idle()
+            self.loader.unload_idle()
             self._tried.append(step)
             self.warnings.append(f"The {IN_WORDS[device]} ran out of memory, so the work was done again with {step}.")
             self._progress.update(f"out of memory: beginning again with {step}", 0.0)

@@ -277,7 +277,11 @@ class ModelLoader:
                 if resident.engine is None:
                     resident.failed = True
                     self._residency.remove(resident)
+            going = self._residency.make_room(0) or []  # what was loaded beyond the budget
+            for resident in going:
+                self._residency.remove(resident)
             self._changed.notify_all()
+        self._drop(going)
         self._wake_watcher()
 
     def _unload_where(self, is_meant: Callable[[Resident], bool]) -> list[str]:

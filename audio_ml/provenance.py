@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_ml.catalogue import ModelSpec
+from audio_ml.weights import WeightStore
 
 PROVENANCE_CHUNK = b"prov"  # of a WAV file
 PROVENANCE_TAG = "AUDIO_ML_PROVENANCE"  # of formats with tags
@@ -40,13 +41,17 @@ def record(
     source: str | os.PathLike[str],
     source_sha256: str,
     source_umid: str | None = None,
+    store: WeightStore | None = None,
 ) -> Provenance:
-    """Returns the provenance of a result made by `spec` from a file; of its path only the name is told."""
+    """Returns the provenance of a result made by `spec` from a file; of its path only the name is told.
+
+    With the `store` the weights are told as they are on this machine, otherwise as the row promises them.
+    """
     return Provenance(
         software=f"audio-ml {version('audio-ml')}",
         model=spec.name,
         licence=spec.licence.name,
-        weights_sha256=weights_of(spec),
+        weights_sha256=weights_of(spec, store),
         options=options,
         device=device,
         source=Path(source).name,
@@ -56,8 +61,12 @@ def record(
     )
 
 
-def weights_of(spec: ModelSpec) -> dict[str, str]:
-    """Returns the sha256 of every file of a row, as far as it is told; those of an ensemble by member."""
+def weights_of(spec: ModelSpec, store: WeightStore | None = None) -> dict[str, str]:
+    """Returns the sha256 of every file of a row, as far as it is known; those of an ensemble by member."""
+
+    def of(part: ModelSpec) -> dict[str, str]:
+        return store.contents(part) if store else {file.name: file.sha256 for file in part.files}
+
     if not spec.members:
-        return {file.name: file.sha256 for file in spec.files}
-    return {f"{part.name}/{file.name}": file.sha256 for part in spec.parts for file in part.files}
+        return of(spec)
+    return {f"{part.name}/{name}": sha256 for part in spec.parts for name, sha256 in of(part).items()}

@@ -43,6 +43,9 @@ class FetchOptions(Options):
     )
 
 
+SHA256_DIGITS = 64
+
+
 @dataclass(frozen=True)
 class FileState:
     """Where a file of a row is and whether its content is right; `path` is None when it is not here."""
@@ -117,6 +120,11 @@ class WeightStore:
         paths = (self.find(row, file) for file in row.all_files)
         return sum(path.stat().st_size for path in paths if path is not None)
 
+    def contents(self, row: Row) -> dict[str, str]:
+        """Returns the sha256 of a row's files as they are here, by name; of one that is not, what is told of it."""
+        variants = [next((variant for variant, _ in self._here(row, file)), file) for file in row.files]
+        return {variant.name: self._known_sha256(row, variant) for variant in variants}
+
     def remove(self, row: Row) -> int:
         """Deletes a row's files from the cache, never from the user's own folder, and returns the bytes freed."""
         folder = self.folder(row)
@@ -134,6 +142,7 @@ class WeightStore:
                     shutil.copyfileobj(source, target)
                 _check(arrived, file.size, file.sha256, row)
                 os.replace(arrived, self.folder(row) / file.name)
+                self._record(row, file).unlink(missing_ok=True)  # of one that was replaced
             finally:
                 arrived.unlink(missing_ok=True)
 
@@ -179,6 +188,7 @@ class WeightStore:
         path = self._derived_path(row, file)
         if not path.is_file():
             inputs = [self.obtain(row, _named(row, name), progress) for name in file.inputs]
+            path = self._derived_path(row, file)  # what was not told of the inputs is known now
             with self._lock(row):
                 if not path.is_file():
                     self._build(file, inputs, path, progress)
@@ -200,20 +210,25 @@ class WeightStore:
         return FileState(file.name, path, True)
 
     def _check_file(self, path: Path, file: WeightFile, row: Row) -> None:
-        """Checks a file against its row; one whose sha256 nobody tells is held to what it was the first time."""
-        if file.sha256:
-            _check(path, file.size, file.sha256, row)
+        """Checks a file against its row; one whose sha256 is not told in full is held to what it was the first time."""
+        found = _check(path, file.size, self._known_sha256(row, file), row)
+        record = self._record(row, file)
+        if len(file.sha256) == SHA256_DIGITS or record.is_file():
             return
-        record = self.folder(row) / f"{file.name}.sha256"
-        if record.is_file():
-            _check(path, file.size, record.read_text(), row)
-            return
-        found = _check(path, file.size, "", row)
         try:
             record.parent.mkdir(parents=True, exist_ok=True)
             record.write_text(found)
         except OSError as error:
             raise OutputUnwritable(f"{record} cannot be written: {error.strerror}.") from error
+
+    def _record(self, row: Row, file: WeightFile) -> Path:
+        return self.folder(row) / f"{file.name}.sha256"
+
+    def _known_sha256(self, row: Row, file: WeightFile) -> str:
+        """Returns the sha256 of a file, as far as it is told or was recorded here."""
+        record = self._record(row, file)
+        is_told = len(file.sha256) == SHA256_DIGITS
+        return file.sha256 if is_told or not record.is_file() else record.read_text()
 
     def _is_ours(self, path: Path) -> bool:
         return self.cache in path.parents
@@ -221,7 +236,7 @@ class WeightStore:
     def _derived_path(self, row: Row, file: DerivedFile) -> Path:
         """A derived file lies under a key of all that goes into it, so that a change makes it anew."""
         inputs = [variant for name in file.inputs for variant in _named(row, name).variants]
-        recipe = [file.builder, file.version, *(variant.sha256 for variant in inputs)]
+        recipe = [file.builder, file.version, *(self._known_sha256(row, variant) for variant in inputs)]
         key = hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:12]
         return self.folder(row) / key / file.name
 
@@ -276,7 +291,7 @@ class WeightStore:
             source.fetch(arrived, work, lambda n_bytes: progress.update(stage, n_bytes / total if total else 0.0))
             _check(arrived, file.size, file.sha256, row)
             os.replace(arrived, target)
-            (self.folder(row) / f"{file.name}.sha256").unlink(missing_ok=True)  # of one that was replaced
+            self._record(row, file).unlink(missing_ok=True)  # of one that was replaced
         except SourceFailed as error:
             if time.monotonic() - began > CONNECT_SECONDS:  # a refusal at once costs nothing next time
                 self._unreachable[source.service] = str(error)

@@ -147,27 +147,19 @@ def separate_file(
 
 def _separate(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions], progress: Progress) -> SeparationReport:
     """Writes the stems of a request; nothing is left of them when it fails."""
-    reader, info = job.reader, job.reader.info
-    made_by = provenance.record(
-        job.spec,
-        _chosen(job),
-        ladder.device,
-        reader.path,
-        source_sha256,
-        job.metadata.umid,
-    )
-    identity = Identity(
-        chunks=job.metadata.for_stem(coding_history=_history(job), keep_umid=job.delivery.keep_umid),
-        tags=job.metadata.tags,
-        channel_mask=job.metadata.channel_mask,
-        is_bw64=job.metadata.is_bw64,
-        provenance=json.dumps(dataclasses.asdict(made_by)),
-    )
-    began = time.perf_counter()
+    reader, info, began = job.reader, job.reader.info, time.perf_counter()
     with ExitStack() as stack:
-        written = Delivery(job.targets, job.recipe, job.form, job.delivery, reader, job.plan.layout, identity, stack)
         engines = stack.enter_context(ladder.lend())
         loaded = time.perf_counter()
+        made_by = _provenance(job, source_sha256, ladder)
+        identity = Identity(
+            chunks=job.metadata.for_stem(coding_history=_history(job), keep_umid=job.delivery.keep_umid),
+            tags=job.metadata.tags,
+            channel_mask=job.metadata.channel_mask,
+            is_bw64=job.metadata.is_bw64,
+            provenance=json.dumps(dataclasses.asdict(made_by)),
+        )
+        written = Delivery(job.targets, job.recipe, job.form, job.delivery, reader, job.plan.layout, identity, stack)
         stream = StemStream(job.spec, engines, job.options, job.plan, job.recipe.sources, info.sample_rate, progress)
         pairs = stream.run(reader, reader.n_expected)
         stack.callback(pairs.close)  # its threads end before the model is given back
@@ -175,6 +167,12 @@ def _separate(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions], 
         files = written.finish(job.metadata, _history(job), job.delivery.keep_umid)
         done = time.perf_counter()
     return _report(job, written, files, (loaded - began, done - loaded), made_by, ladder.warnings)
+
+
+def _provenance(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions]) -> provenance.Provenance:
+    """Returns what is made of what, by which weights; those are here by now."""
+    chosen, umid = _chosen(job), job.metadata.umid
+    return provenance.record(job.spec, chosen, ladder.device, job.reader.path, source_sha256, umid, ladder.loader.store)
 
 
 def _check(
@@ -243,7 +241,10 @@ def _ladder(
 
 
 def _options(spec: ModelSpec, values: OptionValues) -> SeparationOptions:
-    options = parse(spec.options, values)
+    try:
+        options = parse(spec.options, values)
+    except InvalidOption as error:
+        raise InvalidOption(f"{spec.name}: {error}") from error
     assert isinstance(options, SeparationOptions)
     check_members(spec, options)
     return options

@@ -125,6 +125,8 @@ class DemucsEngine:
 
     def lighter(self, options: DemucsOptions) -> tuple[str, DemucsOptions] | None:
         """Returns the next step that takes less memory, and what to call it; None where there is none."""
+        with self._preparing:
+            self._runners.clear()  # what is not asked for again shall not stay
         if self._precision(options.precision) == "half":
             return None
         return "half precision", options.model_copy(update={"precision": "half"})

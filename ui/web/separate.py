@@ -139,7 +139,9 @@ class SeparateTab:
         try:
             if source is None:
                 raise InvalidInput("Choose an audio or video file first.")
-            if values[self._terms]:
+            if self._asks(self._specs[model]):
+                if not values[self._terms]:
+                    raise InvalidInput("This model has terms: accept them in the box below its description first.")
                 for part in self._specs[model].parts:
                     self._loader.store.licences.accept(part)
             options, delivery = self._options[model].read(values), self._delivery.read(values) | {"filename": FILENAME}
