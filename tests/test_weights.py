@@ -451,3 +451,40 @@ class TestBundle:
         with pytest.raises(WeightsCorrupt):
             import_bundle(store, bundle, {"tiny": row})
         assert not list(tmp_path.rglob("weights.bin")) and not list(tmp_path.rglob("evil"))
+
+
+class TestUntold:
+    """Files whose sha256 their publisher tells in part, or not at all, and files that come in several forms."""
+
+    def untold(self, server: Server, told: int) -> Row:
+        server.pages["/w"] = CONTENT
+        row = row_of(UrlSource(server.url + "/w"))
+        (file,) = row.files
+        return dataclasses.replace(row, files=(dataclasses.replace(file, size=0, sha256=file.sha256[:told]),))
+
+    @pytest.mark.parametrize("told", [0, 8])
+    def test_the_first_file_is_held_to(self, told: int, server: Server, store: WeightStore) -> None:
+        row = self.untold(server, told)
+        path = store.open(row)["weights.bin"]
+        assert store.contents(row) == {"weights.bin": hashlib.sha256(CONTENT).hexdigest()}
+        path.write_bytes(CONTENT[:-1] + b"?")
+        with pytest.raises(WeightsCorrupt, match="models pull tiny"):
+            store.open(row)["weights.bin"]
+        store.pull(row)
+        assert store.open(row)["weights.bin"].read_bytes() == CONTENT
+
+    def test_another_beginning_is_refused(self, server: Server, store: WeightStore) -> None:
+        row = self.untold(server, 8)
+        server.pages["/w"] = b"something else"
+        with pytest.raises(DownloadFailed, match="sha256"):
+            store.open(row)["weights.bin"]
+
+    def test_what_is_told_of_a_result_is_the_form_that_was_used(self, server: Server, store: WeightStore) -> None:
+        server.pages["/other"] = b"the same weights in another form"
+        other = row_of(UrlSource(server.url + "/other"), content=server.pages["/other"]).files[0]
+        (first,) = row_of(UrlSource(server.url + "/gone")).files
+        both = dataclasses.replace(first, alternatives=(dataclasses.replace(other, name="other.bin"),))
+        row = dataclasses.replace(row_of(), files=(both,))
+        assert store.contents(row) == {"weights.bin": first.sha256}, "nothing is here yet"
+        assert store.open(row)["weights.bin"].name == "other.bin"
+        assert store.contents(row) == {"other.bin": other.sha256}
