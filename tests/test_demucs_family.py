@@ -254,11 +254,9 @@ def test_a_batch_is_what_its_segments_are_one_by_one(
     server: Server, tiny_manifests: None, new_loader: ModelLoader
 ) -> None:
     spec = server.publish_converted("hdemucs-mmi", checkpoint_of(network_of(TINY), TINY))
-    segments, kind = [noise(0.3, seed=seed).samples for seed in range(3)], (False, (0, 3), 13230)
-    with new_loader.use(spec) as engine:
-        together = engine._separate(kind, segments)
-        alone = [engine.separate(segment, ("drums", "vocals"), spec.options()) for segment in segments]
-    assert decibels(np.stack(alone), np.stack(alone) - np.stack(together)) > 90
+    batched = dataclasses.replace(spec, name="batched", engine=functools.partial(spec.engine, batch=2))
+    alone, together = (run(one, new_loader, song(2.5), segment_seconds=1) for one in (spec, batched))
+    assert decibels(alone, alone - together) > 90
 
 
 def test_less_memory_step_by_step() -> None:
