@@ -81,7 +81,8 @@ class Peer:
     @property
     def kinds(self) -> dict[str, str]:
         """Names of its sides as reports tell them, and what `side` calls them."""
-        return {"demucs": "demucs"} | ({"ONNX Runtime": "onnx"} if self.graph else {})
+        kinds = {"demucs": "demucs", "demucs, bfloat16": "autocast"}
+        return kinds | ({"ONNX Runtime": "onnx"} if self.graph else {})
 
     def command(self, song: Path, out_dir: Path, *options: str) -> list[str]:
         """Returns the command line that separates a song, one pass without random shifts."""
@@ -101,8 +102,8 @@ class Peer:
 
     @contextmanager
     def side(self, kind: str) -> Iterator[Side]:
-        """Offers a process of the package itself ("demucs"), or of ONNX Runtime within its transforms ("onnx")."""
-        weights = self.repository if kind == "demucs" else self.graph
+        """Offers a process of the package itself ("demucs", "autocast"), or of ONNX Runtime in its place ("onnx")."""
+        weights = self.graph if kind == "onnx" else self.repository
         assert weights is not None
         with closing(Side(self, kind, weights)) as side:
             yield side

@@ -4,6 +4,7 @@
     python demucs_process.py package WEIGHTS.safetensors FOLDER   # makes FOLDER a repository for `demucs --repo`
     python demucs_process.py roofline FOLDER
     python demucs_process.py serve demucs FOLDER                  # answers lines of standard input, see `serve`
+    python demucs_process.py serve autocast FOLDER                # the same in bfloat16, as torch does it by itself
     python demucs_process.py serve onnx MODEL.onnx
 
 The graph MODEL.onnx holds HTDemucs without its transforms. They, and what joins segments, are demucs' own.
@@ -92,7 +93,8 @@ def serve(side: str, weights: str) -> None:
     import torch
     from demucs.apply import apply_model
 
-    network = {"demucs": _network, "onnx": _onnx_network}[side](weights)
+    network = {"demucs": _network, "autocast": _network, "onnx": _onnx_network}[side](weights)
+    half = torch.autocast("cpu", torch.bfloat16, enabled=side == "autocast")
     for line in sys.stdin:
         asked = json.loads(line)
         mixture = torch.from_numpy(np.load(asked["mixture"]))
@@ -101,10 +103,12 @@ def serve(side: str, weights: str) -> None:
             mono = mixture.mean(0)  # as demucs' Separator does it
             mean, deviation = mono.mean(), mono.std() + 1e-8
             heard = ((mixture - mean) / deviation)[None]
-            stems = apply_model(network, heard, shifts=0, split=True, overlap=OVERLAP)[0] * deviation + mean
-            np.savez(asked["save"], **dict(zip(network.sources, stems.numpy(), strict=True)))
+            with half:
+                estimates = apply_model(network, heard, shifts=0, split=True, overlap=OVERLAP)[0]
+            stems = (estimates.float() * deviation + mean).numpy()
+            np.savez(asked["save"], **dict(zip(network.sources, stems, strict=True)))
         else:
-            with torch.no_grad():
+            with torch.no_grad(), half:
                 network(mixture[None])
         took = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from audio_ml import catalogue
@@ -29,10 +30,10 @@ def main() -> None:
         WeightStore().pull(catalogue.find("separation", MODEL))
         with peer(arguments.work, arguments.peer_python) as demucs:
             head = machine.describe("bench.htdemucs", sys.argv[1:], None)
-            findings = _measure(arguments, demucs)
+            for findings in _measure(arguments, demucs):
+                results.write(arguments.output, htdemucs_report.render(head, findings), findings)
     except (PeerUnavailable, CommandFailed, AudioMLError) as error:
         sys.exit(str(error))
-    results.write(arguments.output, htdemucs_report.render(head, findings), findings)
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,18 +50,21 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(arguments: argparse.Namespace, demucs: Peer) -> Findings:
-    """Takes the timed runs first, while nothing else of ours is in memory."""
+def _measure(arguments: argparse.Namespace, demucs: Peer) -> Iterator[Findings]:
+    """Takes the timed runs first, while nothing else of ours is in memory; the long files come last."""
     chosen = songs.find(arguments.songs)
     comparisons = []
     for song in chosen[: arguments.timed]:
         results.say(f"{song.label}: {arguments.runs} runs of each side, in turn")
         comparisons.append(htdemucs_runs.compare(song, demucs, arguments.runs))
-    long_files = htdemucs_runs.long_files(chosen[0], demucs, arguments.long, arguments.work)
     results.say("the networks alone")
     bound = htdemucs_runs.bound(demucs, arguments.runs)
     agreements = list(htdemucs_agreement.measure(chosen, demucs))
-    return Findings(comparisons, long_files, bound, agreements, demucs.versions(), htdemucs_runs.load())
+    findings = Findings(comparisons, {}, bound, agreements, demucs.versions(), htdemucs_runs.load())
+    yield findings
+    for minutes in arguments.long:
+        findings.long_files.update(htdemucs_runs.long_file(chosen[0], demucs, minutes, arguments.work))
+        yield findings
 
 
 if __name__ == "__main__":

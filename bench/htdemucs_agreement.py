@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 import separation
 from audio_ml.audio import Audio, Samples
 from audio_ml.loader import ModelLoader
@@ -22,9 +24,11 @@ SCORED = ("vocals", "drums", "other", "accompaniment")
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one song: dB per stem of each side against demucs in float32; SDR per stem of each side, where it is known."""
+    """Of one song, in dB by stem: how far its energy lies below the mixture's, each side against demucs in float32,
+    our default against our exact mode; and the SDR of each side where the true stems are known."""
 
     song: str
+    below_mixture_db: dict[str, float]
     against_demucs_db: dict[str, dict[str, float]]
     auto_against_full_db: dict[str, float]
     sdr_db: dict[str, dict[str, float]]
@@ -46,10 +50,16 @@ def measure(songs: Sequence[Song], peer: Peer) -> Iterator[Agreement]:
             found[name] = _ours(audio, loader, precision)
         yield Agreement(
             song.label,
+            {name: level_db(audio.samples) - level_db(stem) for name, stem in found[THEIRS].items()},
             {name: _per_stem(found[THEIRS], stems) for name, stems in found.items() if name != THEIRS},
             _per_stem(found[OURS_EXACT], found[OURS]),
             _scores(audio, song.path.parent, found),
         )
+
+
+def level_db(samples: Samples) -> float:
+    """Returns 10 log10 of the energy."""
+    return float(10 * np.log10(np.sum(np.square(samples, dtype=np.float64)) + 1e-30))
 
 
 def _ours(audio: Audio, loader: ModelLoader, precision: str) -> Mapping[str, Samples]:

@@ -71,16 +71,15 @@ def separate(side: str, song: Song, peer: Peer, folder: Path) -> Measurement:
     return run([*command, "--overwrite", "--quiet", "--device", "cpu", *OPTIONS[side]], ON_THE_CPU)
 
 
-def long_files(song: Song, peer: Peer, minutes: Sequence[int], work: Path) -> dict[str, dict[str, Measurement]]:
-    """Separates the song repeated to so many minutes, once with demucs and once with ours; by length and side."""
-    measured = {}
-    for length in minutes:
-        with tempfile.TemporaryDirectory(dir=work) as folder:
-            long_song = songs.repeated(song, Path(folder) / "long.wav", length)
-            results.say(f"{long_song.label}, once on each side")
-            sides = (OURS, THEIRS)
-            measured[long_song.label] = {side: separate(side, long_song, peer, Path(folder)) for side in sides}
-    return measured
+def long_file(song: Song, peer: Peer, minutes: int, work: Path) -> dict[str, dict[str, Measurement]]:
+    """Separates the song repeated to so many minutes, once with ours and once with demucs; by length and side."""
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        long_song = songs.repeated(song, Path(folder) / "long.wav", minutes)
+        measured = {}
+        for side in (OURS, THEIRS):
+            results.say(f"{long_song.label}, {side}")
+            measured[side] = separate(side, long_song, peer, Path(folder))
+    return {long_song.label: measured}
 
 
 def bound(peer: Peer, n_rounds: int) -> Bound:

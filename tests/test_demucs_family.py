@@ -42,7 +42,7 @@ from separation.nets import htdemucs, hybrid_demucs
 from separation.nets.htdemucs_fused import FusedHTDemucs
 
 STEMS = ["drums", "bass", "other", "vocals"]
-TINY = {"sources": STEMS, "channels": 4, "dconv_init": 1.0, "samplerate": 44100, "segment": Fraction(44)}
+TINY = {"sources": STEMS, "channels": 8, "dconv_init": 1.0, "samplerate": 44100, "segment": Fraction(44)}
 AMPLITUDE = {**TINY, "cac": False}
 PUBLISHED = ["hdemucs-mmi", "mdx-extra-1", "mdx-extra-2", "htdemucs-ft-drums", "htdemucs-6s", "hdemucs-high"]
 Arguments = Mapping[str, Any]
@@ -186,6 +186,22 @@ def test_hybrid_demucs_is_that_of_the_package(
         assert min(decibels(theirs, theirs - ours) for theirs, ours in zip(expected, made, strict=True)) > 90
 
 
+@pytest.mark.parametrize("arguments", [TINY, AMPLITUDE])
+def test_any_length_is_kept_and_silence_stays_silent(
+    server: Server, tiny_manifests: None, new_loader: ModelLoader, arguments: Arguments
+) -> None:
+    """A last segment may be a sample long, and goes to the network as short as it is."""
+    row = "hdemucs-mmi" if arguments is TINY else "mdx-extra-2"
+    spec = server.publish_converted(row, checkpoint_of(network_of(arguments), arguments))
+    for n_samples in (1, 2, 1000, 33076):  # the last: one sample more than the segments' distance
+        mixture = Audio(song(1).samples[:, :n_samples], 44100)
+        made = separation.separate(mixture, model=spec, loader=new_loader, options={"segment_seconds": 1})
+        total = np.sum([stem.samples for stem in made.stems.values()], axis=0)
+        np.testing.assert_allclose(total, mixture.samples, atol=1e-6)
+    silence = Audio(np.zeros((2, 5000), np.float32), 44100)
+    assert not run(spec, new_loader, silence).any()
+
+
 def test_an_argument_of_the_published_file_is_heard(
     server: Server, tiny_manifests: None, new_loader: ModelLoader
 ) -> None:
@@ -254,11 +270,9 @@ def test_a_batch_is_what_its_segments_are_one_by_one(
     server: Server, tiny_manifests: None, new_loader: ModelLoader
 ) -> None:
     spec = server.publish_converted("hdemucs-mmi", checkpoint_of(network_of(TINY), TINY))
-    segments, kind = [noise(0.3, seed=seed).samples for seed in range(3)], (False, (0, 3), 13230)
-    with new_loader.use(spec) as engine:
-        together = engine._separate(kind, segments)
-        alone = [engine.separate(segment, ("drums", "vocals"), spec.options()) for segment in segments]
-    assert decibels(np.stack(alone), np.stack(alone) - np.stack(together)) > 90
+    batched = dataclasses.replace(spec, name="batched", engine=functools.partial(spec.engine, batch=2))
+    alone, together = (run(one, new_loader, song(2.5), segment_seconds=1) for one in (spec, batched))
+    assert decibels(alone, alone - together) > 90
 
 
 def test_less_memory_step_by_step() -> None:
@@ -357,7 +371,7 @@ def spoilt(network: HDemucs, **changes: torch.Tensor | None) -> dict[str, torch.
         ({"freq_emb__embedding__weight": None}, "1 tensors are missing, such as freq_emb.embedding.weight"),
         ({"tail": torch.zeros(2)}, "1 tensors belong to another network, such as tail"),
         ({"freq_emb__embedding__weight": torch.zeros(2)}, "1 tensors have other shapes"),
-        ({"encoder__0__conv__bias": torch.full((4,), torch.nan)}, "1 tensors hold NaN"),
+        ({"encoder__0__conv__bias": torch.full((8,), torch.nan)}, "1 tensors hold NaN"),
     ],
 )
 def test_other_tensors_are_refused(server: Server, changes: dict[str, Any], says: str) -> None:
@@ -379,7 +393,7 @@ def test_refused_weights_are_told_and_not_kept(
 def test_weights_that_fit_their_own_arguments_but_not_the_row_are_refused(
     server: Server, tiny_manifests: None, new_loader: ModelLoader
 ) -> None:
-    wider = {**TINY, "channels": 8}
+    wider = {**TINY, "channels": 16}
     spec = server.publish_converted("hdemucs-mmi", checkpoint_of(network_of(wider), wider))
     with pytest.raises(WeightsCorrupt, match="have other shapes"):
         run(spec, new_loader, song(0.1))

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from audio_ml import exhaustion, torch_threads
 from audio_ml.audio import Samples
 from audio_ml.batching import Batcher
 from audio_ml.catalogue import DerivedFile, Licence, Member, ModelSpec, Row, WeightFile
@@ -52,18 +53,22 @@ class HybridDemucsOptions(DemucsOptions):
 class HybridDemucsEngine:
     """Runs Hybrid Demucs, on a CPU one segment at a time; safe to call from several threads.
 
-    `batch` is how many segments a GPU computes at once.
+    `batch` is how many segments are computed at once, by default what suits the device.
     """
 
     def __init__(
-        self, files: Mapping[str, Path], device: Device, *, weights: str, manifest: str, batch: int = BATCH
+        self, files: Mapping[str, Path], device: Device, *, weights: str, manifest: str, batch: int = 0
     ) -> None:
         on_cpu = device.kind == "cpu"
-        self.workers = 1 if on_cpu else 2 * batch  # while one batch is computed, the next gathers
+        batch = batch or (1 if on_cpu else BATCH)
+        self.workers = 1 if batch == 1 else 2 * batch  # while one batch is computed, the next gathers
         self._device = device
         self._network = hybrid_demucs.load(files[weights], STEMS, manifest).to(device.kind)
         self._compute: Batcher[_Kind, Samples, Samples] = Batcher(
-            self._separate, workers=1, batch=1 if on_cpu else batch
+            self._separate,
+            workers=1,
+            batch=batch,
+            prepare=functools.partial(torch_threads.use_threads, device.cores) if on_cpu else None,
         )
 
     def segmentation(self, options: HybridDemucsOptions) -> WeightedSegmentation:
@@ -79,10 +84,11 @@ class HybridDemucsEngine:
     def _separate(self, kind: _Kind, segments: list[Samples]) -> list[Samples]:
         import torch
 
-        half, chosen, _ = kind
+        half, chosen, length = kind
         device = self._device.kind
         dtype = torch.bfloat16 if device == "cpu" else torch.float16
-        with torch.inference_mode(), torch.autocast(device, dtype, enabled=half):
+        work = f"A segment of {length / SAMPLE_RATE:g} s"
+        with exhaustion.reported(work), torch.inference_mode(), torch.autocast(device, dtype, enabled=half):
             separated = self._network(torch.from_numpy(np.stack(segments)).to(device))
             return list(separated[:, list(chosen)].float().cpu().numpy())
 
