@@ -61,7 +61,7 @@ class DemucsOptions(SeparationOptions):
     )
     precision: Literal["auto", "full", "half"] = Field(
         "auto",
-        description="'full' computes in 32 bits; 'half' in 16, up to twice as fast, with differences 35 dB or more "
+        description="'full' computes in 32 bits; 'half' in 16, up to twice as fast, with differences 33 dB or more "
         "below a stem; 'auto' takes half where the processor is made for it.",
         json_schema_extra={"advanced": True},
     )

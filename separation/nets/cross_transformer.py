@@ -88,6 +88,7 @@ class CrossTransformer:
         names = ("channel_upsampler", "channel_downsampler", "channel_upsampler_t", "channel_downsampler_t")
         self._up, self._down, self._up_t, self._down_t = (_projection(network, name, dtype, packed) for name in names)
         self._dtype = dtype
+        self._known: dict[tuple[int, int], torch.Tensor] = {}
 
     def __call__(self, spectrum: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes and returns pixels [batch, frequencies, frames, channels] and [batch, 1, frames, channels]."""
@@ -116,6 +117,9 @@ class CrossTransformer:
         """Returns the embedding of places [height, frames, width]: of time alone where there is one row."""
         from demucs import transformer
 
+        if (height, frames) in self._known:
+            return self._known[height, frames]
+
         make: Any = transformer
         period, weight = self._period, self._weight
         places: Any
@@ -123,8 +127,9 @@ class CrossTransformer:
             places = make.create_sin_embedding(frames, width, device=device, max_period=period).transpose(0, 1)
         else:
             places = make.create_2d_sin_embedding(width, height, frames, device, period)[0].permute(1, 2, 0)
-        result: torch.Tensor = places * weight
-        return result
+        known: torch.Tensor = (places * weight).contiguous()
+        self._known[height, frames] = known
+        return known
 
 
 def _projection(network: Any, name: str, dtype: torch.dtype, packed: bool) -> Callable[[torch.Tensor], torch.Tensor]:
