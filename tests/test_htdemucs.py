@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -162,23 +166,31 @@ class TestEngine:
         assert decibels(expected, expected - found) > 80
 
     def test_segments_side_by_side_are_segments_alone(self, architecture: Architecture, files: dict[str, Path]) -> None:
+        sizes, all_wait = list[int](), threading.Event()
+
+        def prepare(network: Any, dtype: torch.dtype) -> Any:
+            fused = FusedHTDemucs(network, dtype)
+
+            def run(mixtures: torch.Tensor, stems: Sequence[int]) -> torch.Tensor:
+                all_wait.wait(30)
+                sizes.append(len(mixtures))
+                return fused(mixtures, stems)
+
+            return run
+
         alone = DemucsEngine(files, Device("cpu", 1), architecture=architecture)
-        together = DemucsEngine(files, Device("cpu", 1), architecture=architecture, batch=3)
+        batches = dataclasses.replace(architecture, prepare=prepare)
+        together = DemucsEngine(files, Device("cpu", 1), architecture=batches, batch=3)
         assert (alone.workers, together.workers) == (1, 6)
-        segments = [noise(1, seed=seed).samples for seed in range(5)]
-        found: dict[int, Samples] = {}
-
-        def work(index: int) -> None:
-            found[index] = together.separate(segments[index], STEMS[index % 2 :], options())
-
-        threads = [threading.Thread(target=work, args=(index,)) for index in range(5)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for index, segment in enumerate(segments):
-            expected = alone.separate(segment, STEMS[index % 2 :], options())
-            assert decibels(expected, expected - found[index]) > 90
+        segments = [noise(1, seed=seed).samples for seed in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            found = [pool.submit(together.separate, segment, STEMS, options()) for segment in segments]
+            time.sleep(0.5)  # all but the first wait now
+            all_wait.set()
+        assert max(sizes) == 3
+        for segment, one in zip(segments, found, strict=True):
+            expected = alone.separate(segment, STEMS, options())
+            assert decibels(expected, expected - one.result()) > 90
 
     def test_less_memory_is_half_precision_and_then_nothing(
         self, architecture: Architecture, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
