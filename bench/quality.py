@@ -94,10 +94,10 @@ def _known_to_run(songs: Mapping[str, Path]) -> list[ModelSpec]:
 def _variants(spec: ModelSpec) -> dict[str, dict[str, object]]:
     """Returns the ways to run a model that may differ in quality, by what the table adds to its name."""
     fields = spec.options.model_fields
-    if "precision" in fields:
-        return {", full precision": {"precision": "full"}, ", half precision": {"precision": "half"}}
     if "exact" in fields:
         return {", exact": {"exact": True}, ", default": {}, ", overlap 0.5": {"overlap": 0.5}}
+    if "precision" in fields:
+        return {", full precision": {"precision": "full"}, ", half precision": {"precision": "half"}}
     return {"": {}}
 
 
