@@ -27,10 +27,14 @@ BIG_BYTES = 1_000_000_000  # of memory: a network that takes long for each secon
 
 
 def _runnable() -> list[Any]:
-    """The models whose weights can be had; the big ones take minutes here."""
+    """The models whose weights can be had; the big ones, and further ones of the same kind, are slow tests."""
     found = [spec for spec in catalogue.models("separation") if spec.verified and not spec.members]
-    marks = {True: pytest.mark.slow, False: ()}
-    return [pytest.param(spec, marks=marks[spec.memory_bytes > BIG_BYTES]) for spec in (FAKE, *found)]
+    parameters, kinds = [], set()
+    for spec in (FAKE, *found):
+        is_slow = spec.memory_bytes > BIG_BYTES or spec.options in kinds
+        kinds.add(spec.options)
+        parameters.append(pytest.param(spec, marks=pytest.mark.slow if is_slow else ()))
+    return parameters
 
 
 MODELS = _runnable()
