@@ -28,10 +28,10 @@ def export_bundle(store: WeightStore, rows: list[Row], bundle: Path, progress: P
             archive.writestr(MANIFEST, json.dumps({"rows": [row.name for row in rows]}))
             for row in rows:
                 files = store.open(row, progress)
-                for file in row.files:
+                paths = [files[file.name] for file in row.files]
+                for path, name in zip(paths, store.contents(row), strict=True):  # under the name of what was found
                     progress.check()
-                    path = files[file.name]  # or an alternative of it
-                    archive.write(path, f"{row.name}/{path.name}")
+                    archive.write(path, f"{row.name}/{name}")
         os.replace(partial, bundle)
     except OSError as error:
         raise OutputUnwritable(f"{bundle} was not written: {error.strerror}.") from error

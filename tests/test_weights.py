@@ -35,7 +35,7 @@ from audio_ml.errors import (
     WeightsMissing,
 )
 from audio_ml.progress import Progress
-from audio_ml.sources import JoinedSource, NpmPart, NpmSource, PyPISource, Source, UrlSource
+from audio_ml.sources import FileSource, JoinedSource, NpmPart, NpmSource, PyPISource, Source, UrlSource
 from audio_ml.weights import WeightStore
 
 CONTENT = bytes(range(256)) * 400
@@ -488,3 +488,12 @@ class TestUntold:
         assert store.contents(row) == {"weights.bin": first.sha256}, "nothing is here yet"
         assert store.open(row)["weights.bin"].name == "other.bin"
         assert store.contents(row) == {"other.bin": other.sha256}
+
+    def test_a_bundle_has_files_under_the_names_of_the_row(self, store: WeightStore, tmp_path: Path) -> None:
+        """Though they lie here under another, as those of an installed package do."""
+        (tmp_path / "elsewhere.bin").write_bytes(CONTENT)
+        row = row_of(FileSource(tmp_path / "elsewhere.bin"))
+        export_bundle(store, [row], tmp_path / "bundle")
+        other = WeightStore(cache=tmp_path / "other", offline=True)
+        assert import_bundle(other, tmp_path / "bundle", {"tiny": row_of()}) == ["tiny"]
+        assert other.open(row_of())["weights.bin"].read_bytes() == CONTENT
