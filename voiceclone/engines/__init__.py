@@ -1,0 +1,1 @@
+"""One module a model, each with its options, its engine and its rows."""
