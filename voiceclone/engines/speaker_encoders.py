@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from audio_ml.audio import Samples
 from audio_ml.catalogue import Licence, ModelSpec, Row, WeightFile
 from audio_ml.device import Device
 from audio_ml.sources import HubSource, PyPISource, UrlSource
-from audio_ml.speaker_windows import Embedding, mean_embedding
+from audio_ml.speaker_windows import Embedding, embedded_by, mean_embedding
 from audio_ml.state_dicts import load_strictly, read_state_dict
 
 if TYPE_CHECKING:
@@ -37,15 +35,7 @@ class SpeakerEncoder:
 
     def embedding(self, samples: Samples) -> Embedding:
         """Returns the embedding [n] of unit length of a recording [time] at 16 kHz; raises `InvalidInput`."""
-        return mean_embedding(samples, SAMPLE_RATE, WINDOW_SECONDS, self._embed)
-
-    def _embed(self, window: Samples) -> Embedding:
-        import torch
-
-        with torch.inference_mode():
-            heard = torch.from_numpy(np.ascontiguousarray(window, np.float32))[None].to(self.kind)
-            found: Embedding = self.network.embed(heard)[0].float().cpu().numpy()
-        return found
+        return mean_embedding(samples, SAMPLE_RATE, WINDOW_SECONDS, embedded_by(self.network, self.kind))
 
 
 class Ge2eEncoder(SpeakerEncoder):
