@@ -40,6 +40,7 @@ def _session(model: Path | bytes, n_threads: int, providers: list[str], spins: b
     onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = n_threads
+    settings.log_severity_level = 3  # errors: of a graph's inputs with defaults it warns each time
     settings.enable_mem_pattern = False  # its one large block per call takes 100 MB more than it saves time
     settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
     return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), settings, providers)

@@ -192,7 +192,7 @@ def _model(
     )
 
 
-_NETWORK = DerivedFile(NETWORK_FILE, (kokoro_files.MODEL_FILE,), "tts.nets.kokoro_onnx:build", "1")
+_NETWORK = DerivedFile(NETWORK_FILE, (kokoro_files.MODEL_FILE,), "tts.nets.kokoro_onnx:build", "2")
 
 MODELS: list[Row] = [
     _model(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.nets.onnx_graph import OnnxGraph
+from audio_ml.nets.onnx_graph import OnnxGraph
 
 Array = NDArray[np.float32]
 

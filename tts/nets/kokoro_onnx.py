@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_ml.errors import WeightsCorrupt
+from audio_ml.nets.onnx_graph import OnnxGraph
 from audio_ml.onnx_sessions import cpu_session
 from tts.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
-from tts.nets.onnx_graph import OnnxGraph
 
 Array = NDArray[np.float32]
 
 WAVEFORM = "waveform"
 DURATIONS = "/encoder/Clip_output_0"  # of each symbol in frames, float32 [1, symbols]
+LAYER_OFFSETS = "layer_offsets"  # input [1, n], zeros unless given
 DECODER = "/decoder/decoder/"
 RESIDUAL_BLOCKS = (DECODER + "generator/resblocks.", DECODER + "generator/noise_res.")
 STYLE = "/decoder/Slice_output_0"  # [1, 128], the half of the style vector that the decoder sees
@@ -82,32 +83,31 @@ def _merge_normalisations(graph: OnnxGraph, activations: dict[str, _Snake]) -> N
     """Makes each adaptive instance normalisation of the decoder one node.
 
     Their scales and shifts come from the style by one matrix product. Where alpha x is what the activation
-    needs, they are multiplied by alpha, and the convolution behind the activation is divided by it.
+    needs, they are multiplied by alpha, and the convolution behind the activation is divided by it. A caller may
+    add offsets to them, in the order of their scopes' names and for each all scales before all shifts: the way
+    for a voice to be what no style gives.
     """
     from onnx import helper
 
-    names, weights, biases = [], [], []
-    for division in [node for node in graph.nodes if _divides_by_deviation(graph, node)]:
-        x = graph.producer(division.input[0]).input[0]
-        root = graph.producer(division.input[1])
-        epsilon = float(graph.constant_input(graph.producer(root.input[0])))
-        for scaled in graph.consumers(division.output[0]):
-            scope = scaled.name.rsplit("/", 1)[0]
-            shifted = graph.consumer(scaled.output[0])
-            (style_layer,) = (node for node in graph.consumers(STYLE) if node.name == f"{scope}/fc/Gemm")
-            weight, bias = (graph.value(name) for name in style_layer.input[1:])
-            bias = bias + np.repeat(np.array([1, 0], np.float32), len(bias) // 2)  # the first half is scale - 1
-            if shifted.output[0] in activations:
-                factor = np.tile(activations[shifted.output[0]].alpha, 2)
-                weight, bias = weight * factor[:, None], bias * factor
-            affine = [f"{scope}/scale", f"{scope}/shift"]
-            names += affine
-            weights.append(weight)
-            biases.append(bias)
-            graph.replace(
-                shifted, helper.make_node("InstanceNormalization", [x, *affine], shifted.output, epsilon=epsilon)
-            )
+    merged = sorted(_normalisations(graph), key=lambda found: found.scope)
+    names, weights, biases, factors = [], [], [], []
+    for found in merged:
+        (style_layer,) = (node for node in graph.consumers(STYLE) if node.name == f"{found.scope}/fc/Gemm")
+        weight, bias = (graph.value(name) for name in style_layer.input[1:])
+        bias = bias + np.repeat(np.array([1, 0], np.float32), len(bias) // 2)  # the first half is scale - 1
+        snake = activations.get(found.shifted.output[0])
+        factor = np.ones(len(bias), np.float32) if snake is None else np.tile(snake.alpha, 2)
+        affine = [f"{found.scope}/scale", f"{found.scope}/shift"]
+        names += affine
+        weights.append(weight * factor[:, None])
+        biases.append(bias * factor)
+        factors.append(factor)
+        graph.replace(
+            found.shifted,
+            helper.make_node("InstanceNormalization", [found.x, *affine], found.shifted.output, epsilon=found.epsilon),
+        )
     sizes = np.repeat([len(bias) // 2 for bias in biases], 2)
+    offsets = graph.add_input(LAYER_OFFSETS, np.zeros((1, int(sizes.sum())), np.float32))
     graph.replace(
         graph.producer(STYLE),
         graph.producer(STYLE),
@@ -118,12 +118,35 @@ def _merge_normalisations(graph: OnnxGraph, activations: dict[str, _Snake]) -> N
                 graph.constant("affine/weight", np.concatenate(weights)),
                 graph.constant("affine/bias", np.concatenate(biases)),
             ],
-            ["affine/all"],
+            ["affine/of_style"],
             transB=1,
         ),
+        helper.make_node(
+            "Mul", [offsets, graph.constant("affine/factors", np.concatenate(factors))], ["affine/offsets"]
+        ),
+        helper.make_node("Add", ["affine/of_style", "affine/offsets"], ["affine/all"]),
         helper.make_node("Squeeze", ["affine/all", graph.constant("affine/axis", np.array([0]))], ["affine/vector"]),
         helper.make_node("Split", ["affine/vector", graph.constant("affine/sizes", sizes)], names, axis=0),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Normalisation:
+    """An adaptive instance normalisation: what it takes, in which scope its style layer is, its last node."""
+
+    x: str
+    scope: str
+    shifted: Any
+    epsilon: float
+
+
+def _normalisations(graph: OnnxGraph) -> Iterator[_Normalisation]:
+    for division in [node for node in graph.nodes if _divides_by_deviation(graph, node)]:
+        x = graph.producer(division.input[0]).input[0]
+        root = graph.producer(division.input[1])
+        epsilon = float(graph.constant_input(graph.producer(root.input[0])))
+        for scaled in graph.consumers(division.output[0]):
+            yield _Normalisation(x, scaled.name.rsplit("/", 1)[0], graph.consumer(scaled.output[0]), epsilon)
 
 
 def _divides_by_deviation(graph: OnnxGraph, node: Any) -> bool:

@@ -8,7 +8,7 @@ voice may be given either as a style or as what its layers get to see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ INNER = {  # tensors of the published graph that the decoder starts from
     "loudness": f"{SCOPE}N_conv/Conv",
     "source": f"{SCOPE}generator/noise_convs.0/Conv",
 }
+
+
+Affines = dict[nn.Module, Tensor]  # what each normalisation gets, [batch, scales and shifts]
 
 
 class _Normalisation(nn.Module):
@@ -64,11 +67,12 @@ class _Block(nn.Module):
         )
         self.doubles = doubles
 
-    def forward(self, x: Tensor, affines: Iterator[Tensor]) -> Tensor:
+    def forward(self, x: Tensor, affines: Affines) -> Tensor:
         shortcut = self.conv1x1(x.repeat_interleave(2, dim=-1) if self.doubles else x)
-        x = self.conv1(self.pool(functional.leaky_relu(self.norm1(x, next(affines)), 0.2)))
-        x = self.conv2(functional.leaky_relu(self.norm2(x, next(affines)), 0.2))
-        return (x + shortcut) / 2**0.5
+        x = self.conv1(self.pool(functional.leaky_relu(self.norm1(x, affines[self.norm1]), 0.2)))
+        x = self.conv2(functional.leaky_relu(self.norm2(x, affines[self.norm2]), 0.2))
+        joined: Tensor = (x + shortcut) / 2**0.5
+        return joined
 
 
 class _ResidualBlock(nn.Module):
@@ -89,11 +93,10 @@ class _ResidualBlock(nn.Module):
         self.alpha1 = nn.ParameterList(torch.ones(1, n_channels, 1) for _ in DILATIONS)
         self.alpha2 = nn.ParameterList(torch.ones(1, n_channels, 1) for _ in DILATIONS)
 
-    def forward(self, x: Tensor, affines: Iterator[Tensor]) -> Tensor:
-        firsts, seconds = ([next(affines) for _ in DILATIONS] for _ in range(2))
-        for index, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
-            y = _StyledSnake.apply(x, first, self.alpha1[index])
-            y = _StyledSnake.apply(self.convs1[index](y), second, self.alpha2[index])
+    def forward(self, x: Tensor, affines: Affines) -> Tensor:
+        for index in range(len(DILATIONS)):
+            y = _styled_snake(x, affines[self.adain1[index]], self.alpha1[index])
+            y = _styled_snake(self.convs1[index](y), affines[self.adain2[index]], self.alpha2[index])
             x = x + self.convs2[index](y)
         return x
 
@@ -113,19 +116,21 @@ class KokoroDecoder(nn.Module):
         self.asr_res = nn.Sequential(nn.Conv1d(N_TEXT, N_RESIDUAL, 1))
         self.generator = _Generator()
 
-    def normalisations(self) -> list[_Normalisation]:
-        """Returns them in the order in which `affines` holds what they get."""
-        return [module for module in self.modules() if isinstance(module, _Normalisation)]
+    @functools.cached_property
+    def _normalisations(self) -> dict[str, _Normalisation]:
+        """The normalisations in the order in which `affines` holds what they get: that of their names."""
+        found = {name: module for name, module in self.named_modules() if isinstance(module, _Normalisation)}
+        return dict(sorted(found.items()))
 
     def affines(self, style: Tensor) -> Tensor:
         """Returns scales and shifts [batch, n] of all normalisations for the timbre half of styles [batch, 128]."""
-        return torch.cat([module.fc(style) for module in self.normalisations()], dim=-1)
+        return torch.cat([module.fc(style) for module in self._normalisations.values()], dim=-1)
 
     def forward(self, text: Tensor, pitch: Tensor, loudness: Tensor, source: Tensor, affines: Tensor) -> Tensor:
         """Returns sound [batch, 600 time] of `text` [batch, 512, time], `pitch` and `loudness` [batch, 1, 2 time],
         `source` [batch, 22, 120 time + 1], the spectrum of the harmonics of that pitch, and `affines` [batch, n]."""
-        sizes = [2 * module.n_channels for module in self.normalisations()]
-        each = iter(affines.split(sizes, dim=-1))
+        sizes = [2 * module.n_channels for module in self._normalisations.values()]
+        each = dict(zip(self._normalisations.values(), torch.split(affines, sizes, dim=-1), strict=True))
         pitch, loudness, residual = self.F0_conv(pitch), self.N_conv(loudness), self.asr_res(text)
         x = self.encode(torch.cat([text, pitch, loudness], dim=1), each)
         for block in self.decode:
@@ -143,7 +148,6 @@ class _Generator(nn.Module):
         super().__init__()
         widths = [N_NARROW // 2**index for index in range(len(UPSAMPLING) + 1)]
         stride = UPSAMPLING[1][0]
-        # In the order of the graph's normalisations: the source's block of a stage, then the three beside each other.
         self.noise_convs = nn.ModuleList(
             [
                 nn.Conv1d(2 * N_BINS, widths[1], 2 * stride, stride=stride, padding=(stride + 1) // 2),
@@ -159,8 +163,7 @@ class _Generator(nn.Module):
         self.conv_post = nn.Conv1d(widths[-1], 2 * N_BINS, 7, padding=3)
         self.register_buffer("inverse", _inverse_basis(), persistent=False)
 
-    def forward(self, x: Tensor, source: Tensor, affines: Iterator[Tensor]) -> Tensor:
-        # `normalisations` lists both blocks of the source first.
+    def forward(self, x: Tensor, source: Tensor, affines: Affines) -> Tensor:
         sources = [block(conv(source), affines) for conv, block in zip(self.noise_convs, self.noise_res, strict=True)]
         for stage, (up, of_source) in enumerate(zip(self.ups, sources, strict=True)):
             x = up(functional.leaky_relu(x, 0.1))
@@ -177,8 +180,10 @@ class _Generator(nn.Module):
 
 
 def _gain_and_offset(x: Tensor, affine: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Returns normalisation and affine map of x [batch, channels, time] as one gain and offset, both [batch, channels, 1]
-    in float32, with the mean and the inverse deviation that are in them."""
+    """Returns normalisation and affine map of x [batch, channels, time] as one gain and one offset.
+
+    With the mean and the inverse deviation that are in them, all [batch, channels, 1] in float32.
+    """
     n = x.shape[-1]
     mean = x.sum(dim=-1, keepdim=True, dtype=torch.float32) / n
     power = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32) ** 2 / n
@@ -201,7 +206,7 @@ class _StyledSnake(torch.autograd.Function):
         return torch.addcmul(z, squared, (1 / alpha).to(x.dtype))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         x, alpha, gain, offset, mean, inverse = ctx.saved_tensors
         n, dtype = x.shape[-1], x.dtype
         doubled = 2 * alpha  # d(z + sin(alpha z)^2 / alpha) = 1 + sin(2 alpha z)
@@ -215,6 +220,11 @@ class _StyledSnake(torch.autograd.Function):
         level = -gain * total / n - slant * mean
         of_x = torch.addcmul(level.to(dtype), x, slant.to(dtype)).addcmul_(of_z, gain.to(dtype))
         return of_x, of_affine, None
+
+
+def _styled_snake(x: Tensor, affine: Tensor, alpha: Tensor) -> Tensor:
+    styled: Tensor = _StyledSnake.apply(x, affine, alpha)  # type: ignore[no-untyped-call]
+    return styled
 
 
 def _inverse_basis() -> Tensor:
@@ -247,10 +257,8 @@ def load_decoder(path: Path) -> KokoroDecoder:
         name = _module_name(node.name)
         for parameter, constant in zip(("weight", "bias"), node.input[1:], strict=False):
             found[f"{name}.{parameter}"] = constants[constant]
-    for constant in constants:
-        if ".alpha" in constant:
-            found[constant.removeprefix("decoder.decoder.")] = constants[constant]
-    found = {name: value for name, value in found.items() if not name.startswith("generator.istft")}
+    alphas = {name.removeprefix("decoder.decoder."): value for name, value in constants.items() if ".alpha" in name}
+    found = {name: value for name, value in (found | alphas).items() if not name.startswith("generator.istft")}
     state = {name: torch.from_numpy(numpy_helper.to_array(value).astype(np.float32)) for name, value in found.items()}
     load_strictly(decoder, state, "Kokoro's decoder")
     return decoder.eval().requires_grad_(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,19 @@ class OnnxGraph:
         from onnx import TensorProto, helper
 
         self.model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    def keep_outputs(self, names: Iterable[str]) -> None:
+        """Makes float32 tensors of the graph its only outputs, of whatever shape."""
+        from onnx import ValueInfoProto
+
+        _refill(self.model.graph.output, [ValueInfoProto(name=name) for name in names])
+
+    def add_input(self, name: str, default: NDArray[np.float32]) -> str:
+        """Adds a float32 input that a caller may leave out, and returns its name."""
+        from onnx import TensorProto, helper
+
+        self.model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, default.shape))
+        return self.constant(name, default)
 
     def to_float32(self) -> None:
         """Widens float16 weights and what is computed with them."""
