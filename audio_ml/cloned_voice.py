@@ -38,11 +38,16 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class VoiceRefused(InvalidInput):
-    """A voice that cannot be used, for a `reason`; `what` it is, is how the message begins."""
+    """A voice that cannot be used, for a `reason`."""
 
-    def __init__(self, reason: str, what: str = "The voice") -> None:
-        super().__init__(f"{what} cannot be used: {reason}.")
-        self.reason = reason
+    reason = ""
+
+    @classmethod
+    def because(cls, reason: str, what: str = "The voice") -> VoiceRefused:
+        """Returns the error; `what` is the voice as the message calls it."""
+        error = cls(f"{what} cannot be used: {reason}.")
+        error.reason = reason
+        return error
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,7 @@ def _plain(provenance: Any) -> dict[str, Any]:
     try:
         plain = json.loads(json.dumps(provenance, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise VoiceRefused("its provenance is not made of plain values") from error
+        raise VoiceRefused.because("its provenance is not made of plain values") from error
     _check(isinstance(plain, dict), "its provenance is not a mapping")
     return dict(plain)
 
@@ -239,4 +244,4 @@ def _number(name: str, value: Any, least: float, most: float) -> float:
 
 def _check(is_right: Any, what: str) -> None:
     if not is_right:
-        raise VoiceRefused(what)
+        raise VoiceRefused.because(what)

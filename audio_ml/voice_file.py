@@ -55,7 +55,7 @@ def decode(content: bytes, named: str = "The file") -> ClonedVoice:
         _check_types(header)
         return _voice(_tensors(content), about)
     except VoiceRefused as error:
-        raise VoiceRefused(error.reason, named) from error
+        raise VoiceRefused.because(error.reason, named) from error
 
 
 def read_voice_file(path: str | os.PathLike[str]) -> ClonedVoice:
@@ -72,13 +72,13 @@ def read_voice_file(path: str | os.PathLike[str]) -> ClonedVoice:
 
 def _header(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST_FILE:
-        raise VoiceRefused(f"it is larger than {LARGEST_FILE >> 20} MB")
+        raise VoiceRefused.because(f"it is larger than {LARGEST_FILE >> 20} MB")
     length = int.from_bytes(content[:_LENGTH_BYTES], "little")
     if length > LARGEST_HEADER or len(content) < _LENGTH_BYTES + length:
-        raise VoiceRefused("it is no safetensors file, or cut short")
+        raise VoiceRefused.because("it is no safetensors file, or cut short")
     header = _json(content[_LENGTH_BYTES : _LENGTH_BYTES + length], "header")
     if not isinstance(header, dict):
-        raise VoiceRefused("it is no safetensors file")
+        raise VoiceRefused.because("it is no safetensors file")
     return header
 
 
@@ -86,15 +86,17 @@ def _about(header: dict[str, Any]) -> dict[str, Any]:
     """Takes the metadata out of a header and returns what it says of the voice."""
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or not isinstance(metadata.get(KEY), str):
-        raise VoiceRefused("it is no voice of audio-ml")
+        raise VoiceRefused.because("it is no voice of audio-ml")
     about = _json(metadata[KEY].encode("utf-8", "surrogatepass"), "description")
     version = about.pop("version", None) if isinstance(about, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise VoiceRefused("it does not tell its version")
+        raise VoiceRefused.because("it does not tell its version")
     if version > VERSION:
-        raise VoiceRefused(f"it is from a newer audio-ml (version {str(version)[:12]} of the file): update audio-ml")
+        raise VoiceRefused.because(
+            f"it is from a newer audio-ml (version {str(version)[:12]} of the file): update audio-ml"
+        )
     if len(metadata) > 1:
-        raise VoiceRefused("it has metadata that no voice has")
+        raise VoiceRefused.because("it has metadata that no voice has")
     _check_keys(about, [*_FACTS, "pitch", "consent"], [], "facts")
     return dict(about)
 
@@ -104,7 +106,7 @@ def _check_types(header: Mapping[str, Any]) -> None:
     for name, entry in header.items():
         wanted = (_TENSORS | _OPTIONAL_TENSORS)[name]
         if not isinstance(entry, dict) or entry.get("dtype") != wanted:
-            raise VoiceRefused(f"its {name} is not of type {wanted}")
+            raise VoiceRefused.because(f"its {name} is not of type {wanted}")
 
 
 def _tensors(content: bytes) -> dict[str, Any]:
@@ -114,7 +116,7 @@ def _tensors(content: bytes) -> dict[str, Any]:
     try:
         tensors = dict(load(content))
     except (SafetensorError, ValueError, LookupError, TypeError, OverflowError) as error:
-        raise VoiceRefused("it is cut short or damaged") from error
+        raise VoiceRefused.because("it is cut short or damaged") from error
     _check_keys(tensors, _TENSORS, _OPTIONAL_TENSORS, "tensors")
     return tensors
 
@@ -124,7 +126,7 @@ def _voice(tensors: Mapping[str, Any], about: Mapping[str, Any]) -> ClonedVoice:
     kinds: dict[str, Any] = {"pitch": Intonation, "consent": Consent}
     for name, kind in kinds.items():
         if not isinstance(about[name], dict):
-            raise VoiceRefused(f"its {name} cannot be read")
+            raise VoiceRefused.because(f"its {name} cannot be read")
         _check_keys(about[name], [part.name for part in fields(kind)], [], f"facts of its {name}")
         parts[name] = kind(**about[name])
     parts |= {name: tensors.get(name) for name in ("styles", "delta", "reference_mel", "layer_offsets")}
@@ -138,7 +140,7 @@ def _json(text: bytes, what: str) -> Any:
     try:
         return json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise VoiceRefused(f"its {what} cannot be read") from error
+        raise VoiceRefused.because(f"its {what} cannot be read") from error
 
 
 def _check_keys(found: Mapping[str, Any], needed: Collection[str], optional: Collection[str], what: str) -> None:
@@ -146,4 +148,4 @@ def _check_keys(found: Mapping[str, Any], needed: Collection[str], optional: Col
     unknown = [key for key in found if key not in needed and key not in optional]
     if missing or unknown:
         problem, names = ("it lacks the", missing) if missing else ("it has unknown", unknown)
-        raise VoiceRefused(f"{problem} {what} {', '.join(show(name[:40]) for name in names[:SHOWN])}")
+        raise VoiceRefused.because(f"{problem} {what} {', '.join(show(name[:40]) for name in names[:SHOWN])}")

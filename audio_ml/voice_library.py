@@ -173,7 +173,7 @@ class VoiceLibrary:
         voice = read_known_voice(path)
         if voice.name.casefold() != _name_of(path).casefold():
             reason = f"it is the voice '{voice.name}': `audio-ml voices import` brings it in under its own name"
-            raise VoiceRefused(reason, show(path))
+            raise VoiceRefused.because(reason, show(path))
         return voice
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from audio_ml import loader as loaders
 from audio_ml import provenance
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
@@ -19,9 +20,9 @@ from audio_ml.progress import Progress
 from audio_ml.speech import Speech, SpeechChunk
 from tts.delivery import FileForm, SpeechFiles, SpeechReport
 from tts.engine import SpeechModel
-from tts.options import SpeechFileOptions, SpeechOptions
+from tts.options import SpeechFileOptions, SpeechOptions, marks
 from tts.phonemes.lexicon import EMPTY, Lexicon, merge, read_lexicon
-from tts.script.items import Item
+from tts.script.items import Item, Run
 from tts.script.markup import read_markup, read_unmarked
 from tts.script.ssml import read_ssml
 from tts.stream import SpeechStream
@@ -44,6 +45,26 @@ class _Request:
     cast: Mapping[str, str]
     markup: str
     items: Sequence[Item]
+
+    def speaker_of(self, name: str | None) -> Speaker:
+        """Returns the speaker of a name in the script, or of what has none."""
+        return self.speaker if name is None else _named_in_script(name, self.speaker, self.cast)
+
+    def options_for(self, speaker: Speaker) -> SpeechOptions:
+        """Returns what was asked for, as far as a speaker's model knows it."""
+        if speaker.spec.options is type(self.options):
+            return self.options
+        known = {name: value for name, value in self.given.items() if name in speaker.spec.options.model_fields}
+        parsed = parse(speaker.spec.options, known)
+        assert isinstance(parsed, SpeechOptions)
+        return parsed
+
+    def cloned(self) -> list[tuple[ClonedVoice, bool]]:
+        """Returns the cloned voices that are heard, and whether what they say is marked."""
+        names = dict.fromkeys(item.style.voice for item in self.items if isinstance(item, Run))
+        speakers = [self.speaker_of(name) for name in names]
+        heard = {s.cloned.sha256: (s.cloned, marks(self.options_for(s))) for s in speakers if s.cloned is not None}
+        return list(heard.values())
 
 
 def stream(
@@ -135,18 +156,7 @@ def synthesize_file(
 
 
 def _run(request: _Request, loader: ModelLoader, progress: Progress) -> Iterator[SpeechChunk]:
-    def speaker_of(name: str | None) -> Speaker:
-        return request.speaker if name is None else _named_in_script(name, request.speaker, request.cast)
-
-    def options_for(speaker: Speaker) -> SpeechOptions:
-        if speaker.spec.options is type(request.options):
-            return request.options
-        known = {name: value for name, value in request.given.items() if name in speaker.spec.options.model_fields}
-        parsed = parse(speaker.spec.options, known)
-        assert isinstance(parsed, SpeechOptions)
-        return parsed
-
-    stream = SpeechStream(speaker_of, options_for, request.lexicon, loader, progress)
+    stream = SpeechStream(request.speaker_of, request.options_for, request.lexicon, loader, progress)
     return stream.run(request.items, request.text, html.unescape if request.markup == "ssml" else str)
 
 
@@ -201,4 +211,5 @@ def _check(
 def _provenance(request: _Request, loader: ModelLoader) -> provenance.Provenance:
     options = {"voice": request.speaker.id, **request.options.model_dump()}
     sha256 = hashlib.sha256(request.text.encode("utf-8", "surrogatepass")).hexdigest()
-    return provenance.record(request.speaker.spec, options, loader.device.kind, "text", sha256)
+    spec, device = request.speaker.spec, loader.device.kind
+    return provenance.record(spec, options, device, "text", sha256, cloned_voices=request.cloned())

@@ -49,7 +49,7 @@ def takes(**groups: Sequence[type[Options]]) -> Callable[[Callable[..., None]], 
 def _parameter(field: OptionField) -> inspect.Parameter:
     types: dict[str, Any] = {"flag": bool, "integer": int, "number": float, "list": str}
     option = typer.Option(
-        field.flag,
+        _declared(field),
         help=_help(field),
         show_default=False,
         parser=_comma_separated if field.kind == "list" else None,
@@ -59,6 +59,12 @@ def _parameter(field: OptionField) -> inspect.Parameter:
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
+
+
+def _declared(field: OptionField) -> str:
+    """Returns the flag, for what is on by default with the one that switches it off."""
+    on_by_default = field.kind == "flag" and field.default is True
+    return f"{field.flag}/--no-{field.flag.removeprefix('--')}" if on_by_default else field.flag
 
 
 def _help(field: OptionField) -> str:

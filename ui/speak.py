@@ -22,8 +22,8 @@ from audio_ml.streams import show
 from audio_ml.weights import FetchOptions
 from audio_ml.writer import check_target
 from tts.delivery import SpeechReport
-from tts.options import SpeechFileOptions, SpeechOptions
-from tts.voices import Speaker, find_speaker, speech_models
+from tts.options import SpeechFileOptions
+from tts.voices import Speaker, find_speaker, option_models
 from ui.commands import new_app
 from ui.console import print_line, shown_progress
 from ui.flags import takes
@@ -32,7 +32,7 @@ from ui.models import store_for
 if TYPE_CHECKING:
     from ui.player import Player
 
-SPEECH_OPTIONS: list[type[Options]] = list(dict.fromkeys([SpeechOptions, *(spec.options for spec in speech_models())]))
+SPEECH_OPTIONS: list[type[Options]] = [*option_models()]
 CAPTIONS = ("srt", "vtt", "json", "txt")
 MOST_WARNINGS = 20  # that are printed; all are in the report
 LARGEST_FILE = 64 << 20  # bytes: more than the longest text in any encoding
@@ -56,7 +56,8 @@ VoiceName = Annotated[
     typer.Option(
         "-v",
         "--voice",
-        help="As `audio-ml voices list` names them, a blend such as heart*0.6+bella*0.4, or a Piper voice file.",
+        help="As `audio-ml voices list` names them, a blend such as heart*0.6+bella*0.4, or a voice file: of Piper, "
+        "or a cloned one.",
     ),
 ]
 ModelName = Annotated[str | None, typer.Option("-m", "--model", help="See `audio-ml models list`.")]

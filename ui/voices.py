@@ -103,7 +103,7 @@ def _speakers(language: str | None) -> list[Speaker]:
 def _is_here(speaker: Speaker, store: WeightStore) -> bool:
     """Whether all files that a voice needs are on this machine; those of the model's other voices it does not."""
     spec, (voice, _) = speaker.spec, speaker.blend.parts[0]
-    of_others = {other.file for other in spec.voices} - {voice.file}
+    of_others = {other.file for other in (spec.base or spec).voices} - {voice.file}
     return all(store.find(spec, file) for file in spec.files if file.name not in of_others)
 
 
