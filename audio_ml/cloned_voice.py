@@ -32,6 +32,11 @@ LONGEST_LINE = 500
 LONGEST_STATEMENT = 20_000
 RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
+MOST_ARRAYS = 1000  # of a state
+STATE_TYPES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint8": "U8", "bool": "BOOL"}
+
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
+_ARRAY = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -108,7 +113,8 @@ class ClonedVoice:
     leads from it to the voice that is alike (zeros where there is only the mix), and so do `layer_offsets` [n], which
     are added to all parameters of the decoder's normalisation. `embeddings` are the speaker's as two networks hear
     them, `reference_mel` [80, frames] shows the reference (24 kHz, hop 300). `speaking_rate` is in phonemes a second,
-    `sample_rate` in Hz that of the reference, of whose speech `speech_seconds` were used. Arrays cannot be written to.
+    `sample_rate` in Hz that of the reference, of whose speech `speech_seconds` were used. `states` are what other
+    models keep of the reference, arrays by name under the name of each model's row. Arrays cannot be written to.
 
     Raises:
         InvalidInput: when anything of it is not what it says here.
@@ -127,6 +133,7 @@ class ClonedVoice:
     language: str = "en-US"
     layer_offsets: NDArray[np.float32] | None = None
     speaking_rate: float | None = None
+    states: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -154,6 +161,8 @@ class ClonedVoice:
                 object.__setattr__(self, name, _number(name, value, least, most))
         _check(isinstance(self.sample_rate, numbers.Integral), "its sample_rate is not a whole number")
         object.__setattr__(self, "sample_rate", int(_number("sample_rate", self.sample_rate, 1000, 1e6)))
+        _check(isinstance(self.states, Mapping), "its states are not given by model")
+        object.__setattr__(self, "states", {model: _state(model, arrays) for model, arrays in self.states.items()})
         object.__setattr__(self, "provenance", _plain(self.provenance))
 
     def _take(self, name: str, array: Any, shape: tuple[int | None, ...], dtype: type = np.float32) -> None:
@@ -211,6 +220,22 @@ def _array(name: str, value: Any, shape: tuple[int | None, ...], dtype: type = n
     copy: NDArray[Any] = np.array(array, dtype, order="C")
     copy.setflags(write=False)
     return copy
+
+
+def _state(model: Any, arrays: Any) -> dict[str, NDArray[Any]]:
+    """Returns copies of what a model keeps of a reference."""
+    is_name = isinstance(model, str) and _MODEL.fullmatch(model)
+    _check(is_name, f"{str(model)[:40]!r} among its states is no name of a model")
+    _check(isinstance(arrays, Mapping) and 0 < len(arrays) <= MOST_ARRAYS, f"its state of {model} has no arrays")
+    kept = {}
+    for name, value in arrays.items():
+        _check(isinstance(name, str) and _ARRAY.fullmatch(name), f"its state of {model} has an array without a name")
+        array = np.array(value, order="C")
+        _check(array.dtype.name in STATE_TYPES and array.size, f"its state {model}/{name} is {array.dtype}, or empty")
+        _check(bool(np.isfinite(array).all()), f"its state {model}/{name} holds NaN or infinite numbers")
+        array.setflags(write=False)
+        kept[name] = array
+    return kept
 
 
 def _plain(provenance: Any) -> dict[str, Any]:

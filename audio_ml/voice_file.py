@@ -12,14 +12,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from audio_ml.cloned_voice import EMBEDDING_SIZES, ClonedVoice, Consent, Intonation, VoiceRefused
+from audio_ml.cloned_voice import EMBEDDING_SIZES, STATE_TYPES, ClonedVoice, Consent, Intonation, VoiceRefused
 from audio_ml.errors import InvalidInput
 from audio_ml.streams import show
 
 SUFFIX = ".voice.safetensors"
 KEY = "audio_ml_voice"
 VERSION = 1
-LARGEST_FILE = 32 << 20  # bytes; a voice has one or two million
+LARGEST_FILE = 64 << 20  # bytes; a voice has one or two million, and what other models keep of a reference
 LARGEST_HEADER = 1 << 20
 SHOWN = 3  # names in a message
 
@@ -27,6 +27,7 @@ _LENGTH_BYTES = 8  # of the header's length, which a safetensors file begins wit
 _EMBEDDINGS = {f"embedding.{name}": name for name in EMBEDDING_SIZES}
 _TENSORS = {"styles": "F32", "delta": "F32", "reference_mel": "F16", **dict.fromkeys(_EMBEDDINGS, "F32")}
 _OPTIONAL_TENSORS = {"layer_offsets": "F32"}
+_STATE = "state."  # begins the tensors of `states`: state.MODEL/NAME
 _FACTS = ("name", "language", "loudness_lufs", "sample_rate", "speech_seconds", "speaking_rate", "provenance")
 
 
@@ -38,6 +39,9 @@ def encode(voice: ClonedVoice) -> bytes:
     tensors |= {key: voice.embeddings[name] for key, name in _EMBEDDINGS.items()}
     if voice.layer_offsets is not None:
         tensors["layer_offsets"] = voice.layer_offsets
+    tensors |= {
+        f"{_STATE}{model}/{name}": array for model, arrays in voice.states.items() for name, array in arrays.items()
+    }
     facts = {name: getattr(voice, name) for name in _FACTS}
     about = {"version": VERSION, **facts, "pitch": asdict(voice.pitch), "consent": asdict(voice.consent)}
     return bytes(save(tensors, {KEY: json.dumps(about, sort_keys=True, ensure_ascii=False)}))
@@ -102,11 +106,11 @@ def _about(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_types(header: Mapping[str, Any]) -> None:
-    _check_keys(header, _TENSORS, _OPTIONAL_TENSORS, "tensors")
     for name, entry in header.items():
-        wanted = (_TENSORS | _OPTIONAL_TENSORS)[name]
-        if not isinstance(entry, dict) or entry.get("dtype") != wanted:
-            raise VoiceRefused.because(f"its {name} is not of type {wanted}")
+        known = (_TENSORS | _OPTIONAL_TENSORS).get(name)
+        wanted = [known] if known else [*STATE_TYPES.values()]
+        if not isinstance(entry, dict) or entry.get("dtype") not in wanted:
+            raise VoiceRefused.because(f"its {show(name[:40])} is not of type {' or '.join(wanted)}")
 
 
 def _tensors(content: bytes) -> dict[str, Any]:
@@ -117,7 +121,8 @@ def _tensors(content: bytes) -> dict[str, Any]:
         tensors = dict(load(content))
     except (SafetensorError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise VoiceRefused.because("it is cut short or damaged") from error
-    _check_keys(tensors, _TENSORS, _OPTIONAL_TENSORS, "tensors")
+    states = [name for name in tensors if name.startswith(_STATE)]
+    _check_keys(tensors, _TENSORS, [*_OPTIONAL_TENSORS, *states], "tensors")
     return tensors
 
 
@@ -130,8 +135,13 @@ def _voice(tensors: Mapping[str, Any], about: Mapping[str, Any]) -> ClonedVoice:
         _check_keys(about[name], [part.name for part in fields(kind)], [], f"facts of its {name}")
         parts[name] = kind(**about[name])
     parts |= {name: tensors.get(name) for name in ("styles", "delta", "reference_mel", "layer_offsets")}
+    states: dict[str, dict[str, Any]] = {}
+    for key in (key for key in tensors if key.startswith(_STATE)):
+        model, _, name = key.removeprefix(_STATE).partition("/")
+        states.setdefault(model, {})[name] = tensors[key]
     return ClonedVoice(
         **parts,
+        states=states,
         embeddings={name: tensors[key] for key, name in _EMBEDDINGS.items()},
     )
 

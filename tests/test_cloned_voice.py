@@ -35,6 +35,13 @@ def _same(one: ClonedVoice, other: ClonedVoice) -> bool:
         or other.layer_offsets is None
         or np.array_equal(one.layer_offsets, other.layer_offsets)
     )
+    states = json.dumps(
+        {m: {n: (a.dtype.name, a.tolist()) for n, a in s.items()} for m, s in one.states.items()}, sort_keys=True
+    )
+    others = json.dumps(
+        {m: {n: (a.dtype.name, a.tolist()) for n, a in s.items()} for m, s in other.states.items()}, sort_keys=True
+    )
+    layers = layers and states == others
     facts = ("name", "language", "pitch", "consent", "loudness_lufs", "sample_rate", "speech_seconds")
     plain = all(getattr(one, name) == getattr(other, name) for name in (*facts, "speaking_rate", "provenance"))
     return arrays and embeddings and layers and plain
@@ -45,6 +52,7 @@ def _same(one: ClonedVoice, other: ClonedVoice) -> bool:
     [
         made_up_voice(),
         made_up_voice("Žofie 2", layer_offsets=np.ones(7, np.float32), speaking_rate=12.5, language="en-GB"),
+        made_up_voice(states={"some-model": {"layer.0/keys": np.ones((2, 3)).astype("f2"), "n": np.array([3])}}),
         made_up_voice(delta=np.zeros(256, np.float32), provenance={"note": "naïve — ok", "n": [1, 2.5, None]}),
     ],
 )
@@ -170,6 +178,13 @@ def test_consent_says_who_when_and_for_what(changes: dict[str, Any]) -> None:
         ({"speech_seconds": -1}, "speech_seconds"),
         ({"speaking_rate": 1e9}, "speaking_rate"),
         ({"language": "en_US"}, "language"),
+        ({"states": {"Model/x": {"a": np.ones(1)}}}, "no name of a model"),
+        ({"states": {"model": {"": np.ones(1)}}}, "without a name"),
+        ({"states": {"model": {"a": np.ones(1)}}}, "float64"),
+        ({"states": {"model": {"a": np.array([None])}}}, "object"),
+        ({"states": {"model": {"a": np.full(1, np.nan, np.float32)}}}, "NaN"),
+        ({"states": {"model": {}}}, "no arrays"),
+        ({"states": []}, "states"),
         ({"provenance": {"a": object()}}, "provenance"),
         ({"provenance": {"a": float("inf")}}, "provenance"),
         ({"provenance": []}, "provenance"),
@@ -219,6 +234,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "unknown fact": (_altered(lambda _, about: about.update(secret=1)), "unknown facts secret"),
     "missing fact": (_altered(lambda _, about: about.pop("name")), "lacks the facts name"),
     "unknown tensor": (_altered(lambda tensors, _: tensors.update(x=np.zeros(3, np.float32))), "unknown tensors x"),
+    "strange state": (_altered(lambda t, _: t.update({"state.": np.zeros(3, np.float32)})), "no name of a model"),
+    "state of doubles": (_altered(lambda t, _: t.update({"state.m/a": np.zeros(3)})), "not of type F32 or F16"),
     "missing tensor": (_altered(lambda tensors, _: tensors.pop("delta")), "lacks the tensors delta"),
     "wide tensor": (_altered(lambda t, _: t.update(delta=np.zeros(256))), "delta is not of type F32"),
     "wrong shape": (_altered(lambda t, _: t.update(delta=np.zeros(255, np.float32))), "delta is float32 [255]"),
