@@ -18,7 +18,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
 from audio_ml.speech import Speech, SpeechChunk
-from tts.delivery import FileForm, SpeechFiles, SpeechReport
+from tts.delivery import FileForm, SpeechReport, deliver
 from tts.engine import SpeechModel
 from tts.options import SpeechFileOptions, SpeechOptions, marks
 from tts.phonemes.lexicon import EMPTY, Lexicon, merge, read_lexicon
@@ -69,7 +69,7 @@ class _Request:
 
 def stream(
     text: str,
-    voice: str | None = None,
+    voice: str | ClonedVoice | None = None,
     *,
     model: Model = None,
     options: OptionValues = None,
@@ -80,8 +80,8 @@ def stream(
     """Speaks a text of any length, chunk by chunk; the first comes as soon as a few words are spoken.
 
     Chunks follow each other without a gap, and joined they are what `synthesize` returns. `voice` is a
-    voice id, a blend or a voice file (see `tts.voices.find_speaker`), `cast` the voices of the names that
-    a script calls its speakers by.
+    voice id, a blend, a voice file (see `tts.voices.find_speaker`) or a cloned voice, `cast` the voices of the names
+    that a script calls its speakers by.
 
     Raises:
         InvalidInput: for an empty text, markup that cannot be read, an unknown model, voice or option, or a broken
@@ -97,7 +97,7 @@ def stream(
 
 def synthesize(
     text: str,
-    voice: str | None = None,
+    voice: str | ClonedVoice | None = None,
     *,
     model: Model = None,
     options: OptionValues = None,
@@ -121,7 +121,7 @@ def synthesize(
 def synthesize_file(
     text: str,
     path: str | os.PathLike[str],
-    voice: str | None = None,
+    voice: str | ClonedVoice | None = None,
     *,
     model: Model = None,
     options: OptionValues = None,
@@ -147,12 +147,8 @@ def synthesize_file(
     request = _check(text, voice, model, options, cast)
     form = FileForm.of(Path(path), parse(SpeechFileOptions, delivery), request.speaker.spec.sample_rate)
     made_by = _provenance(request, loader)
-    with SpeechFiles(form, made_by, request.options.seed) as files:
-        for chunk in _run(request, loader, progress):
-            files.add(chunk)
-            if on_chunk is not None:
-                on_chunk(chunk)
-        return files.finish(request.speaker.id)
+    chunks = _run(request, loader, progress)
+    return deliver(chunks, form, made_by, voice=request.speaker.id, seed=request.options.seed, on_chunk=on_chunk)
 
 
 def _run(request: _Request, loader: ModelLoader, progress: Progress) -> Iterator[SpeechChunk]:
@@ -182,7 +178,11 @@ def _named_in_script(name: str, main: Speaker, cast: Mapping[str, str]) -> Speak
 
 
 def _check(
-    text: str, voice: str | None, model: Model, options: OptionValues, cast: Mapping[str, str] | None
+    text: str,
+    voice: str | ClonedVoice | None,
+    model: Model,
+    options: OptionValues,
+    cast: Mapping[str, str] | None,
 ) -> _Request:
     if not text.strip():
         raise InvalidInput("The text is empty: there is nothing to speak.")

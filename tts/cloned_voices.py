@@ -25,8 +25,8 @@ def cloned_rows(rows: Sequence[SpeechModel]) -> list[SpeechModel]:
     return [_with_voices(spec, spoken) for spec in rows if spec.clone_options] if spoken else []
 
 
-def row_for(voice: ClonedVoice, rows: Sequence[SpeechModel]) -> SpeechModel:
-    """Returns a row that speaks with one cloned voice, of the first model that can.
+def row_that_speaks(voices: Sequence[ClonedVoice], rows: Sequence[SpeechModel]) -> SpeechModel:
+    """Returns the row of the first of these models that can speak with cloned voices, with those that are given.
 
     Raises:
         InvalidOption: when none of them can.
@@ -34,7 +34,7 @@ def row_for(voice: ClonedVoice, rows: Sequence[SpeechModel]) -> SpeechModel:
     able = next((spec for spec in rows if spec.clone_options), None)
     if able is None:
         raise InvalidOption(f"{rows[0].name} cannot speak with a cloned voice; kokoro can.")
-    return _with_voices(able, (_as_voice(voice),))
+    return _with_voices(able, tuple(map(_as_voice, voices)))
 
 
 def broken_cloned_voices() -> dict[Path, str]:

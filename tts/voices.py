@@ -13,7 +13,7 @@ from audio_ml.errors import InvalidInput, InvalidOption, UnknownModel, UnknownVo
 from audio_ml.voice_file import SUFFIX as CLONED_FILE
 from audio_ml.voice_library import VoiceLibrary, read_known_voice, voices_folder
 from tts.cloned_voices import FAMILY as CLONED
-from tts.cloned_voices import broken_cloned_voices, cloned_rows, row_for
+from tts.cloned_voices import broken_cloned_voices, cloned_rows, row_that_speaks
 from tts.engine import Blend, SpeechModel, Voice
 from tts.options import DEFAULT_VOICE, SpeechOptions
 
@@ -53,6 +53,11 @@ def broken_voices() -> dict[Path, str]:
     return _own_voices(_rows())[1] | broken_cloned_voices()
 
 
+def rows_of(model: str | SpeechModel | None) -> Sequence[SpeechModel]:
+    """Returns the rows that a model's name stands for, and no name for all; raises `UnknownModel`."""
+    return _rows() if model is None else _candidates("", model)
+
+
 def option_models() -> list[type[SpeechOptions]]:
     """Returns the options of all models, those for cloned voices among them, whether there are any or not."""
     kinds = [kind for spec in _rows() for kind in (spec.options, spec.clone_options) if kind is not None]
@@ -74,8 +79,8 @@ def list_voices(language: str | None = None) -> list[Speaker]:
     return list(found.values())
 
 
-def find_speaker(name: str | None = None, model: str | SpeechModel | None = None) -> Speaker:
-    """Returns the speaker of a voice id, a bare name, a blend of names with weights, or a voice file.
+def find_speaker(name: str | ClonedVoice | None = None, model: str | SpeechModel | None = None) -> Speaker:
+    """Returns the speaker of a voice id, a bare name, a blend of names with weights, a voice file, or a cloned voice.
 
     No name stands for the model's first voice, and of all models for hibari/heart. A bare name is looked for in
     the models in their order in the catalogue (hibari, kokoro, piper, then those of other packages), among the user's
@@ -91,6 +96,8 @@ def find_speaker(name: str | None = None, model: str | SpeechModel | None = None
     >>> find_speaker("heart").id
     'hibari/heart'
     """
+    if isinstance(name, ClonedVoice):
+        return _speaker_with(name, model)
     if name is None and model is not None:
         spec = _candidates("", model)[0]
         return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
@@ -200,7 +207,11 @@ def _own_voice(path: Path) -> Speaker:
 def _cloned_voice(path: Path, model: str | SpeechModel | None) -> Speaker:
     if not path.is_file():
         raise UnknownVoice(f"There is no voice file {path}.")
-    spec = row_for(read_known_voice(path), _rows() if model is None else _candidates("", model))
+    return _speaker_with(read_known_voice(path), model)
+
+
+def _speaker_with(voice: ClonedVoice, model: str | SpeechModel | None) -> Speaker:
+    spec = row_that_speaks([voice], rows_of(model))
     return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
 
 
