@@ -1,4 +1,4 @@
-"""The verbs of this package: `enroll` makes a voice of recordings, `clone` speaks with it, `convert` lends it to speech."""
+"""The verbs of this package: `enroll` makes a voice of recordings, `clone` speaks with it, `convert` lends it."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def parse_consent(text: str) -> Consent:
     missing = [told for key, told in (("who", "who"), ("when", "when"), ("purpose", "for what")) if key not in found]
     if missing:
         raise ConsentMissing(
-            f"The consent does not say {' and '.join(missing)}: write '{EXAMPLE}', or lines that begin with who:, when: "
-            "and for:."
+            f"The consent does not say {' and '.join(missing)}: write '{EXAMPLE}', or lines that begin with who:, "
+            "when: and for:."
         )
     try:
         consent = Consent(**found, statement="\n".join(lines).strip(), checked="written")
@@ -107,8 +107,8 @@ def check_speaker(
     likeness = float(theirs @ wanted)
     if likeness < LEAST_LIKE:
         raise ConsentMissing(
-            f"The consent in {show(recording)} is spoken by another voice than the reference's (they are {likeness:.2f} "
-            f"alike, one person's recordings {LEAST_LIKE} or more): who is cloned has to agree."
+            f"The consent in {show(recording)} is spoken by another voice than the reference's (they are "
+            f"{likeness:.2f} alike, one person's recordings {LEAST_LIKE} or more): who is cloned has to agree."
         )
 
 
@@ -137,7 +137,7 @@ def _checked(consent: Consent, heard: str | None, named: str) -> str:
     share = 1 - (errors.substitutions + errors.deletions) / len(wanted)  # more may be said than the sentence
     if share < LEAST_HEARD:
         raise ConsentMissing(
-            f"{named} is to say '{sentence}', but '{show(heard[:MOST_SHOWN])}' was heard: record the sentence, or give the "
-            "consent in writing alone."
+            f"{named} is to say '{sentence}', but '{show(heard[:MOST_SHOWN])}' was heard: record the sentence, or give "
+            "the consent in writing alone."
         )
     return f"recorded, and {share:.0%} of the sentence heard by Whisper"
