@@ -27,6 +27,7 @@ from audio_ml.streams import show
 from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 
 FOLDER_VARIABLE = "AUDIO_ML_VOICES"
+ID_PREFIX = "cloned/"  # of the ids of these voices
 DERIVED_SUFFIX = ".derived"
 PART_SUFFIX = ".part"
 KEPT_IN_MEMORY = 64  # voices
@@ -175,6 +176,18 @@ class VoiceLibrary:
             reason = f"it is the voice '{voice.name}': `audio-ml voices import` brings it in under its own name"
             raise VoiceRefused.because(reason, show(path))
         return voice
+
+
+def find_voice(name: str) -> ClonedVoice:
+    """Returns the cloned voice of a name ("anna", "cloned/anna") in the user's library, or of a file at a path.
+
+    Raises:
+        UnknownVoice: when there is none.
+        InvalidInput: when it cannot be used.
+    """
+    if name.lower().endswith(SUFFIX):
+        return read_known_voice(Path(name).expanduser())
+    return VoiceLibrary.default().load(name.removeprefix(ID_PREFIX))
 
 
 def read_known_voice(path: Path) -> ClonedVoice:

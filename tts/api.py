@@ -17,6 +17,7 @@ from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance
 from audio_ml.speech import Speech, SpeechChunk
 from tts.delivery import FileForm, SpeechReport, deliver
 from tts.engine import SpeechModel
@@ -58,6 +59,13 @@ class _Request:
         parsed = parse(speaker.spec.options, known)
         assert isinstance(parsed, SpeechOptions)
         return parsed
+
+    def provenance(self, loader: ModelLoader) -> Provenance:
+        """Returns what a file of this speech carries."""
+        told = {"voice": self.speaker.id, **self.options.model_dump()}
+        sha256 = hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
+        spec, device = self.speaker.spec, loader.device.kind
+        return provenance.record(spec, told, device, "text", sha256, cloned_voices=self.cloned())
 
     def cloned(self) -> list[tuple[ClonedVoice, bool]]:
         """Returns the cloned voices that are heard, and whether what they say is marked."""
@@ -146,9 +154,22 @@ def synthesize_file(
     loader, progress = loader or loaders.default(), progress or Progress()
     request = _check(text, voice, model, options, cast)
     form = FileForm.of(Path(path), parse(SpeechFileOptions, delivery), request.speaker.spec.sample_rate)
-    made_by = _provenance(request, loader)
+    made_by = request.provenance(loader)
     chunks = _run(request, loader, progress)
     return deliver(chunks, form, made_by, voice=request.speaker.id, seed=request.options.seed, on_chunk=on_chunk)
+
+
+def provenance_of(
+    text: str,
+    voice: str | ClonedVoice | None = None,
+    *,
+    model: Model = None,
+    options: OptionValues = None,
+    cast: Mapping[str, str] | None = None,
+    loader: ModelLoader | None = None,
+) -> Provenance:
+    """Returns what a file of such a speech carries: the model, the options, and whose voices are heard in it."""
+    return _check(text, voice, model, options, cast).provenance(loader or loaders.default())
 
 
 def _run(request: _Request, loader: ModelLoader, progress: Progress) -> Iterator[SpeechChunk]:
@@ -206,10 +227,3 @@ def _check(
         check_voice(name)
     markup = _markup_of(text, chosen.markup)
     return _Request(text, speaker, chosen, given, lexicon, known, markup, _read(text, markup, check_voice))
-
-
-def _provenance(request: _Request, loader: ModelLoader) -> provenance.Provenance:
-    options = {"voice": request.speaker.id, **request.options.model_dump()}
-    sha256 = hashlib.sha256(request.text.encode("utf-8", "surrogatepass")).hexdigest()
-    spec, device = request.speaker.spec, loader.device.kind
-    return provenance.record(spec, options, device, "text", sha256, cloned_voices=request.cloned())

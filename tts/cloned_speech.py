@@ -8,8 +8,9 @@ from typing import Any
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance
 from audio_ml.speech import SpeechChunk
-from tts.api import stream
+from tts.api import provenance_of, stream
 from tts.cloned_voices import row_that_speaks
 from tts.engine import SpeechModel
 from tts.voices import rows_of
@@ -39,3 +40,7 @@ class VoiceSpeaker:
     ) -> Iterator[SpeechChunk]:
         """Speaks a text, in which markup means what it does elsewhere; as `tts.stream`."""
         return stream(text, voice, model=self.spec, options=options, loader=self._loader, progress=progress)
+
+    def provenance(self, text: str, voice: ClonedVoice, options: Mapping[str, Any] | None = None) -> Provenance:
+        """Returns what a file of this speech carries."""
+        return provenance_of(text, voice, model=self.spec, options=options, loader=self._loader)

@@ -15,7 +15,7 @@ from audio_ml.voice_library import VoiceLibrary, read_known_voice, voices_folder
 from tts.cloned_voices import FAMILY as CLONED
 from tts.cloned_voices import broken_cloned_voices, cloned_rows, row_that_speaks
 from tts.engine import Blend, SpeechModel, Voice
-from tts.options import DEFAULT_VOICE, SpeechOptions
+from tts.options import DEFAULT_VOICE, ClonedVoiceOptions, SpeechOptions
 
 VOICE_FILE = ".onnx"
 NO_VOICE = "it is no voice that any model here can open; Piper's are a .onnx with its .onnx.json beside it."
@@ -60,8 +60,13 @@ def rows_of(model: str | SpeechModel | None) -> Sequence[SpeechModel]:
 
 def option_models() -> list[type[SpeechOptions]]:
     """Returns the options of all models, those for cloned voices among them, whether there are any or not."""
-    kinds = [kind for spec in _rows() for kind in (spec.options, spec.clone_options) if kind is not None]
-    return list(dict.fromkeys([SpeechOptions, *(kind for kind in kinds if issubclass(kind, SpeechOptions))]))
+    kinds = [spec.options for spec in _rows() if issubclass(spec.options, SpeechOptions)]
+    return list(dict.fromkeys([SpeechOptions, *kinds, *clone_option_models()]))
+
+
+def clone_option_models() -> list[type[ClonedVoiceOptions]]:
+    """Returns the options of cloned voices, of all models that can speak with them."""
+    return list(dict.fromkeys(spec.clone_options for spec in _rows() if spec.clone_options is not None))
 
 
 def list_voices(language: str | None = None) -> list[Speaker]:

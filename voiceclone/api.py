@@ -44,14 +44,14 @@ def enroll(
         InvalidInput: for a name that no voice can have, and recordings of which no voice can be made.
         WeightsError: when a network cannot be had.
     """
-    from voiceclone.enrolment import make_voice
-    from voiceclone.reference import prepare
-
     name, chosen = checked_name(name), parse(EnrolOptions, options)
     loader, progress = loader or loaders.default(), progress or Progress()
     if consent is None or (isinstance(consent, str) and not consent.strip()):
         raise ConsentMissing(f"No voice is made without consent: say who agreed, when and to what, as in '{EXAMPLE}'.")
     agreed = parse_consent(consent) if isinstance(consent, str) else consent
+    from voiceclone.enrolment import make_voice  # brings the networks
+    from voiceclone.reference import prepare
+
     if consent_recording is not None:
         agreed = with_recording(agreed, consent_recording, loader, progress)
     reference = prepare(references, seconds=chosen.seconds, denoiser=denoiser, loader=loader, progress=progress)
