@@ -40,6 +40,10 @@ class LicenceNotAccepted(InvalidInput):
     """A model's terms have to be accepted before it is fetched or run."""
 
 
+class ConsentMissing(InvalidInput):
+    """Nobody is on record as having agreed that their voice is cloned."""
+
+
 class UnreadableAudio(InvalidInput):
     """A file is missing, is not audio, is damaged, or holds numbers that are not sound."""
 

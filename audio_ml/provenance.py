@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from audio_ml.catalogue import ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.weights import WeightStore
 
 PROVENANCE_CHUNK = b"prov"  # of a WAV file
 PROVENANCE_TAG = "AUDIO_ML_PROVENANCE"  # of formats with tags
+WATERMARK = "PerTh"  # what cloned voices are marked with
 LIBRARIES = ("numpy", "onnxruntime", "torch", "soxr", "soundfile", "av", "hibari-tts")
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """A record that lets a result be checked or made again."""
+    """A record that lets a result be checked or made again.
+
+    `cloned_voices` are those that are heard in it, each with the consent it was made with.
+    """
 
     software: str
     model: str
@@ -32,6 +37,7 @@ class Provenance:
     source_sha256: str
     source_umid: str | None
     versions: Mapping[str, str]
+    cloned_voices: tuple[Mapping[str, str], ...] = ()
 
 
 def record(
@@ -42,10 +48,13 @@ def record(
     source_sha256: str,
     source_umid: str | None = None,
     store: WeightStore | None = None,
+    *,
+    cloned_voices: Iterable[tuple[ClonedVoice, bool]] = (),
 ) -> Provenance:
     """Returns the provenance of a result made by `spec` from a file; of its path only the name is told.
 
-    With the `store` the weights are told as they are on this machine, otherwise as the row promises them.
+    With the `store` the weights are told as they are on this machine, otherwise as the row promises them. Each of
+    `cloned_voices` comes with whether what it says carries the watermark.
     """
     return Provenance(
         software=f"audio-ml {version('audio-ml')}",
@@ -58,6 +67,16 @@ def record(
         source_sha256=source_sha256,
         source_umid=source_umid,
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        cloned_voices=tuple(
+            {
+                "voice": voice.name,
+                "sha256": voice.sha256,
+                "consent": voice.consent.summary,
+                "consent_checked": voice.consent.checked,
+                "watermark": WATERMARK if is_marked else "none",
+            }
+            for voice, is_marked in cloned_voices
+        ),
     )
 
 

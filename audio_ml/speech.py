@@ -42,6 +42,7 @@ class SpeechChunk:
     """A piece of speech as it comes out of a stream; the times of its words count from the stream's beginning.
 
     `paragraph` counts the paragraphs of the text; the first `n_lead` samples are the pause before the piece.
+    `marked` says that its sound carries the watermark of cloned voices.
     """
 
     audio: Audio
@@ -50,17 +51,19 @@ class SpeechChunk:
     warnings: tuple[SpeechWarning, ...] = ()
     paragraph: int = 0
     n_lead: int = 0
+    marked: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Speech:
     """All of a text: mono `audio`, its `words` in order, the `phonemes` line by line as the model got them, and what
-    could not be spoken as it was written."""
+    could not be spoken as it was written. `marked` says that what is said in cloned voices carries the watermark."""
 
     audio: Audio
     words: tuple[Word, ...]
     phonemes: str
     warnings: tuple[SpeechWarning, ...]
+    marked: bool = False
 
     @staticmethod
     def join(chunks: Iterable[SpeechChunk]) -> Speech:
@@ -73,4 +76,5 @@ class Speech:
             words=tuple(word for part in parts for word in part.words),
             phonemes="\n".join(part.phonemes for part in parts if part.phonemes),
             warnings=tuple(warning for part in parts for warning in part.warnings),
+            marked=any(part.marked for part in parts),
         )

@@ -16,9 +16,10 @@ from audio_ml.weights import WeightStore
 
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What tests accept is not what the user accepted."""
+    """What tests accept is not what the user accepted, and voices of theirs are not in the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIO_ML_CONFIG", str(tmp_path_factory.mktemp("settings")))
+        patch.setenv("AUDIO_ML_VOICES", str(tmp_path_factory.mktemp("voices")))
         yield
 
 

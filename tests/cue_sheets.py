@@ -57,6 +57,9 @@ class FakeSpeaker:
     def fingerprint(self, voice: str, options: Mapping[str, Any]) -> Mapping[str, str]:
         return {"voice": voice, "weights": self.weights}
 
+    def cloned(self, voice: str) -> None:
+        return None
+
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
         self.said.append((line, voice, options))
         if line == "...":

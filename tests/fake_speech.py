@@ -13,7 +13,7 @@ from audio_ml.catalogue import Licence
 from audio_ml.device import Device
 from audio_ml.options import Options
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
-from tts.options import SpeechOptions
+from tts.options import ClonedVoiceOptions, SpeechOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.variation import varied_speed
 
@@ -48,7 +48,7 @@ class FakeSpeechEngine:
         with self._lock:
             self.calls.append(phonemes)
         size = round(SYMBOL_SECONDS * RATE / options.speed)
-        pitch = sum(PITCHES[voice.name] * weight for voice, weight in blend.parts)
+        pitch = sum(_pitch(voice, options) * weight for voice, weight in blend.parts)
         time = np.arange(size * len(phonemes)) / RATE
         loud = np.repeat([symbol.isalpha() for symbol in phonemes], size)
         tone = 0.5 * np.sin(2 * np.pi * pitch * time) * loud
@@ -56,6 +56,14 @@ class FakeSpeechEngine:
         noise = 1e-4 * np.random.default_rng(seed).standard_normal(len(tone))
         padded = np.pad(tone + noise, size)
         return Utterance(padded[None].astype(np.float32), durations)
+
+
+def _pitch(voice: Voice, options: SpeechOptions) -> float:
+    """Returns a voice's pitch in Hz; of a cloned one that of its reference, and half of it where it is clean."""
+    if voice.cloned is None:
+        return PITCHES[voice.name]
+    assert isinstance(options, ClonedVoiceOptions)
+    return float(np.exp(voice.cloned.pitch.mean_log_hz)) * (1 + options.likeness) / 2
 
 
 class HighEngine(FakeSpeechEngine):
@@ -86,4 +94,5 @@ FAKE_SPEECH = SpeechModel(
     voices=(Voice("low", "en-US"), Voice("high", "en-US", aliases=("tenor",)), Voice("british", "en-GB")),
     mixes_voices=True,
     vary=_vary,
+    clone_options=ClonedVoiceOptions,
 )

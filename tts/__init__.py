@@ -7,6 +7,7 @@
 
 from audio_ml.speech import Speech, SpeechChunk, SpeechWarning, Word
 from tts.api import stream, synthesize, synthesize_file
+from tts.cloned_speech import VoiceSpeaker
 from tts.delivery import SpeechReport
 from tts.options import SpeechFileOptions, SpeechOptions
 from tts.voices import find_speaker, list_voices
@@ -18,6 +19,7 @@ __all__ = [
     "SpeechOptions",
     "SpeechReport",
     "SpeechWarning",
+    "VoiceSpeaker",
     "Word",
     "find_speaker",
     "list_voices",

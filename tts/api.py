@@ -12,16 +12,18 @@ from typing import Any
 
 from audio_ml import loader as loaders
 from audio_ml import provenance
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance
 from audio_ml.speech import Speech, SpeechChunk
-from tts.delivery import FileForm, SpeechFiles, SpeechReport
+from tts.delivery import FileForm, SpeechReport, deliver
 from tts.engine import SpeechModel
-from tts.options import SpeechFileOptions, SpeechOptions
+from tts.options import SpeechFileOptions, SpeechOptions, marks
 from tts.phonemes.lexicon import EMPTY, Lexicon, merge, read_lexicon
-from tts.script.items import Item
+from tts.script.items import Item, Run
 from tts.script.markup import read_markup, read_unmarked
 from tts.script.ssml import read_ssml
 from tts.stream import SpeechStream
@@ -45,10 +47,37 @@ class _Request:
     markup: str
     items: Sequence[Item]
 
+    def speaker_of(self, name: str | None) -> Speaker:
+        """Returns the speaker of a name in the script, or of what has none."""
+        return self.speaker if name is None else _named_in_script(name, self.speaker, self.cast)
+
+    def options_for(self, speaker: Speaker) -> SpeechOptions:
+        """Returns what was asked for, as far as a speaker's model knows it."""
+        if speaker.spec.options is type(self.options):
+            return self.options
+        known = {name: value for name, value in self.given.items() if name in speaker.spec.options.model_fields}
+        parsed = parse(speaker.spec.options, known)
+        assert isinstance(parsed, SpeechOptions)
+        return parsed
+
+    def provenance(self, loader: ModelLoader) -> Provenance:
+        """Returns what a file of this speech carries."""
+        told = {"voice": self.speaker.id, **self.options.model_dump()}
+        sha256 = hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
+        spec, device = self.speaker.spec, loader.device.kind
+        return provenance.record(spec, told, device, "text", sha256, cloned_voices=self.cloned())
+
+    def cloned(self) -> list[tuple[ClonedVoice, bool]]:
+        """Returns the cloned voices that are heard, and whether what they say is marked."""
+        names = dict.fromkeys(item.style.voice for item in self.items if isinstance(item, Run))
+        speakers = [self.speaker_of(name) for name in names]
+        heard = {s.cloned.sha256: (s.cloned, marks(self.options_for(s))) for s in speakers if s.cloned is not None}
+        return list(heard.values())
+
 
 def stream(
     text: str,
-    voice: str | None = None,
+    voice: str | ClonedVoice | None = None,
     *,
     model: Model = None,
     options: OptionValues = None,
@@ -59,8 +88,8 @@ def stream(
     """Speaks a text of any length, chunk by chunk; the first comes as soon as a few words are spoken.
 
     Chunks follow each other without a gap, and joined they are what `synthesize` returns. `voice` is a
-    voice id, a blend or a voice file (see `tts.voices.find_speaker`), `cast` the voices of the names that
-    a script calls its speakers by.
+    voice id, a blend, a voice file (see `tts.voices.find_speaker`) or a cloned voice, `cast` the voices of the names
+    that a script calls its speakers by.
 
     Raises:
         InvalidInput: for an empty text, markup that cannot be read, an unknown model, voice or option, or a broken
@@ -76,7 +105,7 @@ def stream(
 
 def synthesize(
     text: str,
-    voice: str | None = None,
+    voice: str | ClonedVoice | None = None,
     *,
     model: Model = None,
     options: OptionValues = None,
@@ -100,7 +129,7 @@ def synthesize(
 def synthesize_file(
     text: str,
     path: str | os.PathLike[str],
-    voice: str | None = None,
+    voice: str | ClonedVoice | None = None,
     *,
     model: Model = None,
     options: OptionValues = None,
@@ -125,28 +154,26 @@ def synthesize_file(
     loader, progress = loader or loaders.default(), progress or Progress()
     request = _check(text, voice, model, options, cast)
     form = FileForm.of(Path(path), parse(SpeechFileOptions, delivery), request.speaker.spec.sample_rate)
-    made_by = _provenance(request, loader)
-    with SpeechFiles(form, made_by, request.options.seed) as files:
-        for chunk in _run(request, loader, progress):
-            files.add(chunk)
-            if on_chunk is not None:
-                on_chunk(chunk)
-        return files.finish(request.speaker.id)
+    made_by = request.provenance(loader)
+    chunks = _run(request, loader, progress)
+    return deliver(chunks, form, made_by, voice=request.speaker.id, seed=request.options.seed, on_chunk=on_chunk)
+
+
+def provenance_of(
+    text: str,
+    voice: str | ClonedVoice | None = None,
+    *,
+    model: Model = None,
+    options: OptionValues = None,
+    cast: Mapping[str, str] | None = None,
+    loader: ModelLoader | None = None,
+) -> Provenance:
+    """Returns what a file of such a speech carries: the model, the options, and whose voices are heard in it."""
+    return _check(text, voice, model, options, cast).provenance(loader or loaders.default())
 
 
 def _run(request: _Request, loader: ModelLoader, progress: Progress) -> Iterator[SpeechChunk]:
-    def speaker_of(name: str | None) -> Speaker:
-        return request.speaker if name is None else _named_in_script(name, request.speaker, request.cast)
-
-    def options_for(speaker: Speaker) -> SpeechOptions:
-        if speaker.spec.options is type(request.options):
-            return request.options
-        known = {name: value for name, value in request.given.items() if name in speaker.spec.options.model_fields}
-        parsed = parse(speaker.spec.options, known)
-        assert isinstance(parsed, SpeechOptions)
-        return parsed
-
-    stream = SpeechStream(speaker_of, options_for, request.lexicon, loader, progress)
+    stream = SpeechStream(request.speaker_of, request.options_for, request.lexicon, loader, progress)
     return stream.run(request.items, request.text, html.unescape if request.markup == "ssml" else str)
 
 
@@ -172,7 +199,11 @@ def _named_in_script(name: str, main: Speaker, cast: Mapping[str, str]) -> Speak
 
 
 def _check(
-    text: str, voice: str | None, model: Model, options: OptionValues, cast: Mapping[str, str] | None
+    text: str,
+    voice: str | ClonedVoice | None,
+    model: Model,
+    options: OptionValues,
+    cast: Mapping[str, str] | None,
 ) -> _Request:
     if not text.strip():
         raise InvalidInput("The text is empty: there is nothing to speak.")
@@ -196,9 +227,3 @@ def _check(
         check_voice(name)
     markup = _markup_of(text, chosen.markup)
     return _Request(text, speaker, chosen, given, lexicon, known, markup, _read(text, markup, check_voice))
-
-
-def _provenance(request: _Request, loader: ModelLoader) -> provenance.Provenance:
-    options = {"voice": request.speaker.id, **request.options.model_dump()}
-    sha256 = hashlib.sha256(request.text.encode("utf-8", "surrogatepass")).hexdigest()
-    return provenance.record(request.speaker.spec, options, loader.device.kind, "text", sha256)

@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import json
 import os
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,6 +94,24 @@ class SpeechReport:
     def as_dict(self) -> dict[str, Any]:
         """Returns the report as plain values."""
         return dataclasses.asdict(self)
+
+
+def deliver(
+    chunks: Iterable[SpeechChunk],
+    form: FileForm,
+    made_by: Provenance,
+    *,
+    voice: str,
+    seed: int = 0,
+    on_chunk: Callable[[SpeechChunk], None] | None = None,
+) -> SpeechReport:
+    """Writes a stream of chunks to files, none of which appears before all are complete."""
+    with SpeechFiles(form, made_by, seed) as files:
+        for chunk in chunks:
+            files.add(chunk)
+            if on_chunk is not None:
+                on_chunk(chunk)
+        return files.finish(voice)
 
 
 class SpeechFiles:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from audio_ml.audio import Samples
 from audio_ml.catalogue import ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.options import Options
+from tts.options import ClonedVoiceOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.text.spoken import SpokenText, Token
 
@@ -22,6 +24,7 @@ class Voice:
     """A voice of a model: its `name` in the model, `aliases`, language tag ("en-US"), and who is heard.
 
     `file` is the one of the row's files that this voice alone needs, "" where all voices are in the same files.
+    `cloned` is what a voice consists of that was cloned.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Voice:
     aliases: tuple[str, ...] = ()
     note: str = ""
     file: str = ""
+    cloned: ClonedVoice | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class SpeechModel(ModelSpec):
     None where a model says a line in one way only. `open_voice` makes a row of a user's own voice file,
     or returns None for a file that is none of its own. `reads` are the languages ("en") whose text it can read;
     in others only words with phonemes are spoken. `unused` says in a sentence which of the options that were
-    given does nothing beside the others, or returns "".
+    given does nothing beside the others, or returns "". `clone_options` are the options of cloned voices, where
+    it can speak with them; a row that has cloned voices is made of its `base`.
     """
 
     family: str = ""
@@ -51,6 +56,8 @@ class SpeechModel(ModelSpec):
     open_voice: Callable[[Path], SpeechModel | None] | None = None
     reads: tuple[str, ...] | None = None  # None: whatever its voices speak
     unused: Callable[[Options], str] | None = None
+    clone_options: type[ClonedVoiceOptions] | None = None
+    base: SpeechModel | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Blend:
     @property
     def language(self) -> str:
         return self.parts[0][0].language
+
+    @property
+    def cloned(self) -> ClonedVoice | None:
+        """The cloned voice that speaks, if it is one; cloned voices are never blended."""
+        return self.parts[0][0].cloned
 
 
 @dataclass(frozen=True, eq=False)

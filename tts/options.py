@@ -40,6 +40,23 @@ class SpeechOptions(Options):
     )
 
 
+class ClonedVoiceOptions(SpeechOptions):
+    """Options of speech with a cloned voice, beside those of the model that speaks."""
+
+    likeness: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="How far a cloned voice goes from clean (0, a mix of the model's own voices) to alike (1).",
+    )
+    watermark: bool = Field(True, description="Mark what a cloned voice says, inaudibly, as made by a machine.")
+
+
+def marks(options: SpeechOptions) -> bool:
+    """Tells whether speech with these options gets the watermark of cloned voices."""
+    return isinstance(options, ClonedVoiceOptions) and options.watermark
+
+
 class SpeechFileOptions(Options):
     """The form of the files that speech is written to."""
 

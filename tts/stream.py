@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audio_ml.audio import Audio
 from audio_ml.chunks import map_in_order
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
@@ -16,7 +17,7 @@ from audio_ml.speech import SpeechChunk, SpeechWarning
 from audio_ml.streams import Resampler
 from tts.engine import Pronouncer, SpeechEngine, Utterance
 from tts.joining import Joiner
-from tts.options import DateOrder, SpeechOptions
+from tts.options import DateOrder, SpeechOptions, marks
 from tts.phonemes.lexicon import Lexicon
 from tts.pieces import Piece, cut
 from tts.reading import Passage, read_passages
@@ -38,6 +39,11 @@ class _Lent:
     options: SpeechOptions
     pronouncer: Pronouncer
     date_order: DateOrder
+
+    @property
+    def marks(self) -> bool:
+        """Whether what it says gets the watermark of cloned voices."""
+        return marks(self.options)
 
     @property
     def is_british(self) -> bool:
@@ -99,7 +105,8 @@ class SpeechStream:
                     joiner.pass_over(task.after)
                     continue
                 self._progress.update("speaking", task.piece.tokens[-1].span[1] / len(script))
-                yield joiner.add(task.piece, said, task.after, task.voice.speaker.id, task.warnings)
+                chunk = joiner.add(task.piece, said, task.after, task.voice.speaker.id, task.warnings)
+                yield replace(chunk, marked=task.voice.marks)
                 is_silent = False
             if is_silent:
                 told = f": {self._noticed[0].message}" if self._noticed else "."
@@ -168,12 +175,21 @@ class SpeechStream:
             from tts.alignment import aligned
 
             said = aligned(said, task.piece, voice.speaker.spec.sample_rate, self._loader, self._progress)
+        if voice.marks:
+            said = self._marked(said, voice.speaker.spec.sample_rate)
         gain = np.float32(10 ** ((voice.options.volume + style.volume_db) / 20))
         return task, _at_rate(replace(said, samples=said.samples * gain), voice.speaker.spec.sample_rate, rate)
+
+    def _marked(self, said: Utterance, rate: int) -> Utterance:
+        from audio_ml.watermark import mark
+
+        return replace(said, samples=mark(Audio(said.samples, rate), self._loader, self._progress).samples)
 
     def _lend(self, name: str | None, stack: ExitStack) -> _Lent:
         speaker = self._speaker_of(name)
         key = f"{speaker.spec.name} {speaker.id}"  # files of one name in two folders have one id
+        if speaker.cloned is not None:
+            key += f" {speaker.cloned.sha256}"
         if key not in self._lent:
             engine = stack.enter_context(self._loader.use(speaker.spec, self._progress))
             options = self._options_for(speaker)

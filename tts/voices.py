@@ -1,17 +1,21 @@
-"""Voices by name: `hibari/heart`, `heart`, a blend `heart*0.6+bella*0.4`, or a voice file of one's own."""
+"""Voices by name: `hibari/heart`, `heart`, `cloned/anna`, a blend `heart*0.6+bella*0.4`, or a file of one's own."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audio_ml import catalogue
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownModel, UnknownVoice, did_you_mean
+from audio_ml.voice_file import SUFFIX as CLONED_FILE
+from audio_ml.voice_library import VoiceLibrary, read_known_voice, voices_folder
+from tts.cloned_voices import FAMILY as CLONED
+from tts.cloned_voices import broken_cloned_voices, cloned_rows, row_that_speaks
 from tts.engine import Blend, SpeechModel, Voice
-from tts.options import DEFAULT_VOICE
+from tts.options import DEFAULT_VOICE, ClonedVoiceOptions, SpeechOptions
 
 VOICE_FILE = ".onnx"
 NO_VOICE = "it is no voice that any model here can open; Piper's are a .onnx with its .onnx.json beside it."
@@ -32,16 +36,37 @@ class Speaker:
         names = [voice.name if len(parts) == 1 else f"{voice.name}*{weight:.4g}" for voice, weight in parts]
         return f"{self.spec.family}/{'+'.join(names)}"
 
+    @property
+    def cloned(self) -> ClonedVoice | None:
+        """The cloned voice that speaks, if it is one."""
+        return self.blend.cloned
+
 
 def speech_models() -> list[SpeechModel]:
-    """Returns the rows of this task, a user's own voices of AUDIO_ML_VOICES behind them."""
-    rows = [spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel)]
-    return rows + _own_voices(rows)[0]
+    """Returns the rows of this task, and behind them those of the user's own voice files and cloned voices."""
+    rows = _rows()
+    return [*rows, *_own_voices(rows)[0], *cloned_rows(rows)]
 
 
 def broken_voices() -> dict[Path, str]:
-    """Returns the files of AUDIO_ML_VOICES that cannot speak, each with the reason; they are in no list."""
-    return _own_voices([spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel)])[1]
+    """Returns the files in the folder of voices that cannot speak, each with the reason; they are in no list."""
+    return _own_voices(_rows())[1] | broken_cloned_voices()
+
+
+def rows_of(model: str | SpeechModel | None) -> Sequence[SpeechModel]:
+    """Returns the rows that a model's name stands for, and no name for all; raises `UnknownModel`."""
+    return _rows() if model is None else _candidates("", model)
+
+
+def option_models() -> list[type[SpeechOptions]]:
+    """Returns the options of all models, those for cloned voices among them, whether there are any or not."""
+    kinds = [spec.options for spec in _rows() if issubclass(spec.options, SpeechOptions)]
+    return list(dict.fromkeys([SpeechOptions, *kinds, *clone_option_models()]))
+
+
+def clone_option_models() -> list[type[ClonedVoiceOptions]]:
+    """Returns the options of cloned voices, of all models that can speak with them."""
+    return list(dict.fromkeys(spec.clone_options for spec in _rows() if spec.clone_options is not None))
 
 
 def list_voices(language: str | None = None) -> list[Speaker]:
@@ -59,12 +84,13 @@ def list_voices(language: str | None = None) -> list[Speaker]:
     return list(found.values())
 
 
-def find_speaker(name: str | None = None, model: str | SpeechModel | None = None) -> Speaker:
-    """Returns the speaker of a voice id, a bare name, a blend of names with weights, or a voice file.
+def find_speaker(name: str | ClonedVoice | None = None, model: str | SpeechModel | None = None) -> Speaker:
+    """Returns the speaker of a voice id, a bare name, a blend of names with weights, a voice file, or a cloned voice.
 
     No name stands for the model's first voice, and of all models for hibari/heart. A bare name is looked for in
-    the models in their order in the catalogue (hibari, kokoro, piper, then those of other packages); a blend goes
-    to the first model that has all of its voices and can mix.
+    the models in their order in the catalogue (hibari, kokoro, piper, then those of other packages), among the user's
+    own voice files, and at last among the cloned voices; a blend goes to the first model that has all of its voices
+    and can mix.
 
     Raises:
         UnknownModel: when there is no such model.
@@ -75,10 +101,14 @@ def find_speaker(name: str | None = None, model: str | SpeechModel | None = None
     >>> find_speaker("heart").id
     'hibari/heart'
     """
+    if isinstance(name, ClonedVoice):
+        return _speaker_with(name, model)
     if name is None and model is not None:
         spec = _candidates("", model)[0]
         return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
     name = DEFAULT_VOICE if name is None else name
+    if name.lower().endswith(CLONED_FILE):
+        return _cloned_voice(Path(name).expanduser(), model)
     if name.lower().endswith(VOICE_FILE):
         if model is not None:
             named = model if isinstance(model, str) else model.name
@@ -100,13 +130,15 @@ def find_speaker(name: str | None = None, model: str | SpeechModel | None = None
 def _candidates(name: str, model: str | SpeechModel | None) -> Sequence[SpeechModel]:
     """Returns the models to look through: one that is given, the family a voice id begins with, or all."""
     if isinstance(model, SpeechModel):
-        return [model]
+        return [model, *([model.base] if model.base else cloned_rows([model]))]
     specs = speech_models()
     wanted = model or name.rpartition("/")[0].split("+")[0].split("/")[0]
     if not wanted:
         return specs
     exact = [spec for spec in specs if model in (spec.name, *spec.aliases)]
     chosen = exact or [spec for spec in specs if spec.family == wanted]
+    if not chosen and not model and wanted == CLONED:
+        VoiceLibrary.default().load(name.partition("/")[2])  # none of it can be used: this tells why
     if not chosen:
         error, what = (UnknownModel, f"model '{model}'") if model else (UnknownVoice, f"voice '{name}'")
         known = [*dict.fromkeys(spec.family for spec in specs), *(spec.name for spec in specs)]
@@ -157,7 +189,7 @@ def _unknown(
         )
     _, slash, bare = missing[0].rpartition("/")
     for path, reason in broken_voices().items():
-        if path.stem == bare:
+        if path.name in (bare + VOICE_FILE, bare + CLONED_FILE):
             return UnknownVoice(f"The voice {path} cannot be used: {reason}")
     having = next((spec.family for spec in speech_models() if _voice(spec, missing[0])), None) if model else None
     if having:
@@ -177,11 +209,25 @@ def _own_voice(path: Path) -> Speaker:
     return Speaker(opened[0], Blend(((opened[0].voices[0], 1.0),)))
 
 
+def _cloned_voice(path: Path, model: str | SpeechModel | None) -> Speaker:
+    if not path.is_file():
+        raise UnknownVoice(f"There is no voice file {path}.")
+    return _speaker_with(read_known_voice(path), model)
+
+
+def _speaker_with(voice: ClonedVoice, model: str | SpeechModel | None) -> Speaker:
+    spec = row_that_speaks([voice], rows_of(model))
+    return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
+
+
+def _rows() -> list[SpeechModel]:
+    return [spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel)]
+
+
 def _own_voices(rows: Sequence[SpeechModel]) -> tuple[list[SpeechModel], dict[Path, str]]:
-    """Returns the rows of the voice files in AUDIO_ML_VOICES, and why others of them cannot be opened."""
-    folder = os.environ.get("AUDIO_ML_VOICES")
+    """Returns the rows of the voice files in the folder of voices, and why others of them cannot be opened."""
     opened, broken = [], {}
-    for path in sorted(Path(folder).expanduser().glob(f"*{VOICE_FILE}")) if folder else ():
+    for path in sorted(voices_folder().glob(f"*{VOICE_FILE}")):
         try:
             found = _opened(path, rows)
         except InvalidInput as error:

@@ -11,7 +11,9 @@ from typer.core import TyperGroup
 COMMANDS = {
     "separate": ("ui.separate", "Take files apart into stems, at their own sample rate and length."),
     "speak": ("ui.speak", "Speak a text, with the times of its words."),
-    "voices": ("ui.voices", "List the voices, and hear them."),
+    "voices": ("ui.voices", "List the voices, hear them, and enrol voices of people who agree."),
+    "clone": ("ui.clone", "Speak a text with a cloned voice."),
+    "convert": ("ui.convert", "Lend a cloned voice to recorded speech: the same words at the same times."),
     "cues": ("ui.cues", "Speak a cue sheet: every line into its slot, ready for the session."),
     "loudness": ("ui.loudness", "Measure loudness and true peak (EBU R 128), and bring files to a target."),
     "evaluate": ("ui.evaluate", "Measure what models are worth."),

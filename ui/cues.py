@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from audio_ml import catalogue
 from audio_ml import device as devices
 from audio_ml.device import DeviceOptions
 from audio_ml.errors import Cancelled, PartialFailure
@@ -19,13 +18,14 @@ from audio_ml.timecode import find_frame_rate
 from audio_ml.weights import FetchOptions
 from tts.cues.options import CueOptions
 from tts.cues.report import CueReport
-from tts.options import DEFAULT_VOICE, SpeechOptions
+from tts.options import DEFAULT_VOICE
+from tts.voices import option_models
 from ui.commands import new_app
 from ui.console import shown_progress
 from ui.flags import takes
 from ui.models import store_for
 
-VOICE_OPTIONS: list[type[Options]] = [SpeechOptions, *(spec.options for spec in catalogue.models("tts"))]
+VOICE_OPTIONS: list[type[Options]] = [*option_models()]
 MOST_LINES = 20  # of one kind that are printed; the table has them all
 
 

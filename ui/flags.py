@@ -49,7 +49,7 @@ def takes(**groups: Sequence[type[Options]]) -> Callable[[Callable[..., None]], 
 def _parameter(field: OptionField) -> inspect.Parameter:
     types: dict[str, Any] = {"flag": bool, "integer": int, "number": float, "list": str}
     option = typer.Option(
-        field.flag,
+        _declared(field),
         help=_help(field),
         show_default=False,
         parser=_comma_separated if field.kind == "list" else None,
@@ -61,9 +61,17 @@ def _parameter(field: OptionField) -> inspect.Parameter:
     )
 
 
+def _declared(field: OptionField) -> str:
+    """Returns the flag, for what is on by default with the one that switches it off."""
+    on_by_default = field.kind == "flag" and field.default is True
+    return f"{field.flag}/--no-{field.flag.removeprefix('--')}" if on_by_default else field.flag
+
+
 def _help(field: OptionField) -> str:
     unit = f" ({field.unit})" if field.unit else ""
     default = "" if field.default in (None, (), False) else f" Default: {field.default}."
+    if field.default is True:
+        default = " On by default."
     return field.description.removesuffix(".") + unit + "." + default
 
 

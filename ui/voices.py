@@ -1,4 +1,4 @@
-"""`audio-ml voices`: who can speak, and what they sound like."""
+"""`audio-ml voices`: who can speak and what they sound like; how voices are enrolled and kept is beside this file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from ui.commands import new_app
 from ui.console import print_line, print_table, shown_progress
 from ui.flags import takes
 from ui.models import store_for
+from ui.voices_enroll import enroll
+from ui.voices_kept import delete, export, import_, show_voice
 
 SAMPLE_TEXT = "This is {name}. The quick brown fox jumps over the lazy dog, and nobody is surprised."
 
-app = new_app(help="List the voices, and hear them.", no_args_is_help=True)
+app = new_app(help="List the voices, hear them, and enrol voices of people who agree.", no_args_is_help=True)
 
 Language = Annotated[str | None, typer.Option(metavar="TAG", help="Only voices of a language: en, en-GB, ja ...")]
 
@@ -103,7 +105,7 @@ def _speakers(language: str | None) -> list[Speaker]:
 def _is_here(speaker: Speaker, store: WeightStore) -> bool:
     """Whether all files that a voice needs are on this machine; those of the model's other voices it does not."""
     spec, (voice, _) = speaker.spec, speaker.blend.parts[0]
-    of_others = {other.file for other in spec.voices} - {voice.file}
+    of_others = {other.file for other in (spec.base or spec).voices} - {voice.file}
     return all(store.find(spec, file) for file in spec.files if file.name not in of_others)
 
 
@@ -120,3 +122,10 @@ def _described(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
         "here": "yes" if _is_here(speaker, store) else "fetched on first use",
         "note": voice.note,
     }
+
+
+app.command()(enroll)
+app.command("show")(show_voice)
+app.command()(export)
+app.command("import")(import_)
+app.command()(delete)

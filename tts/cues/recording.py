@@ -81,7 +81,9 @@ def write_take(path: Path, recording: Recording, gain_db: float, speaker: LineSp
     about = {"voice": planned.voice, "take": planned.take + 1, **planned.options}
     about |= {"fit_speed": recording.fitted.speed, "fit_stretch": recording.fitted.stretch, "gain_db": gain_db}
     line_sha256 = hashlib.sha256(planned.cue.line.encode("utf-8", "surrogatepass")).hexdigest()
-    made_by = provenance.record(spec, about, speaker.device, source, line_sha256)
+    cloned = speaker.cloned(planned.voice)
+    heard = [] if cloned is None else [(cloned, bool(planned.options["watermark"]))]
+    made_by = provenance.record(spec, about, speaker.device, source, line_sha256, cloned_voices=heard)
     identity = Identity(
         chunks=((b"bext", _bext(f"{planned.cue.character}: {planned.cue.line}", planned.place.start, spec.name)),),
         provenance=json.dumps(dataclasses.asdict(made_by), default=str),

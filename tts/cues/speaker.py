@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from audio_ml.catalogue import ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidOption
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
@@ -40,6 +41,10 @@ class LineSpeaker(Protocol):
         """Returns what decides the sound beside line and options: the hashes of weights and lexicons."""
         ...
 
+    def cloned(self, voice: str) -> ClonedVoice | None:
+        """Returns the cloned voice that a voice is, if it is one."""
+        ...
+
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
         """Says a line."""
         ...
@@ -71,7 +76,11 @@ class TextToSpeech:
     def fingerprint(self, voice: str, options: Mapping[str, Any]) -> Mapping[str, str]:
         speaker = self._speaker(voice)
         lexicons = {path: file_sha256(Path(path).expanduser()) for path in options["lexicon"]}
-        return {"voice": speaker.id} | {file.name: file.sha256 for file in speaker.spec.files} | lexicons
+        cloned = {} if speaker.cloned is None else {"cloned": speaker.cloned.sha256}
+        return {"voice": speaker.id} | cloned | {file.name: file.sha256 for file in speaker.spec.files} | lexicons
+
+    def cloned(self, voice: str) -> ClonedVoice | None:
+        return self._speaker(voice).cloned
 
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
         from tts.api import synthesize

@@ -24,7 +24,7 @@ from audio_ml.options import Options
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
 from tts.nets.durations import as_heard
 from tts.nets.kokoro_onnx import DURATIONS, WAVEFORM
-from tts.options import SpeechOptions
+from tts.options import ClonedVoiceOptions, SpeechOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.text.spoken import SpokenText, Token
 from tts.variation import varied_speed
@@ -64,6 +64,10 @@ class KokoroOptions(SpeechOptions):
         description="How far the seed moves the voice's style: at 0 not at all, at 1 as far as voices differ.",
         json_schema_extra={"advanced": True},
     )
+
+
+class ClonedKokoroOptions(KokoroOptions, ClonedVoiceOptions):
+    """Options of cloned voices that Kokoro speaks with."""
 
 
 class KokoroEngine:
@@ -113,7 +117,12 @@ class KokoroEngine:
 
     def _style(self, blend: Blend, n_phonemes: int, options: KokoroOptions) -> NDArray[np.float32]:
         """Returns the style vector [N_STYLE] of a blend."""
-        style = sum(np.float32(weight) * self._voices(voice.name)[n_phonemes - 1] for voice, weight in blend.parts)
+        if blend.cloned is not None:
+            assert isinstance(options, ClonedKokoroOptions)
+            style = blend.cloned.style(n_phonemes, options.likeness)
+        else:
+            parts = (np.float32(weight) * self._voices(voice.name)[n_phonemes - 1] for voice, weight in blend.parts)
+            style = sum(parts, start=np.zeros(N_STYLE, np.float32))
         offset = np.random.default_rng(options.seed).standard_normal(N_STYLE, np.float32)
         return np.asarray(style + np.float32(options.jitter) * SPREAD * offset, np.float32)
 
@@ -189,6 +198,7 @@ def _model(
         vary=_vary,
         reads=READS,
         unused=_unused,
+        clone_options=ClonedKokoroOptions,
     )
 
 

@@ -1,0 +1,35 @@
+"""Who speaks with a cloned voice: a protocol, so that cloning needs no text to speech of its own.
+
+Text to speech implements it (`tts.VoiceSpeaker`), and so do models that imitate a recording; a face passes one in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from audio_ml.catalogue import ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.progress import Progress
+from audio_ml.speech import SpeechChunk
+
+
+class Speaker(Protocol):
+    """Speaks text with a cloned voice, by the model of the row `spec`, whose options it takes."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def speak(
+        self,
+        text: str,
+        voice: ClonedVoice,
+        options: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[SpeechChunk]:
+        """Checks a request, and returns its speech chunk by chunk.
+
+        Raises:
+            InvalidInput: at once, when the text, the voice or an option does not fit.
+        """
+        ...

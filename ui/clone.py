@@ -1,0 +1,80 @@
+"""`audio-ml clone`: a text in a cloned voice, by whichever model the voice was enrolled for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audio_ml.device import DeviceOptions
+from audio_ml.options import Options, parse
+from audio_ml.voice_library import ID_PREFIX, find_voice
+from audio_ml.weights import FetchOptions
+from tts.options import SpeechFileOptions
+from tts.voices import clone_option_models
+from ui.commands import new_app
+from ui.flags import takes
+from ui.models import store_for
+from ui.script_source import Source, Text, read_script, script_files
+from ui.speech_output import Captions, Json, Listener, Output, Phonemes, Play, Quiet, SpeechOutput
+from voiceclone.options import CloneOptions
+
+CLONE_OPTIONS: list[type[Options]] = [CloneOptions, *clone_option_models()]
+
+app = new_app()
+
+
+@app.command()
+@takes(options=CLONE_OPTIONS, delivery=[SpeechFileOptions], device=[DeviceOptions], fetch=[FetchOptions])
+def clone(
+    text: Text = None,
+    *,
+    voice: Annotated[
+        str, typer.Option("-v", "--voice", help="A voice that was enrolled with `audio-ml voices enroll`, or its file.")
+    ],
+    file: Source = None,
+    output: Output = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Who speaks: kokoro, or another that can with cloned voices.")
+    ] = None,
+    captions: Captions = None,
+    play: Play = False,
+    phonemes: Phonemes = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    options: dict[str, Any],
+    delivery: dict[str, Any],
+    device: dict[str, Any],
+    fetch: dict[str, Any],
+) -> None:
+    """Speak a text with a cloned voice; the sound is marked as made by a machine, which cannot be heard.
+
+    `audio-ml speak --voice` and cue sheets speak with cloned voices as well.
+    """
+    import voiceclone
+    from audio_ml.loader import ModelLoader
+    from audio_ml.progress import Progress
+    from tts import SpeechReport, VoiceSpeaker
+    from tts.delivery import FileForm, deliver
+
+    out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
+    script = read_script(text, file)
+    known = find_voice(voice)
+    loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
+    speaker = VoiceSpeaker(loader, model)
+    out.check_targets([*options.get("lexicon", ()), *script_files(text, file), voice])
+    asked: dict[str, Any] = {"speaker": speaker, "options": options, "loader": loader}
+
+    def filed(path: Path, tell: Listener, progress: Progress) -> SpeechReport:
+        form = FileForm.of(path, parse(SpeechFileOptions, delivery), speaker.spec.sample_rate)
+        chunks = voiceclone.clone_stream(script, known, **asked, progress=progress)
+        made_by = speaker.provenance(script, known, options)
+        return deliver(chunks, form, made_by, voice=ID_PREFIX + known.name, on_chunk=tell)
+
+    out.take(
+        script,
+        speaker.spec.sample_rate,
+        lambda progress: voiceclone.clone_stream(script, known, **asked, progress=progress),
+        filed,
+    )

@@ -1,0 +1,34 @@
+"""The options of the verbs of this package."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from audio_ml.options import Options
+
+
+class EnrolOptions(Options):
+    """How a voice is made of recordings."""
+
+    quick: bool = Field(
+        False, description="Only mix the model's own voices: a usable voice in seconds, which is less alike."
+    )
+    seconds: float = Field(
+        30.0,
+        ge=5,
+        le=120,
+        description="How much of the speech is used, the best of it.",
+        json_schema_extra={"unit": "seconds", "advanced": True},
+    )
+    also: tuple[str, ...] = Field(
+        (), description="Further models that are to speak with the voice, which imitate a recording: pocket-tts."
+    )
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, description="The same seed gives the same voice.", json_schema_extra={"advanced": True}
+    )
+
+
+class CloneOptions(Options):
+    """What holds for cloned speech, whoever speaks."""
+
+    watermark: bool = Field(True, description="Mark what a cloned voice says, inaudibly, as made by a machine.")
