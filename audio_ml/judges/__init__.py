@@ -1,4 +1,4 @@
-"""Models that judge sound: what is said (`whisper.py`), how clean (`dnsmos.py`), who (`ecapa.py`, `eres2net.py`)."""
+"""Models that judge sound: words (`whisper.py`), quality (`dnsmos.py`), speakers (`ecapa.py`, `eres2net.py`)."""
 
 from __future__ import annotations
 

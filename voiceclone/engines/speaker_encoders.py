@@ -46,7 +46,7 @@ class Ge2eEncoder(SpeakerEncoder):
 
         from voiceclone.nets.ge2e import NOT_PART_OF_IT, Ge2e
 
-        state = read_state_dict(path)["model_state"]
+        state = read_state_dict(path).get("model_state", {})
         super().__init__(Ge2e(), {key: state[key] for key in state if key not in NOT_PART_OF_IT}, GE2E.name, device)
 
 

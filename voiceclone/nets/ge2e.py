@@ -25,7 +25,9 @@ WINDOW = WINDOW_FRAMES * HOP
 WINDOWS_PER_SECOND = 1.3
 STEP = round(SAMPLE_RATE / WINDOWS_PER_SECOND / HOP) * HOP
 LEAST_COVERED = 0.75  # of a last window, for it to be heard
-LEVEL = 10 ** (-30 / 20)  # RMS that quieter sound is raised to
+LEVEL = 10 ** (
+    -30 / 20
+)  # RMS that all sound is brought to: mel powers are heard as they are, so that 10 dB would make another voice
 NOT_PART_OF_IT = ("similarity_weight", "similarity_bias")  # of the checkpoint: the training loss's own
 
 
@@ -55,13 +57,13 @@ class Ge2e(nn.Module):
         return normalize(embedded.mean(dim=1), dim=-1)
 
     def mels(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Returns mel powers [batch, frames, 40], enough of them for all windows; quiet sound is raised before."""
+        """Returns mel powers [batch, frames, 40], enough of them for all windows, of sound brought to one level."""
         level = waveforms.square().mean(dim=-1, keepdim=True).clamp(min=1e-12).sqrt()
-        raised = waveforms * (LEVEL / level).clamp(min=1.0)
+        levelled = waveforms * (LEVEL / level)
         end = _starts(waveforms.shape[-1])[-1] + WINDOW
-        raised = pad(raised, (0, max(0, end - waveforms.shape[-1])))
+        levelled = pad(levelled, (0, max(0, end - waveforms.shape[-1])))
         spectra = torch.stft(
-            raised, N_FFT, HOP, window=self.window, center=True, pad_mode="constant", return_complex=True
+            levelled, N_FFT, HOP, window=self.window, center=True, pad_mode="constant", return_complex=True
         )
         return (self.filters @ (spectra.real.square() + spectra.imag.square())).transpose(1, 2)
 
