@@ -24,7 +24,7 @@ from voiceclone.clipping import crowded_share
 from voiceclone.engines.speaker_encoders import GE2E
 from voiceclone.findings import Finding
 from voiceclone.recordings import Heard, Passage, Recording, listen
-from voiceclone.speakers import DOUBTFUL, TWO_PEOPLE, WINDOW_SECONDS, Drift, Embed, Embeddings, measure_drift
+from voiceclone.speakers import DOUBTFUL, TWO_PEOPLE, Drift, Embed, Embeddings, measure_drift
 
 USED_SECONDS = 30.0
 ENOUGH_SECONDS = 300.0  # of speech, to choose the best of
@@ -270,9 +270,11 @@ def _of_speakers(drift: Drift | None, passages: Sequence[Passage]) -> Finding | 
     """Returns what is to be said of how far a voice drifts along the passages that were joined."""
     if drift is None or drift.likeness >= DOUBTFUL:
         return None
-    place = _place(float(drift.starts_seconds[drift.second][0]) + WINDOW_SECONDS / 2, passages)
-    if drift.likeness < TWO_PEOPLE and int(drift.second.sum()) >= FEWEST_OF_SECOND:
-        message = f"More than one person speaks in the reference, another one near {place}: give speech of one alone."
+    place = _place(drift.change_seconds, passages)
+    if drift.likeness < TWO_PEOPLE and drift.n_fewer >= FEWEST_OF_SECOND:
+        message = (
+            f"More than one person speaks in the reference, the second from about {place} on: give speech of one alone."
+        )
         return Finding("speakers", "refuse", drift.likeness, "cosine", message)
     message = f"The voice changes near {place}: if that is somebody else, cut it out."
     return Finding("speakers", "warning", drift.likeness, "cosine", message)

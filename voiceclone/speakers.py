@@ -31,9 +31,9 @@ Embed = Callable[[Sequence[Audio]], Embeddings]  # embeddings [n, size] of unit 
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """How alike the two halves of speech are that are least alike, as a cosine, and where each is heard.
+    """How alike the two groups of windows are that are least alike, as a cosine.
 
-    `second` [windows] tells which windows belong to the smaller half, or else to the later; they begin at `starts_seconds`.
+    `second` [windows] tells which windows belong to the group that is heard later; they begin at `starts_seconds`.
     """
 
     likeness: float
@@ -41,8 +41,14 @@ class Drift:
     starts_seconds: NDArray[np.float64]
 
     @property
-    def second_share(self) -> float:
-        return float(self.second.mean())
+    def n_fewer(self) -> int:
+        """The number of windows in the smaller group."""
+        return int(min(self.second.sum(), (~self.second).sum()))
+
+    @property
+    def change_seconds(self) -> float:
+        """When the second group is first heard."""
+        return float(self.starts_seconds[self.second][0]) + WINDOW_SECONDS / 2
 
 
 def measure_drift(speech: Samples, sample_rate: int, embed: Embed) -> Drift | None:
@@ -55,10 +61,7 @@ def measure_drift(speech: Samples, sample_rate: int, embed: Embed) -> Drift | No
         starts = starts[np.linspace(0, starts.size - 1, MOST_WINDOWS).round().astype(int)]
     found = embed([Audio(speech[None, start : start + window], sample_rate) for start in starts])
     likeness, labels = _two_means(np.asarray(found, np.float64))
-    second = labels != labels[0]
-    if 2 * second.sum() > second.size:
-        second = ~second
-    return Drift(likeness, second, starts / sample_rate)
+    return Drift(likeness, labels != labels[0], starts / sample_rate)
 
 
 def _two_means(embeddings: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
