@@ -104,3 +104,14 @@ def of_level(level_db: float) -> Finding | None:
         return None
     message = f"The speech is very quiet, at {level_db:.0f} dBFS: it was raised, and its noise with it."
     return Finding("level", "warning", level_db, "dBFS", message)
+
+
+def of_cleaning(before_db: float, after_db: float) -> Finding:
+    """Returns what is to be said of a reference that was cleaned up, by its distance from the noise."""
+    message = (
+        f"The reference was cleaned up: its speech lay {max(before_db, 0):.0f} dB above noise or music, "
+        f"now {after_db:.0f} dB."
+    )
+    if before_db < LEAST_SNR_DB:
+        message = f"{message} From so much of it a voice suffers all the same: better use a cleaner recording."
+    return Finding("cleaned", "warning" if before_db < LEAST_SNR_DB else "note", after_db, "dB", message)

@@ -24,7 +24,7 @@ from voiceclone.clipping import crowded_share
 from voiceclone.engines.speaker_encoders import GE2E
 from voiceclone.findings import Finding
 from voiceclone.recordings import Heard, Passage, Recording, listen
-from voiceclone.speakers import DOUBTFUL, TWO_PEOPLE, Drift, Embed, Embeddings, measure_drift
+from voiceclone.speakers import Drift, Embed, Embeddings, measure_drift
 
 USED_SECONDS = 30.0
 ENOUGH_SECONDS = 300.0  # of speech, to choose the best of
@@ -32,7 +32,6 @@ LEVEL_LUFS = -23.0
 HIGHEST_PEAK = 0.95
 FADE = SAMPLE_RATE // 100
 GOOD_ENOUGH_DB = 40.0  # a passage is not preferred for being cleaner than that
-FEWEST_OF_SECOND = 3  # windows that make a second person, rather than a laugh
 
 Denoiser = Callable[[Audio, Progress], Audio]
 
@@ -98,10 +97,10 @@ def prepare(
     chosen = choose(found, seconds)
     speech = join(chosen)
     loudness = _loudness(speech)
-    before = _snr_db(chosen)
+    before, heard_first = _snr_db(chosen), chosen
     if denoiser is not None:
         chosen, speech = _cleaned(speech, denoiser, loader, progress)
-        notes.append(_of_cleaning(before, _snr_db(chosen)))
+        notes.append(findings.of_cleaning(before, _snr_db(chosen)))
     measured = _measure(chosen, speech, sources)
     drift = measure_drift(speech, SAMPLE_RATE, embed or _ge2e(loader, progress))
     for finding in (
@@ -110,7 +109,7 @@ def prepare(
         findings.of_clipping(measured["clipped"]),
         findings.of_bandwidth(measured["bandwidth_hz"]),
         findings.of_level(min(passage.level_db for passage in chosen)) if denoiser is None else None,
-        _of_speakers(drift, chosen),
+        _of_speakers(drift, before < findings.GOOD_SNR_DB, lambda seconds: _place(seconds, chosen, heard_first)),
     ):
         _refuse(finding)
         notes += [finding] if finding else []
@@ -207,11 +206,6 @@ def _cleaned(
     return list(source.passages), join(source.passages)
 
 
-def _of_cleaning(before: float, after: float) -> Finding:
-    message = f"The reference was cleaned up: its speech lay {before:.0f} dB above the noise, now {after:.0f} dB."
-    return Finding("cleaned", "note", after, "dB", message)
-
-
 def _ge2e(loader: ModelLoader, progress: Progress) -> Embed:
     def embed(sounds: Sequence[Audio]) -> Embeddings:
         with loader.use(GE2E, progress) as engine:
@@ -266,25 +260,34 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def _of_speakers(drift: Drift | None, passages: Sequence[Passage]) -> Finding | None:
-    """Returns what is to be said of how far a voice drifts along the passages that were joined."""
-    if drift is None or drift.likeness >= DOUBTFUL:
+def _of_speakers(drift: Drift | None, in_noise: bool, place: Callable[[float], str]) -> Finding | None:
+    """Returns what is to be said of how far a voice drifts; `place` names a moment of the speech."""
+    if drift is None or not (drift.is_doubtful or drift.tells_of_two(in_noise)):
         return None
-    place = _place(drift.change_seconds, passages)
-    if drift.likeness < TWO_PEOPLE and drift.n_fewer >= FEWEST_OF_SECOND:
+    change = place(drift.change_seconds)
+    if drift.tells_of_two(in_noise):
         message = (
-            f"More than one person speaks in the reference, the second from about {place} on: give speech of one alone."
+            "More than one person speaks in the reference, "
+            f"the second from about {change} on: give speech of one alone."
         )
         return Finding("speakers", "refuse", drift.likeness, "cosine", message)
-    message = f"The voice changes near {place}: if that is somebody else, cut it out."
+    message = f"The voice changes at about {change}: if that is somebody else, cut it out."
     return Finding("speakers", "warning", drift.likeness, "cosine", message)
 
 
-def _place(seconds: float, passages: Sequence[Passage]) -> str:
-    """Returns where in which recording a moment of the joined passages comes from."""
+def _place(seconds: float, chosen: Sequence[Passage], heard_first: Sequence[Passage]) -> str:
+    """Returns where in which recording a moment of the joined passages is, cleaned up or not."""
+    passage, seconds = _passage_at(seconds, chosen)
+    if chosen is not heard_first:  # cut out of what was joined before it was cleaned up
+        passage, seconds = _passage_at(seconds, heard_first)
+    return f"{seconds:.1f} s of {passage.source}"
+
+
+def _passage_at(seconds: float, passages: Sequence[Passage]) -> tuple[Passage, float]:
+    """Returns which passage of joined ones a moment belongs to, and when that is in its own recording."""
     for passage in passages:
         length = passage.samples.size / SAMPLE_RATE
         if seconds < length or passage is passages[-1]:
             break
         seconds -= length
-    return f"{passage.start_seconds + seconds:.1f} s of {passage.source}"
+    return passage, passage.start_seconds + seconds
