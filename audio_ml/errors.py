@@ -48,6 +48,14 @@ class UnreadableAudio(InvalidInput):
     """A file is missing, is not audio, is damaged, or holds numbers that are not sound."""
 
 
+class ReferenceTooShort(InvalidInput):
+    """A reference for a voice holds too little speech, or none."""
+
+
+class ReferenceUnfit(InvalidInput):
+    """A reference for a voice is noisy, clipped or muffled beyond use, or of more than one person."""
+
+
 class WeightsError(AudioMLError):
     """A model's files could not be had."""
 
