@@ -124,7 +124,8 @@ class ModelSpec(Row):
     """A row that can be run: what it makes, at which rate, with which options.
 
     With `normalised` it hears sound whose mean over the whole is zero and whose standard deviation is one.
-    `verified` is the day it was run with its published weights, "" where those could never be had. A row
+    `verified` is the day it was run with its published weights, "" where those could never be had. One that runs in a
+    process of its own (`is_apart`) cannot be weighed in ours: its `memory_bytes` are what counts. A row
     with `members` is an ensemble of them and has no engine of its own.
     """
 
@@ -134,6 +135,7 @@ class ModelSpec(Row):
     memory_bytes: int = 0
     normalised: bool = False
     verified: str = ""
+    is_apart: bool = False
     members: tuple[Member, ...] = ()
     options: type[Options] = Options
     engine: EngineFactory = field(kw_only=True, default=_of_members)

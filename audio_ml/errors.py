@@ -89,6 +89,13 @@ class OutOfMemory(AudioMLError):
     http_status = 507
 
 
+class EngineFailed(AudioMLError):
+    """An engine that runs in an environment of its own broke down; the message has its last words."""
+
+    exit_code = 8
+    http_status = 502
+
+
 class OutputError(AudioMLError):
     """A result could not be written."""
 

@@ -55,6 +55,8 @@ class Footprints:
 
     def note(self, spec: ModelSpec, kind: Kind, scales: Scales) -> Footprint:
         """Remembers what loading a model added, as far as it could be told, and returns what is known now."""
+        if spec.is_apart:
+            return self.of(spec, kind)
         former, n_bytes = self._noted(spec, kind), scales.added()
         libraries = tuple(dict.fromkeys((*former.libraries, *scales.libraries)))
         if scales.libraries or n_bytes is None:

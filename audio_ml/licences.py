@@ -8,6 +8,7 @@ from pathlib import Path
 
 from audio_ml.catalogue import Row
 from audio_ml.errors import LicenceNotAccepted, OutputUnwritable
+from audio_ml.settings import settings_folder
 
 
 class Licences:
@@ -20,7 +21,7 @@ class Licences:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._path = (folder or _settings()) / "licences.json"
+        self._path = (folder or settings_folder()) / "licences.json"
 
     def accepted(self, row: Row) -> bool:
         """Tells whether a row may be fetched and run; most ask for nothing."""
@@ -61,12 +62,3 @@ class Licences:
 
 def _terms(row: Row) -> str:
     return f"{row.licence.name}. {row.licence.note}".strip()
-
-
-def _settings() -> Path:
-    named = os.environ.get("AUDIO_ML_CONFIG")
-    if named:
-        return Path(named)
-    from platformdirs import user_config_path
-
-    return user_config_path("audio-ml")

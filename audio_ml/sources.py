@@ -25,6 +25,7 @@ from audio_ml.errors import MissingDependency
 from audio_ml.hashing import file_sha256
 
 POLL_SECONDS = 0.2
+REFUSALS = (401, 403)
 
 
 class Source(ABC):
@@ -120,7 +121,20 @@ class HubSource(Source):
         token = get_token()
         # Not its own client: that one reports on its caller, and retries for half a minute.
         url = hf_hub_url(self.repository, self.filename, revision=self.revision)
-        download(url, target, report, headers={"Authorization": f"Bearer {token}"} if token else None)
+        try:
+            download(url, target, report, headers={"Authorization": f"Bearer {token}"} if token else None)
+        except SourceFailed as error:
+            if _status(error) in REFUSALS:
+                remedy = (
+                    f"accept its owner's terms on the hub's page {self.repository}, and log in with `hf auth login`"
+                )
+                raise SourceFailed(f"it is handed out to those who are known: {remedy} ({error})") from error
+            raise
+
+
+def _status(error: SourceFailed) -> int | None:
+    """Returns what a server answered to a request that failed, if it came to that."""
+    return getattr(getattr(error.__cause__, "response", None), "status_code", None)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ class Server:
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}  # where it is another than 200
         self.requests: list[str] = []
         self.authorizations: list[str | None] = []
         outer = self
@@ -71,7 +72,8 @@ class Server:
                 outer.requests.append(self.path)
                 outer.authorizations.append(self.headers.get("Authorization"))
                 page = outer.pages.get(self.path.split("?")[0])
-                self.send_response(200 if page is not None else 404)
+                found = 200 if page is not None else 404
+                self.send_response(outer.statuses.get(self.path.split("?")[0], found))
                 self.send_header("Content-Length", str(len(page or b"")))
                 self.end_headers()
                 if self.command == "GET" and page is not None:
