@@ -49,7 +49,7 @@ def make_voice(
         raise ReferenceUnfit("Nothing in the reference has a pitch: a whisper cannot become a voice.")
     heard = embeddings(audio, loader, progress)
     states = _states(audio, options.also, loader, progress)
-    found = invert(audio, loader=loader, options=options, progress=progress)
+    found = invert(heard, Intonation(mean, spread), options, loader, progress)
     return ClonedVoice(
         name=name,
         styles=found.styles,

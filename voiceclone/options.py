@@ -20,6 +20,13 @@ class EnrolOptions(Options):
         description="How much of the speech is used, the best of it.",
         json_schema_extra={"unit": "seconds", "advanced": True},
     )
+    steps: int = Field(
+        24,
+        ge=1,
+        le=500,
+        description="For how many steps the voice is fitted: more are more alike, and sound less clean.",
+        json_schema_extra={"advanced": True},
+    )
     also: tuple[str, ...] = Field(
         (), description="Further models that are to speak with the voice, which imitate a recording: pocket-tts."
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from audio_ml.onnx_sessions import missing_provider, session, with_output
 from audio_ml.options import Options
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
 from tts.nets.durations import as_heard
-from tts.nets.kokoro_onnx import DURATIONS, WAVEFORM
+from tts.nets.kokoro_onnx import DURATIONS, LAYER_OFFSETS, WAVEFORM
 from tts.options import ClonedVoiceOptions, SpeechOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.text.spoken import SpokenText, Token
@@ -86,6 +86,9 @@ class KokoroEngine:
         reshaped = NETWORK_FILE in files and not on_gpu
         model = files[NETWORK_FILE] if reshaped else with_output(files[kokoro_files.MODEL_FILE].read_bytes(), DURATIONS)
         self._network = session(model, device, n_threads=device.cores)
+        # The published graph takes styles alone.
+        layered = (lambda: self._network) if reshaped else (lambda: session(files[NETWORK_FILE], device, device.cores))
+        self._layered: Callable[[], Any] = functools.cache(layered)
         self._voices = functools.cache(lambda name: read_voice(files[f"{name}.bin"]))
 
     @functools.cached_property
@@ -112,7 +115,13 @@ class KokoroEngine:
             "style": self._style(blend, len(phonemes), options)[None],
             "speed": np.array([options.speed], np.float32),
         }
-        waveform, frames = self._network.run([WAVEFORM, DURATIONS], inputs)
+        network = self._network
+        offsets = blend.cloned.layer_offsets if blend.cloned else None
+        if offsets is not None:
+            assert isinstance(options, ClonedKokoroOptions)
+            network = self._layered()
+            inputs[LAYER_OFFSETS] = np.float32(options.likeness) * offsets[None]
+        waveform, frames = network.run([WAVEFORM, DURATIONS], inputs)
         return Utterance(waveform, as_heard(frames[0].astype(np.int64)) * FRAME)
 
     def _style(self, blend: Blend, n_phonemes: int, options: KokoroOptions) -> NDArray[np.float32]:
@@ -198,7 +207,7 @@ def _model(
         vary=_vary,
         reads=READS,
         unused=_unused,
-        clone_options=ClonedKokoroOptions,
+        clone_options=ClonedKokoroOptions if derived else None,  # the quantised graph takes styles alone
     )
 
 

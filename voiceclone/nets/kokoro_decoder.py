@@ -27,12 +27,6 @@ TAPS = (3, 7, 11)
 DILATIONS = (1, 3, 5)
 EPSILON = 1e-5
 SCOPE = "/decoder/decoder/"  # of the decoder's nodes in the published graph
-INNER = {  # tensors of the published graph that the decoder starts from
-    "text": f"{SCOPE}asr_res/asr_res.0/Conv",
-    "pitch": f"{SCOPE}F0_conv/Conv",
-    "loudness": f"{SCOPE}N_conv/Conv",
-    "source": f"{SCOPE}generator/noise_convs.0/Conv",
-}
 
 
 Affines = dict[nn.Module, Tensor]  # what each normalisation gets, [batch, scales and shifts]
@@ -122,9 +116,10 @@ class KokoroDecoder(nn.Module):
         found = {name: module for name, module in self.named_modules() if isinstance(module, _Normalisation)}
         return dict(sorted(found.items()))
 
-    def affines(self, style: Tensor) -> Tensor:
-        """Returns scales and shifts [batch, n] of all normalisations for the timbre half of styles [batch, 128]."""
-        return torch.cat([module.fc(style) for module in self._normalisations.values()], dim=-1)
+    def style_layers(self) -> tuple[Tensor, Tensor]:
+        """Returns the matrix [n, 128] and the offsets [n] that make `affines` of the timbre half of a style."""
+        layers = [module.fc for module in self._normalisations.values()]
+        return torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
 
     def forward(self, text: Tensor, pitch: Tensor, loudness: Tensor, source: Tensor, affines: Tensor) -> Tensor:
         """Returns sound [batch, 600 time] of `text` [batch, 512, time], `pitch` and `loudness` [batch, 1, 2 time],
