@@ -22,8 +22,6 @@ from audio_ml.nets.perth import BINS, KERNEL, N_WIDE
 from audio_ml.progress import Progress
 from audio_ml.streams import AudioReader, Resampler
 
-WATERMARK = "perth 1.0.1 implicit"  # what a provenance record says
-
 N_FFT = 2048
 HOP = 320
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP
@@ -69,8 +67,8 @@ class Detection:
     duration_seconds: float
 
 
-def mark(audio: Audio, loader: ModelLoader | None = None) -> Audio:
-    """Returns sound with the watermark in it: of the same length, rate, channels, and level within a few percent.
+def mark(audio: Audio, loader: ModelLoader | None = None, progress: Progress | None = None) -> Audio:
+    """Returns sound with the watermark in it, of the same length, rate, channels and about the same level.
 
     What is above 2 kHz stays as it was, and so does digital silence. All channels get the same changes of level.
     Peaks do not pass full scale, unless they did before.
@@ -80,7 +78,7 @@ def mark(audio: Audio, loader: ModelLoader | None = None) -> Audio:
     """
     given = audio.samples
     resampled = _resampled(given, audio.sample_rate, SAMPLE_RATE)
-    with (loader or loaders.default()).use(MARKER) as marker:
+    with (loader or loaders.default()).use(MARKER, progress) as marker:
         added = _mark_of(resampled, marker)
     added = _fitted(_resampled(added, SAMPLE_RATE, audio.sample_rate), audio.n_samples)
     added[:, _is_silence(given)] = 0
