@@ -15,6 +15,7 @@ COMMANDS = {
     "clone": ("ui.clone", "Speak a text with a cloned voice."),
     "convert": ("ui.convert", "Lend a cloned voice to recorded speech: the same words at the same times."),
     "cues": ("ui.cues", "Speak a cue sheet: every line into its slot, ready for the session."),
+    "watermark": ("ui.watermark", "Look for the watermark of cloned speech."),
     "loudness": ("ui.loudness", "Measure loudness and true peak (EBU R 128), and bring files to a target."),
     "evaluate": ("ui.evaluate", "Measure what models are worth."),
     "models": ("ui.models", "List, fetch, check and move models."),
