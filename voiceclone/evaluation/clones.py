@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any, Generic, TypeVar
@@ -20,6 +20,7 @@ from voiceclone.evaluation.subjects import Subject
 FLOOR_SENTENCES = 5  # that the nearest built-in voice speaks
 
 Voice = TypeVar("Voice")
+BuiltIn = Callable[[Subject], tuple[str, Callable[[str], Audio]]]
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,31 @@ def evaluate_clones(
     *,
     enroll: Callable[[Subject], Voice],
     speak: Callable[[str, Voice], Audio],
-    built_in: Callable[[Subject], tuple[str, Callable[[str], Audio]]] | None = None,
+    built_in: BuiltIn | None = None,
     loader: ModelLoader,
     progress: Progress | None = None,
 ) -> CloneEvaluation:
+    """Makes a voice of each person and has it judged; the joined stream of `stream_clones`."""
+    found = stream_clones(
+        subjects, sentences, enroll=enroll, speak=speak, built_in=built_in, loader=loader, progress=progress
+    )
+    return CloneEvaluation(tuple(found))
+
+
+def stream_clones(
+    subjects: Sequence[Subject],
+    sentences: Sequence[Sequence[str]],
+    *,
+    enroll: Callable[[Subject], Voice],
+    speak: Callable[[str, Voice], Audio],
+    built_in: BuiltIn | None = None,
+    loader: ModelLoader,
+    progress: Progress | None = None,
+) -> Iterator[Clone]:
     """Makes a voice of each person, lets it speak the person's share of `sentences`, and has it judged.
 
     `enroll` makes the voice, `speak` lets it say a sentence; `built_in` names the nearest voice that is not cloned, and
-    speaks with it. A sentence that is spoken before warms all of it up.
+    how it speaks. A sentence that is spoken before warms all of it up.
 
     Raises:
         InvalidInput: when there is nothing to judge, and as `enroll` and `speak`.
@@ -136,17 +154,26 @@ def evaluate_clones(
     """
     if not subjects or not all(sentences):
         raise InvalidInput("There are no people or no sentences to judge.")
-    progress = progress or Progress()
+    return _stream(subjects, sentences, enroll, speak, built_in, loader, progress or Progress())
+
+
+def _stream(
+    subjects: Sequence[Subject],
+    sentences: Sequence[Sequence[str]],
+    enroll: Callable[[Subject], Voice],
+    speak: Callable[[str, Voice], Audio],
+    built_in: BuiltIn | None,
+    loader: ModelLoader,
+    progress: Progress,
+) -> Iterator[Clone]:
     with judged.judges_held(loader, progress):
         people = {}
         for i, subject in enumerate(subjects):
             progress.update("hearing recordings", i / len(subjects))
             people[subject.name] = judged.hear_all(subject.sounds("test"), loader)
         bench = _Bench(enroll, speak, built_in, people, loader, progress)
-        shares = zip(subjects, sentences, strict=True)
-        return CloneEvaluation(
-            tuple(bench.clone(subject, share, i / len(subjects)) for i, (subject, share) in enumerate(shares))
-        )
+        for i, (subject, share) in enumerate(zip(subjects, sentences, strict=True)):
+            yield bench.clone(subject, share, i / len(subjects))
 
 
 @dataclass(frozen=True)
@@ -155,7 +182,7 @@ class _Bench(Generic[Voice]):
 
     enroll: Callable[[Subject], Voice]
     speak: Callable[[str, Voice], Audio]
-    built_in: Callable[[Subject], tuple[str, Callable[[str], Audio]]] | None
+    built_in: BuiltIn | None
     people: dict[str, Heard]
     loader: ModelLoader
     progress: Progress
