@@ -25,14 +25,19 @@ BuiltIn = Callable[[Subject], tuple[str, Callable[[str], Audio]]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judges found of one sentence, by whom it was to be: `alike` the person's test recordings, and the
-    reference that the voice was made from; `nearest` is whom of all people it was most alike, to ERes2Net."""
+    """What the judges found of one sentence.
+
+    `alike` is the mean of the similarities with each of the person's test recordings, `alike_together` that with all of
+    them as one, `alike_reference` that with the reference that the voice was made from. `nearest` is whom of all
+    people it is most alike, to ERes2Net.
+    """
 
     sentence: str
     heard: str
     errors: WordErrors
     quality: float
     alike: Scores
+    alike_together: Scores
     alike_reference: Scores
     nearest: str
     speech_seconds: float
@@ -41,9 +46,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A real recording of the person beside the test recordings, a piece of it as long as a spoken sentence."""
+    """A real recording of the person, a piece of it as long as a spoken sentence, compared as a `Verdict`."""
 
     alike: Scores
+    alike_together: Scores
     quality: float
 
 
@@ -213,16 +219,17 @@ class _Bench(Generic[Voice]):
         audio = speak(sentence)
         spent = time.perf_counter() - began
         voice = judged.hear(audio, self.loader)
-        to_people = {name: judged.alike(voice, person) for name, person in self.people.items()}
+        together = {name: judged.alike_together(voice, person) for name, person in self.people.items()}
         heard, errors = judged.words_of(audio, sentence, self.loader)
         return Verdict(
             sentence,
             heard,
             errors,
             judged.quality(audio, self.loader),
-            to_people[subject.name],
-            judged.alike(voice, reference),
-            max(to_people, key=lambda name: to_people[name]["eres2net"]),
+            judged.alike(voice, self.people[subject.name]),
+            together[subject.name],
+            judged.alike_together(voice, reference),
+            max(together, key=lambda name: together[name]["eres2net"]),
             audio.duration_seconds,
             spent,
         )
@@ -231,9 +238,9 @@ class _Bench(Generic[Voice]):
         for sound in subject.sounds("ceiling"):
             for piece in judged.pieces(sound, seconds):
                 self.progress.check()
-                person = judged.hear(piece, self.loader)
-                scores = judged.alike(person, self.people[subject.name])
-                yield Ceiling(scores, judged.quality(piece, self.loader))
+                voice, person = judged.hear(piece, self.loader), self.people[subject.name]
+                scores = judged.alike(voice, person), judged.alike_together(voice, person)
+                yield Ceiling(*scores, judged.quality(piece, self.loader))
 
 
 def errors_of(verdicts: Iterable[Verdict]) -> WordErrors:
@@ -265,7 +272,8 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def _real(found: Sequence[Verdict | Ceiling]) -> dict[str, Any]:
     scores = {judge: alike_of(found, judge).as_dict() for judge in JUDGES}
-    return {**scores, "dnsmos": quality_of(found).as_dict()}
+    together = {f"{judge}_together": fmean(each.alike_together[judge] for each in found) for judge in JUDGES}
+    return {**scores, **together, "dnsmos": quality_of(found).as_dict()}
 
 
 def _described(clone: Clone) -> dict[str, Any]:
@@ -277,6 +285,7 @@ def _described(clone: Clone) -> dict[str, Any]:
             "word_errors": verdict.errors.total,
             "dnsmos": verdict.quality,
             "alike": dict(verdict.alike),
+            "alike_together": dict(verdict.alike_together),
             "alike_reference": dict(verdict.alike_reference),
             "nearest": verdict.nearest,
             "speech_seconds": verdict.speech_seconds,
