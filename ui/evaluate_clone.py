@@ -11,12 +11,16 @@ import typer
 
 from audio_ml.device import DeviceOptions
 from audio_ml.errors import InvalidOption, did_you_mean
+from audio_ml.options import Options, parse
 from audio_ml.weights import FetchOptions
+from tts.voices import clone_option_models
 from ui.commands import new_app
 from ui.console import print_table, shown_progress
 from ui.flags import takes
 from ui.models import store_for
 from ui.report_files import AsJson, Overwrite, Quiet, check_report, write_report
+from ui.voices_enroll import read_consents
+from voiceclone.consent import EXAMPLE, parse_consent
 from voiceclone.evaluation import (
     CloneEvaluation,
     ConversionEvaluation,
@@ -30,22 +34,26 @@ from voiceclone.evaluation import (
 from voiceclone.evaluation.clones import Ceiling, Verdict, alike_of, errors_of, quality_of
 from voiceclone.evaluation.judged import JUDGES
 from voiceclone.evaluation.subjects import REFERENCE_SECONDS
+from voiceclone.options import CloneOptions, EnrolOptions
 
 HEADER = ("VOICE", "SENTENCES", "ERES2NET", "ECAPA", "WORD ERRORS", "DNSMOS", "RECOGNISED", "MADE IN", "WORK FOR 1 S")
 CONVERTED = ("FROM", "TO", "TO TARGET", "TO SOURCE", "NEARER TARGET", "WORD ERRORS", "DNSMOS", "BEFORE", "MELODY")
+
+CLONE_OPTIONS: list[type[Options]] = [CloneOptions, *clone_option_models()]
 
 app = new_app()
 
 
 @app.command()
-@takes(device=[DeviceOptions], fetch=[FetchOptions])
+@takes(enrol=[EnrolOptions], options=CLONE_OPTIONS, device=[DeviceOptions], fetch=[FetchOptions])
 def clone(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Holds a folder of recordings for each person, or one's own.")
     ],
     *,
     consent: Annotated[
-        str, typer.Option(metavar="TEXT", help="Who agreed, when and to what; or the licence of a data set.")
+        str,
+        typer.Option(metavar="TEXT|FILE", help=f"Who agreed, when and to what, as in '{EXAMPLE}'; or for a data set."),
     ],
     person: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only these people; may be given again.")
@@ -60,8 +68,6 @@ def clone(
         int | None, typer.Option(min=1, help="Only so many sentences, or with --convert recordings, for each voice.")
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="What speaks.", show_default=False)] = None,
-    likeness: Annotated[float, typer.Option(min=0.0, max=1.0, help="From clean (0) to alike (1).")] = 1.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Make the voices in seconds: less alike.")] = False,
     floor: Annotated[
         bool, typer.Option("--floor/--no-floor", help="Also judge the built-in voice that is nearest.")
     ] = True,
@@ -74,6 +80,8 @@ def clone(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    enrol: dict[str, Any],
+    options: dict[str, Any],
     device: dict[str, Any],
     fetch: dict[str, Any],
 ) -> None:
@@ -88,12 +96,15 @@ def clone(
     from ui.cloning import Cloning
 
     check_report(report_file, overwrite)
+    written, _ = read_consents([consent])
+    parse_consent(written)
+    parse(EnrolOptions, enrol)
     subjects = _chosen(read_subjects(folder, reference_seconds), person)
     sentences = shares(read_sentences(text), len(subjects), each)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     found: CloneEvaluation | ConversionEvaluation
     with shown_progress(folder.name, quiet or as_json) as progress:
-        cloning = Cloning(consent, loader, progress, model, {"quick": quick}, {"likeness": likeness})
+        cloning = Cloning(written, loader, progress, model, enrol, options)
         if convert:
             found = evaluate_conversions(
                 subjects,
