@@ -55,7 +55,7 @@ def main() -> None:
             shares(read_sentences(), len(subjects), n_sentences),
             enroll=cloning.enroll,
             speak=cloning.speak,
-            built_in=None if is_quick else cloning.nearest_voice(),
+            built_in=None if is_quick else cloning.built_in,
             loader=loader,
         )
         for clone in clones:

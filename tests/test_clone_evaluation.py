@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from audio_ml.audio import Audio
 from audio_ml.errors import AudioMLError, InvalidInput, UnreadableAudio
 from audio_ml.loader import ModelLoader
-from audio_ml.progress import Progress
 from audio_ml.speaker_windows import Embedding
 from audio_ml.writer import write_audio
 from ui import cloning, evaluate_clone
@@ -32,6 +31,7 @@ from voiceclone.evaluation import (
     shares,
 )
 from voiceclone.evaluation.contour import contour, correlation
+from voiceclone.voice_mix import VoiceTable
 
 PITCHES = {"low": 100.0, "high": 200.0}
 
@@ -168,9 +168,7 @@ def command(made_up_judges: None, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     monkeypatch.setattr(cloning.Cloning, "enroll", lambda self, subject: PITCHES[subject.name])
     monkeypatch.setattr(cloning.Cloning, "speak", lambda self, text, voice: tone(voice))
     monkeypatch.setattr(cloning.Cloning, "convert", lambda self, audio, voice: tone(voice, audio.duration_seconds))
-    monkeypatch.setattr(
-        cloning.Cloning, "nearest_voice", lambda self: lambda subject: ("kokoro/af_sky", lambda text: tone(150))
-    )
+    monkeypatch.setattr(cloning.Cloning, "built_in", lambda self, subject: ("kokoro/af_sky", lambda text: tone(150)))
 
     def run(*arguments: object) -> Result:
         consent = [] if "--consent" in arguments else ["--consent", "Volunteers, 2015-01-01, research"]
@@ -216,19 +214,13 @@ def test_the_command_refuses_before_any_work(
 
 
 def test_the_nearest_voice_is_told_by_the_encoders_of_fitting(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = VoiceTable(("a", "b", "c"), {"ge2e": np.stack([embedding_of(tone(hz)) for hz in (90, 130, 210)])}, None)
     monkeypatch.setattr(floor, "embeddings", lambda sound, loader: {"ge2e": embedding_of(sound)})
-    spoken = []
-
-    def speak(text: str, name: str) -> Audio:
-        spoken.append((text, name))
-        return tone(float(name))
-
-    nearest = floor.NearestVoice(["90", "130", "210"], speak, ModelLoader("cpu"), Progress())
+    monkeypatch.setattr(floor, "voice_table", lambda: table)
     high, low = read_subjects(people)
-    assert nearest(low)[0] == "90"
-    name, speak_as = nearest(high)
-    assert name == "210" and pitch_of(speak_as("Hello.")) == pytest.approx(210, rel=0.01)
-    assert [each for _, each in spoken] == ["90", "130", "210", "210"] and spoken[-1][0] == "Hello."
+    loader = ModelLoader("cpu")
+    assert [floor.nearest_voice(who, ["a", "b", "c"], loader) for who in (low, high)] == ["a", "c"]
+    assert floor.nearest_voice(high, ["unheard", "a", "b"], loader) == "b"
 
 
 def test_nothing_to_judge_is_refused(people: Path) -> None:

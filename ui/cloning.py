@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
-from voiceclone.evaluation.floor import NearestVoice
+from voiceclone.evaluation.floor import nearest_voice
 from voiceclone.evaluation.subjects import Subject
 
 BUILT_IN = "kokoro"
@@ -60,14 +60,11 @@ class Cloning:
 
         return voiceclone.convert(audio, voice, options=self.convert_options, loader=self.loader)
 
-    def nearest_voice(self) -> NearestVoice:
-        """Returns what finds the nearest voice of Kokoro that speaks English, which is the floor."""
+    def built_in(self, subject: Subject) -> tuple[str, Callable[[str], Audio]]:
+        """Names the English voice of Kokoro that is nearest to a person, which is the floor, and how it speaks."""
+        import tts
         from tts.voices import list_voices
 
-        names = [speaker.id for speaker in list_voices(LANGUAGE) if speaker.id.startswith(f"{BUILT_IN}/")]
-        return NearestVoice(names, self._speak_as, self.loader, self.progress)
-
-    def _speak_as(self, text: str, name: str) -> Audio:
-        import tts
-
-        return tts.synthesize(text, name, loader=self.loader).audio
+        names = (speaker.id.partition("/") for speaker in list_voices(LANGUAGE))
+        name = nearest_voice(subject, [name for model, _, name in names if model == BUILT_IN], self.loader)
+        return name, lambda text: tts.synthesize(text, f"{BUILT_IN}/{name}", loader=self.loader).audio

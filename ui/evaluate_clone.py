@@ -120,7 +120,7 @@ def clone(
                 sentences,
                 enroll=cloning.enroll,
                 speak=cloning.speak,
-                built_in=cloning.nearest_voice() if floor else None,
+                built_in=cloning.built_in if floor else None,
                 loader=loader,
                 progress=progress,
             )
