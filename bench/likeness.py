@@ -1,6 +1,6 @@
 """Measures how alike two recordings of one person are, and those of two people: what a similarity means.
 
-    python -m bench.likeness --recordings FOLDER [--recordings FOLDER ...]
+    python -m bench.likeness --recordings FOLDER --sex f [--recordings FOLDER --sex m ...]
 
 Each FOLDER holds recordings of one person. Different people are Kokoro's voices, each of which speaks two sentences,
 beside each other and beside the recordings, with their own sex alone. Writes `voiceclone/data/likeness.json`. The
@@ -28,7 +28,7 @@ from tts.voices import list_voices
 from voiceclone.encoders import embeddings
 
 OUTPUT = results.REPOSITORY / "voiceclone" / "data" / "likeness.json"
-MODEL = "kokoro-int8"
+MODEL, LANGUAGE = "kokoro-int8", "en"
 SENTENCES = (
     "The river was low that summer, and the boats lay tilted on the mud.",
     "Rain fell all night, and in the morning the garden was full of snails.",
@@ -79,7 +79,7 @@ def _recordings(folder: Path, loader: ModelLoader) -> list[Heard]:
 def _voices(loader: ModelLoader) -> list[tuple[str, list[Heard]]]:
     """Hears every voice of Kokoro with both sentences, and its sex, which the second letter of its name tells."""
     found = []
-    for speaker in list_voices():
+    for speaker in list_voices(LANGUAGE):
         family, _, name = speaker.id.partition("/")
         if family != "kokoro":
             continue

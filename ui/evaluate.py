@@ -15,6 +15,7 @@ class Evaluations(CommandGroup):
             "ui.evaluate_speech",
             "Let a voice speak a set of sentences, and count what a judge hears otherwise.",
         ),
+        "clone": ("ui.evaluate_clone", "Clone people, and judge how alike, how well understood and clean it is."),
         "separation": ("ui.evaluate_separation", "Measure stems against the true ones: SDR, SI-SDR, SIR, SAR."),
         "model": ("ui.evaluate_model", "Separate songs whose true stems are known, and measure what comes."),
     }

@@ -1,6 +1,6 @@
 """How good cloning is, by judges that no voice is made with: `evaluate_clones` and `evaluate_conversions`."""
 
-from voiceclone.evaluation.clones import Clone, CloneEvaluation, evaluate_clones
+from voiceclone.evaluation.clones import Clone, CloneEvaluation, evaluate_clones, stream_clones
 from voiceclone.evaluation.conversions import Conversion, ConversionEvaluation, evaluate_conversions
 from voiceclone.evaluation.subjects import Subject, read_sentences, read_subjects, shares
 
@@ -15,4 +15,5 @@ __all__ = [
     "read_sentences",
     "read_subjects",
     "shares",
+    "stream_clones",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any, Generic, TypeVar
@@ -20,18 +20,24 @@ from voiceclone.evaluation.subjects import Subject
 FLOOR_SENTENCES = 5  # that the nearest built-in voice speaks
 
 Voice = TypeVar("Voice")
+BuiltIn = Callable[[Subject], tuple[str, Callable[[str], Audio]]]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judges found of one sentence, by whom it was to be: `alike` the person's test recordings, and the
-    reference that the voice was made from; `nearest` is whom of all people it was most alike, to ERes2Net."""
+    """What the judges found of one sentence.
+
+    `alike` is the mean of the similarities with each of the person's test recordings, `alike_together` that with all of
+    them as one, `alike_reference` that with the reference that the voice was made from. `nearest` is whom of all
+    people it is most alike, to ERes2Net.
+    """
 
     sentence: str
     heard: str
     errors: WordErrors
     quality: float
     alike: Scores
+    alike_together: Scores
     alike_reference: Scores
     nearest: str
     speech_seconds: float
@@ -40,9 +46,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A real recording of the person beside the test recordings, a piece of it as long as a spoken sentence."""
+    """A real recording of the person, a piece of it as long as a spoken sentence, compared as a `Verdict`."""
 
     alike: Scores
+    alike_together: Scores
     quality: float
 
 
@@ -120,14 +127,31 @@ def evaluate_clones(
     *,
     enroll: Callable[[Subject], Voice],
     speak: Callable[[str, Voice], Audio],
-    built_in: Callable[[Subject], tuple[str, Callable[[str], Audio]]] | None = None,
+    built_in: BuiltIn | None = None,
     loader: ModelLoader,
     progress: Progress | None = None,
 ) -> CloneEvaluation:
+    """Makes a voice of each person and has it judged; the joined stream of `stream_clones`."""
+    found = stream_clones(
+        subjects, sentences, enroll=enroll, speak=speak, built_in=built_in, loader=loader, progress=progress
+    )
+    return CloneEvaluation(tuple(found))
+
+
+def stream_clones(
+    subjects: Sequence[Subject],
+    sentences: Sequence[Sequence[str]],
+    *,
+    enroll: Callable[[Subject], Voice],
+    speak: Callable[[str, Voice], Audio],
+    built_in: BuiltIn | None = None,
+    loader: ModelLoader,
+    progress: Progress | None = None,
+) -> Iterator[Clone]:
     """Makes a voice of each person, lets it speak the person's share of `sentences`, and has it judged.
 
     `enroll` makes the voice, `speak` lets it say a sentence; `built_in` names the nearest voice that is not cloned, and
-    speaks with it. A sentence that is spoken before warms all of it up.
+    how it speaks. A sentence that is spoken before warms all of it up.
 
     Raises:
         InvalidInput: when there is nothing to judge, and as `enroll` and `speak`.
@@ -136,17 +160,26 @@ def evaluate_clones(
     """
     if not subjects or not all(sentences):
         raise InvalidInput("There are no people or no sentences to judge.")
-    progress = progress or Progress()
+    return _stream(subjects, sentences, enroll, speak, built_in, loader, progress or Progress())
+
+
+def _stream(
+    subjects: Sequence[Subject],
+    sentences: Sequence[Sequence[str]],
+    enroll: Callable[[Subject], Voice],
+    speak: Callable[[str, Voice], Audio],
+    built_in: BuiltIn | None,
+    loader: ModelLoader,
+    progress: Progress,
+) -> Iterator[Clone]:
     with judged.judges_held(loader, progress):
         people = {}
         for i, subject in enumerate(subjects):
             progress.update("hearing recordings", i / len(subjects))
             people[subject.name] = judged.hear_all(subject.sounds("test"), loader)
         bench = _Bench(enroll, speak, built_in, people, loader, progress)
-        shares = zip(subjects, sentences, strict=True)
-        return CloneEvaluation(
-            tuple(bench.clone(subject, share, i / len(subjects)) for i, (subject, share) in enumerate(shares))
-        )
+        for i, (subject, share) in enumerate(zip(subjects, sentences, strict=True)):
+            yield bench.clone(subject, share, i / len(subjects))
 
 
 @dataclass(frozen=True)
@@ -155,7 +188,7 @@ class _Bench(Generic[Voice]):
 
     enroll: Callable[[Subject], Voice]
     speak: Callable[[str, Voice], Audio]
-    built_in: Callable[[Subject], tuple[str, Callable[[str], Audio]]] | None
+    built_in: BuiltIn | None
     people: dict[str, Heard]
     loader: ModelLoader
     progress: Progress
@@ -186,16 +219,17 @@ class _Bench(Generic[Voice]):
         audio = speak(sentence)
         spent = time.perf_counter() - began
         voice = judged.hear(audio, self.loader)
-        to_people = {name: judged.alike(voice, person) for name, person in self.people.items()}
+        together = {name: judged.alike_together(voice, person) for name, person in self.people.items()}
         heard, errors = judged.words_of(audio, sentence, self.loader)
         return Verdict(
             sentence,
             heard,
             errors,
             judged.quality(audio, self.loader),
-            to_people[subject.name],
-            judged.alike(voice, reference),
-            max(to_people, key=lambda name: to_people[name]["eres2net"]),
+            judged.alike(voice, self.people[subject.name]),
+            together[subject.name],
+            judged.alike_together(voice, reference),
+            max(together, key=lambda name: together[name]["eres2net"]),
             audio.duration_seconds,
             spent,
         )
@@ -204,9 +238,9 @@ class _Bench(Generic[Voice]):
         for sound in subject.sounds("ceiling"):
             for piece in judged.pieces(sound, seconds):
                 self.progress.check()
-                person = judged.hear(piece, self.loader)
-                scores = judged.alike(person, self.people[subject.name])
-                yield Ceiling(scores, judged.quality(piece, self.loader))
+                voice, person = judged.hear(piece, self.loader), self.people[subject.name]
+                scores = judged.alike(voice, person), judged.alike_together(voice, person)
+                yield Ceiling(*scores, judged.quality(piece, self.loader))
 
 
 def errors_of(verdicts: Iterable[Verdict]) -> WordErrors:
@@ -238,7 +272,8 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def _real(found: Sequence[Verdict | Ceiling]) -> dict[str, Any]:
     scores = {judge: alike_of(found, judge).as_dict() for judge in JUDGES}
-    return {**scores, "dnsmos": quality_of(found).as_dict()}
+    together = {f"{judge}_together": fmean(each.alike_together[judge] for each in found) for judge in JUDGES}
+    return {**scores, **together, "dnsmos": quality_of(found).as_dict()}
 
 
 def _described(clone: Clone) -> dict[str, Any]:
@@ -250,6 +285,7 @@ def _described(clone: Clone) -> dict[str, Any]:
             "word_errors": verdict.errors.total,
             "dnsmos": verdict.quality,
             "alike": dict(verdict.alike),
+            "alike_together": dict(verdict.alike_together),
             "alike_reference": dict(verdict.alike_reference),
             "nearest": verdict.nearest,
             "speech_seconds": verdict.speech_seconds,

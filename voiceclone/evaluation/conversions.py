@@ -116,7 +116,7 @@ def evaluate_conversions(
 ) -> ConversionEvaluation:
     """Converts `each` ceiling recordings of every person to the voice of every other, and has the result judged.
 
-    Both people are compared by their test recordings.
+    Both people are compared by all their test recordings together.
 
     Raises:
         InvalidInput: when there are fewer than two people, and as `enroll` and `convert`.
@@ -165,8 +165,8 @@ class _Bench(Generic[Voice]):
             yield Conversion(
                 source=source,
                 target=target,
-                to_target=judged.alike(voice, self.people[target]),
-                to_source=judged.alike(voice, self.people[source]),
+                to_target=judged.alike_together(voice, self.people[target]),
+                to_source=judged.alike_together(voice, self.people[source]),
                 said=said,
                 heard=heard,
                 errors=errors,

@@ -60,15 +60,19 @@ def hear(audio: Audio, loader: ModelLoader) -> Heard:
 
 
 def hear_all(sounds: Sequence[Audio], loader: ModelLoader) -> Heard:
-    """Returns the mean of unit length of what the judges of voices make of several recordings of one person."""
+    """Returns the mean of what the judges of voices make of several recordings of one person."""
     heard = [hear(sound, loader) for sound in sounds if sound.duration_seconds >= LEAST_SECONDS]
-    means = {name: np.mean([each[name] for each in heard], axis=0) for name in JUDGES}
-    return {name: mean / np.linalg.norm(mean) for name, mean in means.items()}
+    return {name: np.mean([each[name] for each in heard], axis=0) for name in JUDGES}
 
 
-def alike(one: Heard, other: Heard) -> Scores:
-    """Returns how alike two voices are to each judge: the cosine of the angle between embeddings."""
-    return {name: float(one[name] @ other[name]) for name in one}
+def alike(one: Heard, recordings: Heard) -> Scores:
+    """Returns how alike a voice is to each judge: the mean of the cosines with each of a person's recordings."""
+    return {name: float(one[name] @ recordings[name]) for name in one}
+
+
+def alike_together(one: Heard, recordings: Heard) -> Scores:
+    """Returns the cosine with the mean of a person's recordings, which is higher: what they share weighs more."""
+    return {name: float(one[name] @ recordings[name] / np.linalg.norm(recordings[name])) for name in one}
 
 
 def words_of(audio: Audio, sentence: str, loader: ModelLoader) -> tuple[str, WordErrors]:
