@@ -131,6 +131,16 @@ class TestSpeaking:
         assert spoken[:3].tolist() == [0.25, 3, 0.75]
         assert "".join(chr(round(128 * number)) for number in spoken[3:]) == "Hi there."
 
+    def test_words_are_written_down_of_what_is_heard_where_they_are_needed(
+        self, loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The one place where the words and the cut of the reference must be the same."""
+        spec = row(tmp_path, needs_transcript=True, longest_reference_seconds=2 / 24000)
+        monkeypatch.setattr("audio_ml.judges.whisper.transcribe", lambda audio, _: f"{audio.n_samples} words")
+        asked = zero_shot.enroll(REFERENCE, spec, loader=loader)["words"]
+        given = zero_shot.enroll(REFERENCE, spec, transcript="mine", loader=loader)["words"]
+        assert [words.tobytes().decode() for words in (asked, given)] == ["2 words", "mine"]
+
     def test_a_chunk_is_a_sentence(self, loader: ModelLoader, tmp_path: Path) -> None:
         assert [len(spoken) - 3 for spoken in speak(row(tmp_path), loader, "One. Two, three!")] == [4, 11]
 
@@ -245,10 +255,6 @@ class TestSettings:
             MissingDependency, match=r"not complete: ModuleNotFoundError.*wants chatterbox-tts==0\.1\.7"
         ):
             chatterbox.MODELS[0].engine(files, ModelLoader("cpu").device)  # type: ignore[attr-defined]
-
-    def test_words_of_the_reference_are_asked_for_where_they_are_needed(self) -> None:
-        with pytest.raises(InvalidInput, match="what is said in the reference"):
-            zero_shot.enroll(REFERENCE, "f5-tts")
 
 
 class TestWorkers:

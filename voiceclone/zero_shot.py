@@ -34,7 +34,7 @@ Arrays = Mapping[str, NDArray[Any]]
 class ZeroShotModel(ModelSpec):
     """A row of such a model: the `languages` ("en") it reads, and how many seconds of a reference it hears at most.
 
-    With `needs_transcript` it wants to know what is said in the reference.
+    With `needs_transcript` it wants to know what is said there.
     """
 
     languages: tuple[str, ...] = ()
@@ -95,18 +95,24 @@ def enroll(
 ) -> dict[str, NDArray[Any]]:
     """Returns what a model keeps of a reference; a voice holds it in `states` under the row's name.
 
-    Of a longer reference only the beginning is heard, so choose it.
+    Of a longer reference only the beginning is heard, so choose it. A model that needs the words of that beginning
+    has them from `transcript`; without one they are written down by the judge of words, as English.
 
     Raises:
-        InvalidInput: when the model needs the words of the reference and `transcript` is empty.
+        UnknownModel: when there is no such model.
+        MissingDependency: when the words are needed, and nothing that hears words is installed.
     """
     spec = find(model) if isinstance(model, str) else model
-    progress = progress or Progress()
-    if spec.needs_transcript and not transcript.strip():
-        raise InvalidInput(f"{spec.name} has to know what is said in the reference: give its words as well.")
-    with (loader or loaders.default()).use(spec, progress) as engine:
+    loader, progress = loader or loaders.default(), progress or Progress()
+    prompt = prompt_of(reference, spec)
+    with loader.use(spec, progress) as engine:
         progress.update(f"enrolling for {spec.name}", 0.0)
-        state = engine.enroll(prompt_of(reference, spec), transcript, progress)
+        words = transcript.strip()
+        if spec.needs_transcript and not words:
+            from audio_ml.judges.whisper import transcribe
+
+            words = transcribe(prompt, loader)
+        state = engine.enroll(prompt, words, progress)
     return {name: np.asarray(array) for name, array in state.items()}
 
 
