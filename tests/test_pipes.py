@@ -8,6 +8,7 @@ import functools
 import io
 import json
 import os
+import subprocess
 import sys
 import textwrap
 import threading
@@ -377,6 +378,34 @@ class TestWorkers:
         }
         _, spoken = self.run(python, f5_tts.MODELS[0], sources, steps=16, speed=1.25, seed=9)
         np.testing.assert_allclose(spoken, [0.25, -0.5, 0.125, 0, 2, 16, 1.25, 9], atol=1 / 32767)
+
+    @pytest.mark.skipif(os.name == "nt", reason="processes do not learn of their parent's end there")
+    def test_a_worker_does_not_outlive_who_was_killed(self, tmp_path: Path) -> None:
+        """In the middle of a sentence, where it hears nothing."""
+        (tmp_path / "busy_worker.py").write_text(
+            "import os, sys, time\n"
+            f"sys.path.insert(0, {str(WORKERS)!r})\n"
+            "import pipe_worker\n"
+            "def make(files, device):\n"
+            f"    open({str(tmp_path / 'process')!r}, 'w').write(str(os.getpid()))\n"
+            "    time.sleep(60)\n"
+            "pipe_worker.serve(make)\n"
+        )
+        program = (
+            "import sys, time; from pathlib import Path; from audio_ml.progress import Progress\n"
+            "from voiceclone.pipes import *\n"
+            f"apart = Apart('busy', Path({str(tmp_path / 'busy_worker.py')!r}), 'busy')\n"
+            "worker = Worker(apart, Environment(Path(sys.executable)))\n"
+            "worker.ask(Message('load', {'files': {}, 'device': 'cpu'}, {}), 'ready', Progress())\n"
+        )
+        caller = subprocess.Popen([sys.executable, "-c", program])
+        ends = time.monotonic() + 60
+        while not (tmp_path / "process").exists() or not (tmp_path / "process").read_text():
+            assert caller.poll() is None and time.monotonic() < ends
+            time.sleep(0.05)
+        caller.kill()
+        caller.wait()
+        assert ended(int((tmp_path / "process").read_text()))
 
     @pytest.mark.weights
     @pytest.mark.parametrize(
