@@ -8,6 +8,7 @@ import functools
 import io
 import json
 import os
+import subprocess
 import sys
 import textwrap
 import threading
@@ -131,6 +132,16 @@ class TestSpeaking:
         assert spoken[:3].tolist() == [0.25, 3, 0.75]
         assert "".join(chr(round(128 * number)) for number in spoken[3:]) == "Hi there."
 
+    def test_words_are_written_down_of_what_is_heard_where_they_are_needed(
+        self, loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The one place where the words and the cut of the reference must be the same."""
+        spec = row(tmp_path, needs_transcript=True, longest_reference_seconds=2 / 24000)
+        monkeypatch.setattr("audio_ml.judges.whisper.transcribe", lambda audio, _: f"{audio.n_samples} words")
+        asked = zero_shot.enroll(REFERENCE, spec, loader=loader)["words"]
+        given = zero_shot.enroll(REFERENCE, spec, transcript="mine", loader=loader)["words"]
+        assert [words.tobytes().decode() for words in (asked, given)] == ["2 words", "mine"]
+
     def test_a_chunk_is_a_sentence(self, loader: ModelLoader, tmp_path: Path) -> None:
         assert [len(spoken) - 3 for spoken in speak(row(tmp_path), loader, "One. Two, three!")] == [4, 11]
 
@@ -245,10 +256,6 @@ class TestSettings:
             MissingDependency, match=r"not complete: ModuleNotFoundError.*wants chatterbox-tts==0\.1\.7"
         ):
             chatterbox.MODELS[0].engine(files, ModelLoader("cpu").device)  # type: ignore[attr-defined]
-
-    def test_words_of_the_reference_are_asked_for_where_they_are_needed(self) -> None:
-        with pytest.raises(InvalidInput, match="what is said in the reference"):
-            zero_shot.enroll(REFERENCE, "f5-tts")
 
 
 class TestWorkers:
@@ -371,6 +378,34 @@ class TestWorkers:
         }
         _, spoken = self.run(python, f5_tts.MODELS[0], sources, steps=16, speed=1.25, seed=9)
         np.testing.assert_allclose(spoken, [0.25, -0.5, 0.125, 0, 2, 16, 1.25, 9], atol=1 / 32767)
+
+    @pytest.mark.skipif(os.name == "nt", reason="processes do not learn of their parent's end there")
+    def test_a_worker_does_not_outlive_who_was_killed(self, tmp_path: Path) -> None:
+        """In the middle of a sentence, where it hears nothing."""
+        (tmp_path / "busy_worker.py").write_text(
+            "import os, sys, time\n"
+            f"sys.path.insert(0, {str(WORKERS)!r})\n"
+            "import pipe_worker\n"
+            "def make(files, device):\n"
+            f"    open({str(tmp_path / 'process')!r}, 'w').write(str(os.getpid()))\n"
+            "    time.sleep(60)\n"
+            "pipe_worker.serve(make)\n"
+        )
+        program = (
+            "import sys, time; from pathlib import Path; from audio_ml.progress import Progress\n"
+            "from voiceclone.pipes import *\n"
+            f"apart = Apart('busy', Path({str(tmp_path / 'busy_worker.py')!r}), 'busy')\n"
+            "worker = Worker(apart, Environment(Path(sys.executable)))\n"
+            "worker.ask(Message('load', {'files': {}, 'device': 'cpu'}, {}), 'ready', Progress())\n"
+        )
+        caller = subprocess.Popen([sys.executable, "-c", program])
+        ends = time.monotonic() + 60
+        while not (tmp_path / "process").exists() or not (tmp_path / "process").read_text():
+            assert caller.poll() is None and time.monotonic() < ends
+            time.sleep(0.05)
+        caller.kill()
+        caller.wait()
+        assert ended(int((tmp_path / "process").read_text()))
 
     @pytest.mark.weights
     @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +22,14 @@ pytest.importorskip("pocket_tts", reason="the extra `pocket` is not installed")
 
 import pocket_tts
 import tiny_pocket
+from made_up_voices import made_up_voice
 from pocket_tts.utils.config import CONFIGS_DIR, load_config
 from test_weights import Server
 from tiny_pocket import SENTENCES, tiny_row
 
+import voiceclone
 from audio_ml.audio import Audio
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import (
     Cancelled,
     DownloadFailed,
@@ -38,6 +42,7 @@ from audio_ml.errors import (
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from audio_ml.sources import HubSource
+from audio_ml.voice_file import encode, read_voice_file
 from audio_ml.weights import WeightStore
 from voiceclone import zero_shot
 from voiceclone.engines.pocket_tts import LATENTS, MODELS, SAMPLE_RATE
@@ -325,3 +330,20 @@ print(torch.get_num_threads())
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "2"
+
+
+def test_the_verb_speaks_through_it_marks_it_and_a_voice_file_keeps_it(
+    one: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType("audio_ml.watermark")
+    module.mark = lambda audio, *_: Audio(audio.samples / 2, audio.sample_rate)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "audio_ml.watermark", module)
+    voice = read_voice_file(save_voice(made_up_voice(states=one.voice.states), tmp_path))
+    speech = voiceclone.clone(SHORT, voice, speaker=ZeroShotSpeaker(one.spec, one.loader), options={"seed": 5})
+    assert speech.marked and np.array_equal(speech.audio.samples[0], one.speak(seed=5) / 2)
+
+
+def save_voice(voice: ClonedVoice, folder: Path) -> Path:
+    path = folder / "anna.voice.safetensors"
+    path.write_bytes(encode(voice))
+    return path

@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -38,6 +39,7 @@ from voiceclone.zero_shot import Arrays, Utterance
 SETTINGS_FILE = "engines.json"
 TIMEOUT_SECONDS = 600.0  # for one answer: a sentence on a slow CPU, or a model read from a slow disk
 POLL_SECONDS = 0.1
+LISTENING_SECONDS = 2.0
 LAST_LINES = 5  # of what a worker that broke down had written
 LONGEST_SENTENCE = 300  # characters
 WORKERS = Path(__file__).with_name("workers")
@@ -119,12 +121,11 @@ class Worker:
         self._answers: queue.Queue[Message | ProtocolError | None] = queue.Queue()
         self._last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         assert self._process.stdout is not None and self._process.stderr is not None
-        readers = (
-            (_read_answers, self._process.stdout, self._answers),
-            (_read_lines, self._process.stderr, self._last),
-        )
-        for target, *arguments in readers:
-            threading.Thread(target=target, args=arguments, name=f"worker-{apart.name}", daemon=True).start()
+        arguments = (self._process.stdout, self._answers)
+        threading.Thread(target=_read_answers, args=arguments, name=f"answers-{apart.name}", daemon=True).start()
+        words = (self._process.stderr, self._last)
+        self._listener = threading.Thread(target=_read_lines, args=words, name=f"words-{apart.name}", daemon=True)
+        self._listener.start()
         self.close = weakref.finalize(self, _end, self._process)
 
     def ask(self, request: Message, last_kind: str, progress: Progress) -> list[Message]:
@@ -163,6 +164,8 @@ class Worker:
             raise self._failure(f"does not speak the protocol: {answer}")
 
     def _failure(self, what: str) -> EngineFailed:
+        _kill(self._process)
+        self._listener.join(LISTENING_SECONDS)  # to the end of what it had to say
         last = " | ".join(self._last)
         return EngineFailed(
             f"The worker of {self._name} {what}. " + (f"Its last words: {last}" if last else "It said nothing.")
@@ -193,12 +196,23 @@ def _read_lines(stream: IO[bytes], last: collections.deque[str]) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a worker and all it holds; it has nothing to save."""
-    process.kill()
+    _kill(process)
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kills a worker and what it has started."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its session is its own
 
 
 class PipeEngine:

@@ -6,6 +6,7 @@ of the row. It reads text by itself, so it tells no times of words.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,11 +18,14 @@ from audio_ml import catalogue
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, UnknownModel, did_you_mean
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance, record
 from audio_ml.speech import SpeechChunk, SpeechWarning
+from voiceclone.options import marks
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -30,7 +34,7 @@ Arrays = Mapping[str, NDArray[Any]]
 class ZeroShotModel(ModelSpec):
     """A row of such a model: the `languages` ("en") it reads, and how many seconds of a reference it hears at most.
 
-    With `needs_transcript` it wants to know what is said in the reference.
+    With `needs_transcript` it wants to know what is said there.
     """
 
     languages: tuple[str, ...] = ()
@@ -62,14 +66,9 @@ class ZeroShotEngine(Protocol):
         ...
 
 
-class EnrolledVoice(Protocol):
-    """What is used of a cloned voice: its name, and the arrays of each model it was enrolled for."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def states(self) -> Mapping[str, Arrays]: ...
+def models() -> dict[str, ZeroShotModel]:
+    """Returns the rows of such models by name."""
+    return {row.name: row for row in catalogue.models("voiceclone") if isinstance(row, ZeroShotModel)}
 
 
 def find(name: str) -> ZeroShotModel:
@@ -78,7 +77,7 @@ def find(name: str) -> ZeroShotModel:
     Raises:
         UnknownModel: when no model that imitates a recording has it.
     """
-    known = {row.name: row for row in catalogue.models("voiceclone") if isinstance(row, ZeroShotModel)}
+    known = models()
     try:
         return known[name]
     except KeyError:
@@ -96,18 +95,24 @@ def enroll(
 ) -> dict[str, NDArray[Any]]:
     """Returns what a model keeps of a reference; a voice holds it in `states` under the row's name.
 
-    Of a longer reference only the beginning is heard, so choose it.
+    Of a longer reference only the beginning is heard, so choose it. A model that needs the words of that beginning
+    has them from `transcript`; without one they are written down by the judge of words, as English.
 
     Raises:
-        InvalidInput: when the model needs the words of the reference and `transcript` is empty.
+        UnknownModel: when there is no such model.
+        MissingDependency: when the words are needed, and nothing that hears words is installed.
     """
     spec = find(model) if isinstance(model, str) else model
-    progress = progress or Progress()
-    if spec.needs_transcript and not transcript.strip():
-        raise InvalidInput(f"{spec.name} has to know what is said in the reference: give its words as well.")
-    with (loader or loaders.default()).use(spec, progress) as engine:
+    loader, progress = loader or loaders.default(), progress or Progress()
+    prompt = prompt_of(reference, spec)
+    with loader.use(spec, progress) as engine:
         progress.update(f"enrolling for {spec.name}", 0.0)
-        state = engine.enroll(prompt_of(reference, spec), transcript, progress)
+        words = transcript.strip()
+        if spec.needs_transcript and not words:
+            from audio_ml.judges.whisper import transcribe
+
+            words = transcribe(prompt, loader)
+        state = engine.enroll(prompt, words, progress)
     return {name: np.asarray(array) for name, array in state.items()}
 
 
@@ -135,7 +140,7 @@ class ZeroShotSpeaker:
     def speak(
         self,
         text: str,
-        voice: EnrolledVoice,
+        voice: ClonedVoice,
         options: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[SpeechChunk]:
@@ -156,6 +161,13 @@ class ZeroShotSpeaker:
             )
         chosen = parse(self.spec.options, options)
         return self._stream(text, voice.states[name], chosen, progress or Progress())
+
+    def provenance(self, text: str, voice: ClonedVoice, options: Mapping[str, Any] | None = None) -> Provenance:
+        """Returns what a file of this speech carries; `options` may have those of `voiceclone.clone` as well."""
+        told = {"voice": voice.name, **(options or {})}
+        sha256 = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        device = (self._loader or loaders.default()).device.kind
+        return record(self.spec, told, device, "text", sha256, cloned_voices=[(voice, marks(told))])
 
     def _stream(self, text: str, state: Arrays, options: Any, progress: Progress) -> Iterator[SpeechChunk]:
         with (self._loader or loaders.default()).use(self.spec, progress) as engine:

@@ -24,7 +24,7 @@ class ChatterboxOptions(Options):
 
     temperature: float = Field(0.8, ge=0.05, le=2, description="How far readings differ.")
     exaggeration: float = Field(0.5, ge=0, le=2, description="How much feeling: from 1 on it is theatre.")
-    cfg_weight: float = Field(0.5, ge=0, le=1, description="How closely the pace of the reference is kept.")
+    cfg_weight: float = Field(0.5, ge=0.05, le=1, description="How closely the pace of the reference is kept.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Another seed is another reading.")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import array
 import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
@@ -44,6 +46,7 @@ def serve(make: Callable[[dict[str, str], str], Model]) -> None:
     """Answers requests until there are no more; what fails is answered with "error", and the next request may come."""
     requests, answers = _take_pipes()
     sys.addaudithook(_refuse_network)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     model = None
     while True:
         request = read_message(requests)
@@ -88,6 +91,13 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return requests, answers
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when the one that started it was killed, in the middle of a sentence, too."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
