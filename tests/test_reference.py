@@ -201,6 +201,12 @@ def test_another_voice_is_refused_with_its_place(speech: Samples, loader: ModelL
 
 
 @needs_speech
+def test_speech_that_begins_at_once_is_heard_from_its_beginning(loader: ModelLoader) -> None:
+    (source,) = listen([SPEECH / "ljspeech" / "LJ001-0001.flac"], 300, loader)
+    assert source.passages[0].start_seconds <= 0.1
+
+
+@needs_speech
 def test_people_are_told_apart_with_ge2e(loader: ModelLoader) -> None:
     first, second = (sorted((SPEECH / "librispeech" / speaker).glob("*.flac")) for speaker in ("1688", "2033"))
     assert prepare(first, seconds=15, loader=loader).measured["likeness_within"] > 0.85
