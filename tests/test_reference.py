@@ -12,6 +12,7 @@ from signals import decibels, noise
 import tts
 from audio_ml.audio import Audio, Samples
 from audio_ml.errors import InvalidInput, ReferenceTooShort, ReferenceUnfit, UnknownModel, UnreadableAudio
+from audio_ml.judges.whisper import spoken_language
 from audio_ml.loader import ModelLoader
 from audio_ml.loudness import LoudnessMeter
 from audio_ml.progress import Progress
@@ -19,7 +20,7 @@ from audio_ml.streams import Resampler, read_audio
 from ui.denoise import make_denoiser
 from voiceclone.encoders import embeddings
 from voiceclone.recordings import Passage, downmix, listen
-from voiceclone.reference import Reference, choose, join, normalise, prepare
+from voiceclone.reference import LanguageOf, Reference, choose, join, normalise, prepare
 
 RATE = 24000
 SPEECH = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech"
@@ -200,6 +201,12 @@ def test_another_voice_is_refused_with_its_place(speech: Samples, loader: ModelL
 
 
 @needs_speech
+def test_speech_that_begins_at_once_is_heard_from_its_beginning(loader: ModelLoader) -> None:
+    (source,) = listen([SPEECH / "ljspeech" / "LJ001-0001.flac"], 300, loader)
+    assert source.passages[0].start_seconds <= 0.1
+
+
+@needs_speech
 def test_people_are_told_apart_with_ge2e(loader: ModelLoader) -> None:
     first, second = (sorted((SPEECH / "librispeech" / speaker).glob("*.flac")) for speaker in ("1688", "2033"))
     assert prepare(first, seconds=15, loader=loader).measured["likeness_within"] > 0.85
@@ -274,6 +281,22 @@ def test_a_real_recording_passes(loader: ModelLoader) -> None:
     assert reference.speech_seconds == pytest.approx(read_audio(path).duration_seconds, rel=0.1)
 
 
+def test_another_language_is_told_where_somebody_listens_for_it(speech: Samples, loader: ModelLoader) -> None:
+    def prepared_as(code: str, probability: float) -> dict[str, str]:
+        heard_as: LanguageOf = lambda audio: (code, probability)  # noqa: E731
+        return kinds(prepare(Audio(speech[None], RATE), embed=one_voice, language_of=heard_as, loader=loader))
+
+    assert prepared_as("es", 0.98) == {"language": "warning"}
+    assert prepared_as("es", 0.5) == prepared_as("en", 0.99) == {}
+
+
+@pytest.mark.slow
+def test_whisper_hears_english(speech: Samples, loader: ModelLoader) -> None:
+    code, probability = spoken_language(Audio(speech[None], RATE), loader)
+    assert code == "en" and probability > 0.9
+
+
+@pytest.mark.slow
 @needs_speech
 def test_the_denoiser_of_the_faces_brings_noisy_speech_nearer_to_the_person(loader: ModelLoader) -> None:
     noisy, clean = (sorted((SPEECH / "noisy_pairs").glob(f"{kind}*")) for kind in ("noisy", "clean"))

@@ -118,10 +118,11 @@ def _named(voices: VoiceMap) -> list[Place]:
     if len(named) > NAMED and here is not None:
         named.sort(key=lambda place: math.hypot(place.x - here.x, place.y - here.y))
     room = ROOM * max(float(np.ptp([place.x for place in named])), float(np.ptp([place.y for place in named])), 1e-9)
+    taken = [place for place in voices.places if place.kind != "built-in"]
     written: list[Place] = []
     for place in named:
-        is_free = all(abs(place.y - other.y) > room or abs(place.x - other.x) > 4 * room for other in written)
-        if is_free and len(written) < NAMED:
+        near = (other for other in [*taken, *written] if abs(place.y - other.y) < room)
+        if len(written) < NAMED and all(abs(place.x - other.x) > 5 * room for other in near):
             written.append(place)
     return written
 

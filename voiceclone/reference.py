@@ -34,6 +34,7 @@ FADE = SAMPLE_RATE // 100
 GOOD_ENOUGH_DB = 40.0  # a passage is not preferred for being cleaner than that
 
 Denoiser = Callable[[Audio, Progress], Audio]
+LanguageOf = Callable[[Audio], tuple[str, float]]  # a language such as "en", and its probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +71,14 @@ def prepare(
     seconds: float = USED_SECONDS,
     denoiser: Denoiser | None = None,
     embed: Embed | None = None,
+    language_of: LanguageOf | None = None,
     loader: ModelLoader | None = None,
     progress: Progress | None = None,
 ) -> Reference:
     """Checks one or many recordings of a person and returns the best `seconds` of their speech.
 
     A `denoiser` cleans that speech up before it is judged. `embed` tells voices apart, with GE2E if none is given.
+    `language_of` tells languages apart, such as `audio_ml.judges.whisper.spoken_language`: by default, nothing does.
 
     Raises:
         UnreadableAudio: when a file cannot be read.
@@ -89,27 +92,25 @@ def prepare(
     loader, progress = loader or loaders.default(), progress or Progress()
     sources = listen(recordings, ENOUGH_SECONDS, loader, progress)
     found = [passage for source in sources for passage in source.passages]
-    if not found:
-        _refuse(_nothing_said(sources))
     total = sum(passage.speech_seconds for passage in found)
+    _refuse(findings.of_length(total) if found else _nothing_said(sources))
     notes = [*_notes(sources, total, seconds), *_warned(sources)]
-    _refuse(findings.of_length(total))
-    chosen = choose(found, seconds)
+    first = chosen = choose(found, seconds)
     speech = join(chosen)
     loudness = _loudness(speech)
-    before, heard_first = _snr_db(chosen), chosen
     if denoiser is not None:
         chosen, speech = _cleaned(speech, denoiser, loader, progress)
-        notes.append(findings.of_cleaning(before, _snr_db(chosen)))
-    measured = _measure(chosen, speech, sources)
+        notes.append(findings.of_cleaning(_snr_db(first), _snr_db(chosen)))
+    measured = _measure(first, speech, sources) | {"snr_db": _snr_db(chosen)}
     drift = measure_drift(speech, SAMPLE_RATE, embed or _ge2e(loader, progress))
     for finding in (
         findings.of_length(total),
         findings.of_noise(measured["snr_db"], can_be_cleaned=denoiser is None),
         findings.of_clipping(measured["clipped"]),
         findings.of_bandwidth(measured["bandwidth_hz"]),
-        findings.of_level(min(passage.level_db for passage in chosen)) if denoiser is None else None,
-        _of_speakers(drift, before < findings.GOOD_SNR_DB, lambda seconds: _place(seconds, chosen, heard_first)),
+        findings.of_level(min(passage.level_db for passage in first)),
+        findings.of_language(*language_of(Audio(speech[None], SAMPLE_RATE))) if language_of else None,
+        _of_speakers(drift, first, chosen),
     ):
         _refuse(finding)
         notes += [finding] if finding else []
@@ -181,7 +182,7 @@ def _snr_db(passages: Sequence[Passage]) -> float:
 
 
 def _measure(chosen: Sequence[Passage], speech: Samples, sources: Sequence[Heard]) -> dict[str, float]:
-    """Returns what the findings go by."""
+    """Returns what the findings go by: of passages as they were recorded, and of their speech, cleaned up or not."""
     weights = [passage.speech_seconds for passage in chosen]
     flat = float(np.average([passage.clipped for passage in chosen], weights=weights))
     reach = [
@@ -260,27 +261,23 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def _of_speakers(drift: Drift | None, in_noise: bool, place: Callable[[float], str]) -> Finding | None:
-    """Returns what is to be said of how far a voice drifts; `place` names a moment of the speech."""
+def _of_speakers(drift: Drift | None, first: Sequence[Passage], chosen: Sequence[Passage]) -> Finding | None:
+    """Returns what is to be said of how far a voice drifts along passages: `first` as they were recorded, `chosen` as
+    they were measured."""
+    in_noise = _snr_db(first) < findings.GOOD_SNR_DB
     if drift is None or not (drift.is_doubtful or drift.tells_of_two(in_noise)):
         return None
-    change = place(drift.change_seconds)
+    passage, seconds = _passage_at(drift.change_seconds, chosen)
+    if chosen is not first:  # cut out of what was joined before it was cleaned up
+        passage, seconds = _passage_at(seconds, first)
+    place = f"{seconds:.1f} s of {passage.source}"
     if drift.tells_of_two(in_noise):
         message = (
-            "More than one person speaks in the reference, "
-            f"the second from about {change} on: give speech of one alone."
+            f"More than one person speaks in the reference, the second from about {place} on: give speech of one alone."
         )
         return Finding("speakers", "refuse", drift.likeness, "cosine", message)
-    message = f"The voice changes at about {change}: if that is somebody else, cut it out."
+    message = f"The voice changes at about {place}: if that is somebody else, cut it out."
     return Finding("speakers", "warning", drift.likeness, "cosine", message)
-
-
-def _place(seconds: float, chosen: Sequence[Passage], heard_first: Sequence[Passage]) -> str:
-    """Returns where in which recording a moment of the joined passages is, cleaned up or not."""
-    passage, seconds = _passage_at(seconds, chosen)
-    if chosen is not heard_first:  # cut out of what was joined before it was cleaned up
-        passage, seconds = _passage_at(seconds, heard_first)
-    return f"{seconds:.1f} s of {passage.source}"
 
 
 def _passage_at(seconds: float, passages: Sequence[Passage]) -> tuple[Passage, float]:

@@ -45,6 +45,17 @@ def transcribe(audio: Audio, loader: ModelLoader | None = None, *, in_words: boo
         return str(engine.transcribe(heard(audio, SAMPLE_RATE), in_words))
 
 
+def spoken_language(audio: Audio, loader: ModelLoader | None = None) -> tuple[str, float]:
+    """Returns which language the first half minute of speech is in, such as ("en", 0.98), with its probability.
+
+    Raises:
+        MissingDependency, WeightsError: as `transcribe`.
+    """
+    with (loader or loaders.default()).use(WHISPER) as engine:
+        code, probability = engine.language(heard(audio, SAMPLE_RATE)[: LONGEST_PIECE_SECONDS * SAMPLE_RATE])
+    return str(code), float(probability)
+
+
 class WhisperEngine:
     """Runs Whisper in float32 on the CPU, wherever the other models are, so that its verdicts stay comparable."""
 
@@ -67,6 +78,11 @@ class WhisperEngine:
         """Returns what is said in speech [time] at 16 kHz."""
         surrounded = np.pad(samples, round(MARGIN_SECONDS * SAMPLE_RATE))
         return " ".join(self._transcribe_piece(piece, in_words) for piece in cut_at_pauses(surrounded)).strip()
+
+    def language(self, samples: Samples) -> tuple[str, float]:
+        """Returns the most probable language of speech [time] at 16 kHz, and its probability."""
+        code, probability, _ = self._model.detect_language(np.pad(samples, round(MARGIN_SECONDS * SAMPLE_RATE)))
+        return code, probability
 
     def _transcribe_piece(self, samples: Samples, in_words: bool) -> str:
         segments, _ = self._model.transcribe(
