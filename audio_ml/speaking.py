@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from audio_ml.catalogue import ModelSpec
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance
 from audio_ml.speech import SpeechChunk
 
 
@@ -32,4 +33,8 @@ class Speaker(Protocol):
         Raises:
             InvalidInput: at once, when the text, the voice or an option does not fit.
         """
+        ...
+
+    def provenance(self, text: str, voice: ClonedVoice, options: Mapping[str, Any] | None = None) -> Provenance:
+        """Returns what a file of such speech carries."""
         ...

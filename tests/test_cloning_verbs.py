@@ -20,6 +20,7 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import ConsentMissing, InvalidInput, InvalidOption, UnknownModel
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance
 from audio_ml.speaking import Speaker
 from audio_ml.speech import SpeechChunk
 from audio_ml.weights import WeightStore
@@ -62,6 +63,9 @@ class Careless:
         assert options == {}
         yield SpeechChunk(Audio(np.full((1, 80), 0.1, np.float32), 8000))
         yield SpeechChunk(Audio(np.zeros((1, 80), np.float32), 8000))
+
+    def provenance(self, text: str, voice: ClonedVoice, options: Mapping[str, Any] | None = None) -> Provenance:
+        raise NotImplementedError
 
 
 def test_text_to_speech_is_a_speaker(speaker: tts.VoiceSpeaker, marked: list[Audio]) -> None:

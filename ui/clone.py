@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from audio_ml.device import DeviceOptions
+from audio_ml.errors import InvalidOption
 from audio_ml.options import Options, parse
 from audio_ml.voice_library import ID_PREFIX, find_voice
 from audio_ml.weights import FetchOptions
@@ -18,9 +19,18 @@ from ui.flags import takes
 from ui.models import store_for
 from ui.script_source import Source, Text, read_script, script_files
 from ui.speech_output import Captions, Json, Listener, Output, Phonemes, Play, Quiet, SpeechOutput
+from voiceclone import zero_shot
 from voiceclone.options import CloneOptions
 
-CLONE_OPTIONS: list[type[Options]] = [CloneOptions, *clone_option_models()]
+if TYPE_CHECKING:
+    from audio_ml.loader import ModelLoader
+    from audio_ml.speaking import Speaker
+
+CLONE_OPTIONS: list[type[Options]] = [
+    CloneOptions,
+    *clone_option_models(),
+    *(spec.options for spec in zero_shot.models().values()),
+]
 
 app = new_app()
 
@@ -36,7 +46,10 @@ def clone(
     file: Source = None,
     output: Output = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Who speaks: kokoro, or another that can with cloned voices.")
+        str | None,
+        typer.Option(
+            "-m", "--model", help="Who speaks: a row of Kokoro, or a model that the voice was enrolled for (--also)."
+        ),
     ] = None,
     captions: Captions = None,
     play: Play = False,
@@ -55,14 +68,17 @@ def clone(
     import voiceclone
     from audio_ml.loader import ModelLoader
     from audio_ml.progress import Progress
-    from tts import SpeechReport, VoiceSpeaker
+    from tts import SpeechReport
     from tts.delivery import FileForm, deliver
 
     out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
     script = read_script(text, file)
     known = find_voice(voice)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    speaker = VoiceSpeaker(loader, model)
+    speaker = _speaker(model, loader)
+    if isinstance(speaker, zero_shot.ZeroShotSpeaker) and (captions or phonemes):
+        flags = " and ".join(flag for flag, given in (("--captions", captions), ("--phonemes", phonemes)) if given)
+        raise InvalidOption(f"{speaker.spec.name} tells neither times of words nor phonemes: leave out {flags}.")
     out.check_targets([*options.get("lexicon", ()), *script_files(text, file), voice])
     asked: dict[str, Any] = {"speaker": speaker, "options": options, "loader": loader}
 
@@ -78,3 +94,12 @@ def clone(
         lambda progress: voiceclone.clone_stream(script, known, **asked, progress=progress),
         filed,
     )
+
+
+def _speaker(model: str | None, loader: ModelLoader) -> Speaker:
+    """Returns who speaks: a model that imitates recordings, or else text to speech."""
+    import tts
+
+    if model in zero_shot.models():
+        return zero_shot.ZeroShotSpeaker(model, loader)
+    return tts.VoiceSpeaker(loader, model)

@@ -15,7 +15,6 @@ from audio_ml.errors import InvalidOption
 from audio_ml.streams import show
 from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 from audio_ml.voice_library import ID_PREFIX, VoiceLibrary, find_voice, write_privately
-from ui.console import print_table
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -52,7 +51,8 @@ def show_voice(
         "kind": told["kind"],
     }
     findings = [finding["message"] for finding in voice.provenance.get("findings", ()) if "message" in finding]
-    print_table(("", ""), [[key, show(value)] for key, value in lines.items()] + [["found", f] for f in findings])
+    for key, value in [*lines.items(), *(("found", finding) for finding in findings)]:
+        print(f"{key:13}{show(str(value))}")
 
 
 def export(

@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_ml.audio import Audio, Samples
-from audio_ml.cloned_voice import MEL_HOP, MEL_RATE, MOST_MEL_FRAMES, N_MELS, ClonedVoice, Consent, Intonation
+from audio_ml.audio import Audio
+from audio_ml.cloned_voice import MOST_MEL_FRAMES, ClonedVoice, Consent, Intonation
 from audio_ml.errors import ReferenceUnfit
 from audio_ml.loader import ModelLoader
-from audio_ml.nets.mel_filters import slaney_filters
 from audio_ml.pitch import track
 from audio_ml.progress import Progress
 from voiceclone.encoders import embeddings
 from voiceclone.inversion import invert
+from voiceclone.mel import log_mel
 from voiceclone.options import EnrolOptions
 from voiceclone.reference import Reference
-
-N_FFT = 1200
-FAINTEST = 1e-5  # of a magnitude, before its logarithm
 
 
 def make_voice(
@@ -56,7 +53,7 @@ def make_voice(
         delta=found.delta,
         layer_offsets=found.layer_offsets,
         embeddings=heard,
-        reference_mel=mel_spectrogram(audio),
+        reference_mel=log_mel(audio)[:, :MOST_MEL_FRAMES].astype(np.float16),
         pitch=Intonation(mean, spread),
         loudness_lufs=reference.loudness_lufs,
         sample_rate=reference.sample_rate,
@@ -73,19 +70,14 @@ def _states(
     """Returns what further models keep of a reference, by their names."""
     if not models:
         return {}
-    from voiceclone.zero_shot import enroll
+    from audio_ml.judges.whisper import transcribe
+    from voiceclone import zero_shot
 
-    return {model: enroll(audio, model, loader=loader, progress=progress) for model in models}
-
-
-def mel_spectrogram(audio: Audio) -> NDArray[np.float16]:
-    """Returns the logarithmic mel spectrogram [80, frames] of mono sound at 24 kHz, frames 12.5 ms apart."""
-    assert audio.sample_rate == MEL_RATE and audio.n_channels == 1
-    padded = np.pad(audio.samples[0], N_FFT // 2)[: (MOST_MEL_FRAMES - 1) * MEL_HOP + N_FFT]
-    frames: Samples = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::MEL_HOP]
-    magnitudes = np.abs(np.fft.rfft(frames * np.hanning(N_FFT).astype(np.float32), axis=1))
-    mels = slaney_filters(MEL_RATE, N_FFT, N_MELS) @ magnitudes.T
-    return np.log(np.maximum(mels, FAINTEST)).astype(np.float16)
+    states = {}
+    for spec in [zero_shot.find(model) for model in models]:
+        said = transcribe(zero_shot.prompt_of(audio, spec), loader) if spec.needs_transcript else ""
+        states[spec.name] = zero_shot.enroll(audio, spec, transcript=said, loader=loader, progress=progress)
+    return states
 
 
 def _provenance(

@@ -6,6 +6,7 @@ of the row. It reads text by itself, so it tells no times of words.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,11 +18,14 @@ from audio_ml import catalogue
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, UnknownModel, did_you_mean
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
+from audio_ml.provenance import Provenance, record
 from audio_ml.speech import SpeechChunk, SpeechWarning
+from voiceclone.options import CloneOptions
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -62,14 +66,9 @@ class ZeroShotEngine(Protocol):
         ...
 
 
-class EnrolledVoice(Protocol):
-    """What is used of a cloned voice: its name, and the arrays of each model it was enrolled for."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def states(self) -> Mapping[str, Arrays]: ...
+def models() -> dict[str, ZeroShotModel]:
+    """Returns the rows of such models by name."""
+    return {row.name: row for row in catalogue.models("voiceclone") if isinstance(row, ZeroShotModel)}
 
 
 def find(name: str) -> ZeroShotModel:
@@ -78,7 +77,7 @@ def find(name: str) -> ZeroShotModel:
     Raises:
         UnknownModel: when no model that imitates a recording has it.
     """
-    known = {row.name: row for row in catalogue.models("voiceclone") if isinstance(row, ZeroShotModel)}
+    known = models()
     try:
         return known[name]
     except KeyError:
@@ -135,7 +134,7 @@ class ZeroShotSpeaker:
     def speak(
         self,
         text: str,
-        voice: EnrolledVoice,
+        voice: ClonedVoice,
         options: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[SpeechChunk]:
@@ -156,6 +155,14 @@ class ZeroShotSpeaker:
             )
         chosen = parse(self.spec.options, options)
         return self._stream(text, voice.states[name], chosen, progress or Progress())
+
+    def provenance(self, text: str, voice: ClonedVoice, options: Mapping[str, Any] | None = None) -> Provenance:
+        """Returns what a file of this speech carries; `options` may have those of `voiceclone.clone` as well."""
+        told = {"voice": voice.name, **(options or {})}
+        sha256 = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        device = (self._loader or loaders.default()).device.kind
+        is_marked = parse(CloneOptions, {key: told[key] for key in CloneOptions.model_fields if key in told}).watermark
+        return record(self.spec, told, device, "text", sha256, cloned_voices=[(voice, is_marked)])
 
     def _stream(self, text: str, state: Arrays, options: Any, progress: Progress) -> Iterator[SpeechChunk]:
         with (self._loader or loaders.default()).use(self.spec, progress) as engine:
