@@ -131,6 +131,8 @@ def test_a_request_is_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -
     _nothing(monkeypatch)
     with pytest.raises(InvalidInput, match="no name for a voice"):
         voiceclone.enroll("anna.wav", "../anna", CONSENT)
+    with pytest.raises(UnknownModel, match="No model 'pocket'"):
+        voiceclone.enroll("anna.wav", "anna", CONSENT, options={"also": ("pocket",)})
     with pytest.raises(InvalidOption, match="Did you mean 'quick'"):
         voiceclone.enroll("anna.wav", "anna", CONSENT, options={"quik": True})
 

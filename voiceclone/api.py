@@ -16,8 +16,9 @@ from audio_ml.options import parse
 from audio_ml.progress import Progress
 from audio_ml.speaking import Speaker
 from audio_ml.speech import Speech, SpeechChunk
+from voiceclone import zero_shot
 from voiceclone.consent import EXAMPLE, check_speaker, parse_consent, with_recording
-from voiceclone.options import CloneOptions, EnrolOptions
+from voiceclone.options import CloneOptions, EnrolOptions, marks
 
 Recording = Audio | str | os.PathLike[str]
 Denoiser = Callable[[Audio, Progress], Audio]
@@ -41,7 +42,7 @@ def enroll(
 
     Raises:
         ConsentMissing: without a consent, or when its recording says something else or is of another voice.
-        InvalidInput: for a name that no voice can have, and recordings of which no voice can be made.
+        InvalidInput: for a name that no voice can have, an unknown model, and recordings of which no voice can be made.
         WeightsError: when a network cannot be had.
     """
     name, chosen = checked_name(name), parse(EnrolOptions, options)
@@ -49,6 +50,8 @@ def enroll(
     if consent is None or (isinstance(consent, str) and not consent.strip()):
         raise ConsentMissing(f"No voice is made without consent: say who agreed, when and to what, as in '{EXAMPLE}'.")
     agreed = parse_consent(consent) if isinstance(consent, str) else consent
+    for model in chosen.also:
+        zero_shot.find(model)  # an unknown one is told before any work
     from voiceclone.enrolment import make_voice  # brings the networks
     from voiceclone.reference import prepare
 
@@ -93,12 +96,12 @@ def clone_stream(
     """
     given = dict(options or {})
     progress = progress or Progress()
-    own = parse(CloneOptions, {name: given[name] for name in CloneOptions.model_fields if name in given})
+    is_to_be_marked = marks(given)
     theirs = {
         k: v for k, v in given.items() if k not in CloneOptions.model_fields or k in speaker.spec.options.model_fields
     }
     chunks = speaker.speak(text, voice, theirs, progress)
-    if not own.watermark:
+    if not is_to_be_marked:
         return chunks
     return (_marked(chunk, loader or loaders.default(), progress) for chunk in chunks)
 
@@ -122,9 +125,10 @@ def convert(
 
     given = dict(options or {})
     loader, progress = loader or loaders.default(), progress or Progress()
-    own = parse(CloneOptions, {name: given.pop(name) for name in CloneOptions.model_fields if name in given})
-    converted = converted_by(audio, voice, options=given, loader=loader, progress=progress)
-    return mark(converted, loader, progress) if own.watermark else converted
+    is_to_be_marked = marks(given)
+    theirs = {name: value for name, value in given.items() if name not in CloneOptions.model_fields}
+    converted = converted_by(audio, voice, options=theirs, loader=loader, progress=progress)
+    return mark(converted, loader, progress) if is_to_be_marked else converted
 
 
 def _marked(chunk: SpeechChunk, loader: ModelLoader, progress: Progress) -> SpeechChunk:

@@ -73,7 +73,7 @@ def _states(
     from audio_ml.judges.whisper import transcribe
     from voiceclone import zero_shot
 
-    states = {}
+    states: dict[str, Mapping[str, NDArray[Any]]] = {}
     for spec in [zero_shot.find(model) for model in models]:
         said = transcribe(zero_shot.prompt_of(audio, spec), loader) if spec.needs_transcript else ""
         states[spec.name] = zero_shot.enroll(audio, spec, transcript=said, loader=loader, progress=progress)

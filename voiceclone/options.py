@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
-from audio_ml.options import Options
+from audio_ml.options import Options, parse
 
 
 class EnrolOptions(Options):
@@ -39,3 +42,8 @@ class CloneOptions(Options):
     """What holds for cloned speech, whoever speaks."""
 
     watermark: bool = Field(True, description="Mark what a cloned voice says, inaudibly, as made by a machine.")
+
+
+def marks(options: Mapping[str, Any]) -> bool:
+    """Tells whether cloned speech with these options gets the watermark; others than those of all speakers are left."""
+    return parse(CloneOptions, {name: options[name] for name in CloneOptions.model_fields if name in options}).watermark

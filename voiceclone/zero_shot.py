@@ -25,7 +25,7 @@ from audio_ml.options import parse
 from audio_ml.progress import Progress
 from audio_ml.provenance import Provenance, record
 from audio_ml.speech import SpeechChunk, SpeechWarning
-from voiceclone.options import CloneOptions
+from voiceclone.options import marks
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -161,8 +161,7 @@ class ZeroShotSpeaker:
         told = {"voice": voice.name, **(options or {})}
         sha256 = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         device = (self._loader or loaders.default()).device.kind
-        is_marked = parse(CloneOptions, {key: told[key] for key in CloneOptions.model_fields if key in told}).watermark
-        return record(self.spec, told, device, "text", sha256, cloned_voices=[(voice, is_marked)])
+        return record(self.spec, told, device, "text", sha256, cloned_voices=[(voice, marks(told))])
 
     def _stream(self, text: str, state: Arrays, options: Any, progress: Progress) -> Iterator[SpeechChunk]:
         with (self._loader or loaders.default()).use(self.spec, progress) as engine:
