@@ -11,6 +11,7 @@ import numpy as np
 
 from audio_ml.audio import Audio
 from audio_ml.catalogue import Licence, ModelSpec
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.options import parse
 from audio_ml.speech import Speech, SpeechWarning, Word
@@ -57,8 +58,11 @@ class FakeSpeaker:
     def fingerprint(self, voice: str, options: Mapping[str, Any]) -> Mapping[str, str]:
         return {"voice": voice, "weights": self.weights}
 
-    def cloned(self, voice: str) -> None:
+    def cloned(self, voice: str) -> ClonedVoice | None:
         return None
+
+    def mark(self, audio: Audio) -> Audio:
+        raise AssertionError("no voice here is cloned")
 
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
         self.said.append((line, voice, options))

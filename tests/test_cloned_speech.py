@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cue_sheets import sheet_of
 from fake_speech import FAKE_SPEECH, RATE
 from made_up_voices import made_up_voice
 
@@ -27,7 +28,7 @@ from audio_ml.speech import Speech
 from audio_ml.voice_file import encode
 from audio_ml.voice_library import VoiceLibrary
 from audio_ml.weights import WeightStore
-from tts.cues import Casting, Part, TextToSpeech
+from tts.cues import Casting, Part, TextToSpeech, render_sheet
 from tts.engine import Blend, SpeechModel, Voice
 from tts.engines.kokoro import ClonedKokoroOptions, KokoroEngine, KokoroOptions
 from tts.voices import broken_voices, find_speaker, list_voices, option_models
@@ -262,6 +263,22 @@ def test_a_voice_file_in_a_casting_is_spoken_by_the_model_asked_for(tmp_path: Pa
     path.write_bytes(encode(made_up_voice("Zoe")))
     speaker = TextToSpeech(ModelLoader("cpu", WeightStore(cache=tmp_path)), "kokoro-int8")
     assert speaker.model(str(path)).name == speaker.model("anna").name == "kokoro-int8"
+
+
+def test_a_cue_is_marked_after_it_was_fitted(
+    local_loader: ModelLoader, tmp_path: Path, marked: list[Audio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker = TextToSpeech(local_loader)
+    monkeypatch.setattr(speaker, "_speaker", lambda voice: find_speaker(voice, FAKE_SPEECH))
+    monkeypatch.setattr(speaker, "_model_of", lambda voice: FAKE_SPEECH)
+    sheet = sheet_of(tmp_path, "12,3,HERO,01:00:00:00,01:00:01:12,Where is everybody now?,")
+    for voice, n_marked in (("anna", 1), ("low", 0)):
+        marked.clear()
+        report = render_sheet(sheet, tmp_path / voice, speaker=speaker, casting=Casting({"HERO": Part(voice)}))
+        (take,) = report.takes
+        assert len(marked) == n_marked and (not marked or marked[0].sample_rate == 48000)
+        content = (tmp_path / voice / take.file).read_bytes()
+        assert (b'"watermark": "PerTh"' in content) == bool(n_marked)
 
 
 # Kokoro.

@@ -48,18 +48,22 @@ def record(planned: PlannedTake, speaker: LineSpeaker, options: CueOptions, targ
         InvalidInput: when there is nothing to say, or it does not fit although it has to.
     """
     said: list[Speech] = []
+    is_marked = bool(planned.options.get("watermark"))
+    its_options = {**planned.options, "watermark": False} if is_marked else planned.options
     asked = float(planned.options["speed"])
     paces = max(SLOWEST, PACE_LIMITS[0] / asked), min(FASTEST, PACE_LIMITS[1] / asked)
 
     def say(factor: float) -> Audio:
         speed = float(np.clip(asked * factor, *PACE_LIMITS))
-        said.append(speaker.say(planned.cue.line, planned.voice, {**planned.options, "speed": speed}))
+        said.append(speaker.say(planned.cue.line, planned.voice, {**its_options, "speed": speed}))
         return _at_file_rate(said[-1].audio)
 
     fitted = fit_line(say, planned.place.slot, options.fit, fill=options.fill, paces=paces)
     excess = fitted.excess_samples(planned.place.slot)
     if options.fit == "fail" and excess > 0:
         raise InvalidInput(f"The line is {1000 * excess / SAMPLE_RATE:.0f} ms longer than its slot.")
+    if is_marked:  # at last, since a mark does not survive stretching
+        fitted = dataclasses.replace(fitted, audio=speaker.mark(fitted.audio))
     meter = LoudnessMeter(SAMPLE_RATE, 1, true_peak=True)
     meter.add(fitted.audio.samples)
     loudness = meter.result()
@@ -82,7 +86,7 @@ def write_take(path: Path, recording: Recording, gain_db: float, speaker: LineSp
     about |= {"fit_speed": recording.fitted.speed, "fit_stretch": recording.fitted.stretch, "gain_db": gain_db}
     line_sha256 = hashlib.sha256(planned.cue.line.encode("utf-8", "surrogatepass")).hexdigest()
     cloned = speaker.cloned(planned.voice)
-    heard = [] if cloned is None else [(cloned, bool(planned.options["watermark"]))]
+    heard = [] if cloned is None else [(cloned, bool(planned.options.get("watermark")))]
     made_by = provenance.record(spec, about, speaker.device, source, line_sha256, cloned_voices=heard)
     identity = Identity(
         chunks=((b"bext", _bext(f"{planned.cue.character}: {planned.cue.line}", planned.place.start, spec.name)),),

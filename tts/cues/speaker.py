@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from audio_ml.audio import Audio
 from audio_ml.catalogue import ModelSpec
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidOption
@@ -49,6 +50,10 @@ class LineSpeaker(Protocol):
         """Says a line."""
         ...
 
+    def mark(self, audio: Audio) -> Audio:
+        """Returns a line of a cloned voice with the watermark in it."""
+        ...
+
 
 class TextToSpeech:
     """Says lines with the voices of this package, by one `model` where it is given, but for voice files."""
@@ -86,6 +91,11 @@ class TextToSpeech:
         from tts.api import synthesize
 
         return synthesize(line, voice, model=self._model_of(voice), options=options, loader=self._loader)
+
+    def mark(self, audio: Audio) -> Audio:
+        from audio_ml.watermark import mark
+
+        return mark(audio, self._loader)
 
     def _speaker(self, voice: str) -> Speaker:
         return find_speaker(voice, self._model_of(voice))
