@@ -30,6 +30,7 @@ LARGEST_NUMBER = 100.0  # styles lie within 2, unit vectors within 1, logarithms
 LONGEST_NAME = 48
 LONGEST_LINE = 500
 LONGEST_STATEMENT = 20_000
+LONGEST_PROVENANCE = 200_000  # characters
 RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 MOST_ARRAYS = 1000  # of a state
@@ -241,10 +242,12 @@ def _state(model: Any, arrays: Any) -> dict[str, NDArray[Any]]:
 def _plain(provenance: Any) -> dict[str, Any]:
     """Returns a record as JSON has it."""
     try:
-        plain = json.loads(json.dumps(provenance, allow_nan=False))
+        text = json.dumps(provenance, allow_nan=False)
+        plain = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise VoiceRefused.because("its provenance is not made of plain values") from error
     _check(isinstance(plain, dict), "its provenance is not a mapping")
+    _check(len(text) <= LONGEST_PROVENANCE, "its provenance is too long")
     return dict(plain)
 
 

@@ -22,7 +22,7 @@ from audio_ml.audio import Audio
 from audio_ml.cloned_voice import Intonation
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.loader import ModelLoader
-from audio_ml.nets.kokoro_voices import N_STYLE
+from audio_ml.nets.kokoro_voices import N_STYLE, read_voice
 from audio_ml.options import parse
 from audio_ml.speech import Speech
 from audio_ml.voice_file import encode
@@ -86,8 +86,7 @@ def _pitch(speech: Speech) -> float:
         ("anna", None, "cloned/anna", "kokoro"),
         ("cloned/anna", None, "cloned/anna", "kokoro"),
         ("Anna", None, "cloned/anna", "kokoro"),
-        ("anna", "kokoro-int8", "cloned/anna", "kokoro-int8"),
-        ("cloned/anna", "kokoro-fp16", "cloned/anna", "kokoro-fp16"),
+        ("anna", "kokoro-fp16", "cloned/anna", "kokoro-fp16"),
         (None, "cloned", "cloned/anna", "kokoro"),
         ("anna", FAKE_SPEECH, "cloned/anna", "fake-speech"),
         ("low", FAKE_SPEECH, "fake/low", "fake-speech"),
@@ -115,7 +114,7 @@ def test_cloned_voices_are_listed_once_and_behind_all_others() -> None:
 def test_a_file_is_a_voice(tmp_path: Path) -> None:
     path = tmp_path / "guest.voice.safetensors"
     path.write_bytes(encode(made_up_voice("Zoe")))
-    for model, row in ((None, "kokoro"), ("kokoro-int8", "kokoro-int8"), (FAKE_SPEECH, "fake-speech")):
+    for model, row in ((None, "kokoro"), ("kokoro-fp16", "kokoro-fp16"), (FAKE_SPEECH, "fake-speech")):
         speaker = find_speaker(str(path), model)
         assert (speaker.id, speaker.spec.name) == ("cloned/Zoe", row)
     assert find_speaker(str(path), find_speaker("anna").spec).id == "cloned/Zoe"
@@ -129,6 +128,7 @@ def test_a_file_is_a_voice(tmp_path: Path) -> None:
         ("ana", None, "Did you mean 'anna'"),
         ("cloned/ana", None, "Did you mean 'cloned/anna'"),
         ("anna", "hibari", "hibari has no voice 'anna': it is one of cloned."),
+        ("anna", "kokoro-int8", "kokoro has no voice 'anna': it is one of cloned"),
         ("none.voice.safetensors", None, "There is no voice file none.voice.safetensors"),
         ("anna", OTHER, "no voice 'anna'"),
     ],
@@ -261,8 +261,24 @@ def test_cues_are_spoken_with_cloned_voices_and_know_when_they_change(
 def test_a_voice_file_in_a_casting_is_spoken_by_the_model_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "guest.voice.safetensors"
     path.write_bytes(encode(made_up_voice("Zoe")))
-    speaker = TextToSpeech(ModelLoader("cpu", WeightStore(cache=tmp_path)), "kokoro-int8")
-    assert speaker.model(str(path)).name == speaker.model("anna").name == "kokoro-int8"
+    speaker = TextToSpeech(ModelLoader("cpu", WeightStore(cache=tmp_path)), "kokoro-fp16")
+    assert speaker.model(str(path)).name == speaker.model("anna").name == "kokoro-fp16"
+
+
+def test_a_cue_is_marked_after_it_was_fitted(
+    local_loader: ModelLoader, tmp_path: Path, marked: list[Audio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker = TextToSpeech(local_loader)
+    monkeypatch.setattr(speaker, "_speaker", lambda voice: find_speaker(voice, FAKE_SPEECH))
+    monkeypatch.setattr(speaker, "_model_of", lambda voice: FAKE_SPEECH)
+    sheet = sheet_of(tmp_path, "12,3,HERO,01:00:00:00,01:00:01:12,Where is everybody now?,")
+    for voice, n_marked in (("anna", 1), ("low", 0)):
+        marked.clear()
+        report = render_sheet(sheet, tmp_path / voice, speaker=speaker, casting=Casting({"HERO": Part(voice)}))
+        (take,) = report.takes
+        assert len(marked) == n_marked and (not marked or marked[0].sample_rate == 48000)
+        content = (tmp_path / voice / take.file).read_bytes()
+        assert (b'"watermark": "PerTh"' in content) == bool(n_marked)
 
 
 def test_a_cue_is_marked_after_it_was_fitted(
@@ -296,21 +312,40 @@ def test_kokoro_takes_the_style_of_a_cloned_voice() -> None:
 
 def test_every_row_of_kokoro_speaks_with_them() -> None:
     rows = [spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel) and spec.clone_options]
-    assert {"kokoro", "kokoro-fp16", "kokoro-int8"} <= {spec.name for spec in rows}
+    assert {"kokoro", "kokoro-fp16"} <= {spec.name for spec in rows}
     assert ClonedKokoroOptions in option_models() and KokoroOptions in option_models()
     assert isinstance(parse(ClonedKokoroOptions, KokoroOptions(jitter=0.2)), ClonedKokoroOptions)
 
 
 @pytest.mark.weights
 def test_kokoro_speaks_with_a_mix_as_it_does_with_the_blend(loader: ModelLoader, library: VoiceLibrary) -> None:
-    from audio_ml.nets.kokoro_voices import read_voice
-
     files = loader.store.open(catalogue.find("tts", "kokoro"))
     table = 0.5 * (read_voice(files["af_heart.bin"]) + read_voice(files["af_bella.bin"]))
     library.save(made_up_voice("mix", styles=table, delta=np.zeros(N_STYLE, np.float32)))
     mixed = tts.synthesize("Good morning.", "mix", options={"watermark": False}, loader=loader)
     blended = tts.synthesize("Good morning.", "heart+bella", loader=loader)
     assert np.allclose(mixed.audio.samples, blended.audio.samples, atol=1e-4)
+
+
+@pytest.mark.weights
+def test_layers_are_offset_as_far_as_the_likeness_says(loader: ModelLoader, library: VoiceLibrary) -> None:
+    with loader.use(catalogue.find("tts", "kokoro")) as engine:
+        (given,) = engine._network.get_overridable_initializers()
+    n_layers = given.shape[1]
+    offsets = np.random.default_rng(0).normal(0, 0.1, n_layers).astype(np.float32)
+    table = read_voice(loader.store.open(catalogue.find("tts", "kokoro"))["af_heart.bin"])
+    voice = made_up_voice("deep", styles=table, delta=np.zeros(N_STYLE, np.float32), layer_offsets=offsets)
+
+    def say(voice: Any, **options: Any) -> Any:
+        return tts.synthesize("Good morning.", voice, options=options, loader=loader).audio.samples
+
+    plain, clean = say("kokoro/heart"), say(voice, likeness=0, watermark=False)
+    alike = say(voice, watermark=False)
+    assert np.allclose(clean, plain, atol=1e-5)
+    n_both = min(alike.shape[1], plain.shape[1])  # silence is cut off where it begins
+    assert np.abs(alike[:, :n_both] - plain[:, :n_both]).max() > 0.01
+    with pytest.raises(InvalidInput, match=f"3 of them, and Kokoro takes {n_layers}"):
+        say(replace(voice, layer_offsets=offsets[:3]))
 
 
 # Command line.

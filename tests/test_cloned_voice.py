@@ -188,6 +188,7 @@ def test_consent_says_who_when_and_for_what(changes: dict[str, Any]) -> None:
         ({"provenance": {"a": object()}}, "provenance"),
         ({"provenance": {"a": float("inf")}}, "provenance"),
         ({"provenance": []}, "provenance"),
+        ({"provenance": {"a": "x" * 300_000}}, "provenance is too long"),
     ],
 )
 def test_a_voice_is_what_it_says(changes: dict[str, Any], words: str) -> None:
@@ -221,6 +222,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "something behind": (encode(made_up_voice()) + b"x", "damaged"),
     "too large": (bytes(LARGEST_FILE + 1), "larger than"),
     "nested": (_with_header(b"[" * 100_000), "header cannot be read"),
+    "header too long": (_with_header(b"{" + b" " * (1 << 20) + b"}"), "no safetensors"),
     "a list": (_with_header(b"[]"), "no safetensors"),
     "a pickle": (b"\x80\x04\x95" + bytes(100), "no safetensors"),
     "no voice": (bytes(save({"a": np.zeros(3)})), "no voice of audio-ml"),

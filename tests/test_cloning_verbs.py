@@ -98,7 +98,7 @@ def test_no_speaker_gets_around_the_mark(marked: list[Audio]) -> None:
 
 
 def test_a_model_that_cannot_is_told() -> None:
-    assert tts.VoiceSpeaker().spec.name == "kokoro" and tts.VoiceSpeaker(model="kokoro-int8").spec.name == "kokoro-int8"
+    assert tts.VoiceSpeaker().spec.name == "kokoro" and tts.VoiceSpeaker(model="kokoro-fp16").spec.name == "kokoro-fp16"
     with pytest.raises(InvalidOption, match="hibari cannot speak with a cloned voice"):
         tts.VoiceSpeaker(model="hibari")
     with pytest.raises(UnknownModel):
@@ -133,6 +133,8 @@ def test_a_request_is_checked_before_any_work(monkeypatch: pytest.MonkeyPatch) -
         voiceclone.enroll("anna.wav", "../anna", CONSENT)
     with pytest.raises(UnknownModel, match="No model 'pocket'"):
         voiceclone.enroll("anna.wav", "anna", CONSENT, options={"also": ("pocket",)})
+    with pytest.raises(InvalidOption, match="quick voice is not fitted: steps"):
+        voiceclone.enroll("anna.wav", "anna", CONSENT, options={"quick": True, "steps": 3})
     with pytest.raises(InvalidOption, match="Did you mean 'quick'"):
         voiceclone.enroll("anna.wav", "anna", CONSENT, options={"quik": True})
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,14 +11,16 @@ import pytest
 from made_up_voices import CONSENT
 
 from audio_ml.audio import Audio
-from audio_ml.cloned_voice import EMBEDDING_SIZES, ClonedVoice
+from audio_ml.cloned_voice import EMBEDDING_SIZES, ClonedVoice, Intonation
 from audio_ml.errors import ReferenceUnfit, UnknownModel
 from audio_ml.loader import ModelLoader
 from audio_ml.nets.kokoro_voices import N_ROWS, N_STYLE
 from audio_ml.progress import Progress
 from audio_ml.voice_file import decode, encode
 from audio_ml.weights import WeightStore
+from voiceclone import enrolment
 from voiceclone.findings import Finding
+from voiceclone.inversion import Inversion
 from voiceclone.options import EnrolOptions
 from voiceclone.reference import Reference
 
@@ -48,17 +48,10 @@ def _reference(seconds: float = 2.0) -> Reference:
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Makes a voice with what takes no network: the pitch is 150 Hz, unless `pitches` says otherwise."""
-    inversion = types.ModuleType("voiceclone.inversion")
 
-    def invert(audio: Audio, *, loader: Any, options: EnrolOptions, progress: Progress) -> Any:
-        assert audio.sample_rate == RATE
-        delta = np.zeros_like(DELTA) if options.quick else DELTA
-        return SimpleNamespace(styles=STYLES, delta=delta, layer_offsets=None, report={"rounds": 7})
-
-    inversion.invert = invert  # type: ignore[attr-defined]
-    if "voiceclone.inversion" not in sys.modules:
-        monkeypatch.setitem(sys.modules, "voiceclone.inversion", inversion)
-    from voiceclone import enrolment
+    def invert(embeddings: Any, pitch: Intonation, options: EnrolOptions, *_: Any) -> Inversion:
+        assert set(embeddings) == set(EMBEDDING_SIZES) and pitch.mean_log_hz == pytest.approx(PITCH)
+        return Inversion(STYLES, np.zeros_like(DELTA) if options.quick else DELTA, None, {"rounds": 7})
 
     def make(pitches: Any = (PITCH, 0.2), **options: Any) -> ClonedVoice:
         found = SimpleNamespace(mean_log=pitches[0], spread_log=pitches[1])

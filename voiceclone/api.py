@@ -10,7 +10,7 @@ from typing import Any
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice, Consent, checked_name
-from audio_ml.errors import ConsentMissing
+from audio_ml.errors import ConsentMissing, InvalidOption
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
@@ -47,6 +47,8 @@ def enroll(
     """
     name, chosen = checked_name(name), parse(EnrolOptions, options)
     loader, progress = loader or loaders.default(), progress or Progress()
+    if chosen.quick and (fitting := chosen.model_fields_set & {"steps", "seed"}):
+        raise InvalidOption(f"A quick voice is not fitted: {', '.join(sorted(fitting))} would do nothing.")
     if consent is None or (isinstance(consent, str) and not consent.strip()):
         raise ConsentMissing(f"No voice is made without consent: say who agreed, when and to what, as in '{EXAMPLE}'.")
     agreed = parse_consent(consent) if isinstance(consent, str) else consent
