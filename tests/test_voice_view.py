@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_voices import made_up_voice
 from signals import noise
 
 from audio_ml.audio import Audio
 from audio_ml.errors import InvalidInput
+from audio_ml.loader import ModelLoader
 from ui.clone_picture import draw_voice
 from voiceclone.mel import HOP, N_MELS, SAMPLE_RATE, log_mel, mel_spectrogram
-from voiceclone.view import Embedding, VoiceView, heat_map, map_voices, view_voice
+from voiceclone.view import Embedding, VoiceView, heat_map, map_voices, view_cloned, view_voice
 
 SIZE = 256
 
@@ -150,6 +153,30 @@ def test_the_view_is_json_with_its_axes(view: VoiceView) -> None:
     assert kinds == ["enrolled", "this voice", "result"]
     assert {place["group"] for place in told["map"]["places"][:20]} == {"female", "male"}
     assert told["likenesses"]["what it said, to the reference"]["score"] == 0.71
+
+
+def test_a_cloned_voice_is_viewed_among_others() -> None:
+    anna, ben = made_up_voice(), made_up_voice("ben", seed=1)
+    seen = view_cloned(anna, built_in=voices(10), enrolled=[anna, ben])
+    others = [(place.name, place.kind) for place in seen.map.places[10:]]
+    assert others == [("ben", "enrolled"), ("anna", "this voice")]
+    assert np.array_equal(seen.reference_heat.values.ravel(), anna.embeddings["ge2e"])
+    assert seen.reference_mel.levels_db.shape == anna.reference_mel.shape
+
+
+@pytest.mark.weights
+def test_what_a_cloned_voice_said_is_compared_with_its_reference(loader: ModelLoader) -> None:
+    compared: list[tuple[set[str], set[str]]] = []
+
+    def compare(said: Mapping[str, Embedding], reference: Mapping[str, Embedding]) -> Likeness:
+        compared.append((set(said), set(reference)))
+        return Likeness()
+
+    said = noise(2, SAMPLE_RATE, 1)
+    seen = view_cloned(made_up_voice(), built_in=voices(10), result=said, compare=compare, loader=loader)
+    assert compared == [({"ge2e", "campplus"}, {"ge2e", "campplus"})]
+    assert seen.map.places[-1].kind == "result" and seen.result_mel is not None
+    assert seen.likenesses["what it said, to the reference"]["score"] == 0.71
 
 
 def test_the_view_can_be_drawn(view: VoiceView, tmp_path: Path) -> None:

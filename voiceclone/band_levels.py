@@ -18,7 +18,7 @@ SAMPLE_RATE = 24000
 FRAME = 768  # samples: the 32 ms of the voice activity
 N_BINS = FRAME // 2 + 1
 BIN_HZ = SAMPLE_RATE / FRAME
-N_BANDS = 24
+BANDS_PER_DECADE = 11
 LOWEST_BIN = 3  # 94 Hz: rumble below it is no noise to a voice
 QUIETEST = 0.05  # of the frames of speech
 FEWEST_GAPS = 8  # frames without speech that tell what is usual there
@@ -38,14 +38,15 @@ def spectra(samples: Samples) -> Powers:
 
 
 def bands(powers: Powers) -> Powers:
-    """Returns powers [frames, N_BANDS] of bands, each as wide as it is high."""
+    """Returns powers [frames, bands] of bands, each about as wide as it is high."""
     return np.add.reduceat(powers[:, LOWEST_BIN:], _edges() - LOWEST_BIN, axis=1)
 
 
 @functools.cache
 def _edges() -> NDArray[np.int64]:
     """Returns the first bin of each band."""
-    return np.round(np.geomspace(LOWEST_BIN, N_BINS, N_BANDS + 1)).astype(np.int64)[:-1]
+    n_bands = round(BANDS_PER_DECADE * np.log10(N_BINS / LOWEST_BIN))
+    return np.unique(np.round(np.geomspace(LOWEST_BIN, N_BINS, n_bands + 1)).astype(np.int64))[:-1]
 
 
 @functools.cache
@@ -58,7 +59,7 @@ def _quantiles_of_noise() -> tuple[Powers, Powers]:
 
 
 def noise_powers(near_speech: Powers, gaps: Powers) -> Powers:
-    """Returns the noise [N_BANDS] among bands of frames in and beside speech [n, N_BANDS] and away from it."""
+    """Returns the noise [bands] among bands of frames in and beside speech [n, bands] and away from it."""
     of_quietest, of_median = _quantiles_of_noise()
     found: Powers = np.quantile(near_speech, QUIETEST, axis=0) / of_quietest
     if len(gaps) >= FEWEST_GAPS:
@@ -67,7 +68,7 @@ def noise_powers(near_speech: Powers, gaps: Powers) -> Powers:
 
 
 def snr_db(speech: Powers, noise: Powers) -> float:
-    """Returns how far speech, of mean band powers [N_BANDS] with its noise, lies above the noise [N_BANDS]."""
+    """Returns how far speech, of mean band powers [bands] with its noise, lies above the noise [bands]."""
     total, rest = float(speech.sum()), float(noise.sum())
     if rest <= total * 10 ** (-HIGHEST_SNR_DB / 10):
         return HIGHEST_SNR_DB

@@ -5,7 +5,7 @@ Everything turns into JSON by `as_dict`, with units and what its axes are; a pag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_ml.audio import Audio
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput
+from audio_ml.loader import ModelLoader
 from voiceclone.mel import MelSpectrogram, mel_spectrogram
 
 ENCODER = "ge2e"  # whose embeddings are drawn
@@ -28,6 +30,9 @@ class Told(Protocol):
     """A likeness with its meaning, such as `voiceclone.similarity.similarity` gives it."""
 
     def as_dict(self) -> Mapping[str, Any]: ...
+
+
+Compare = Callable[[Mapping[str, Embedding], Mapping[str, Embedding]], Told]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +141,43 @@ def view_voice(
         likenesses={what: dict(likeness.as_dict()) for what, likeness in (likenesses or {}).items()},
         result_mel=None if result is None else mel_spectrogram(result[0]),
         result_heat=None if result is None else heat_map(result[1]),
+    )
+
+
+def view_cloned(
+    voice: ClonedVoice,
+    *,
+    built_in: Mapping[str, Embedding],
+    enrolled: Iterable[ClonedVoice] = (),
+    result: Audio | None = None,
+    compare: Compare | None = None,
+    loader: ModelLoader | None = None,
+) -> VoiceView:
+    """Returns the view of an enrolled voice among others, and of something it said.
+
+    `built_in` are GE2E embeddings by name; `compare` tells how alike two voices are by their embeddings, such as
+    `voiceclone.similarity.similarity` does.
+
+    Raises:
+        WeightsError: when there is a result and the encoders cannot be had.
+    """
+    said = None
+    likenesses: dict[str, Told] = {}
+    if result is not None:
+        from voiceclone.encoders import embeddings  # brings torch
+
+        heard = embeddings(result, loader)
+        said = (result, heard[ENCODER])
+        if compare is not None:
+            likenesses["what it said, to the reference"] = compare(heard, voice.embeddings)
+    return view_voice(
+        voice.name,
+        voice.reference_mel,
+        voice.embeddings[ENCODER],
+        built_in=built_in,
+        enrolled={other.name: other.embeddings[ENCODER] for other in enrolled},
+        result=said,
+        likenesses=likenesses,
     )
 
 
