@@ -69,18 +69,19 @@ class Detection:
     duration_seconds: float
 
 
-def mark(audio: Audio, loader: ModelLoader | None = None) -> Audio:
+def mark(audio: Audio, loader: ModelLoader | None = None, progress: Progress | None = None) -> Audio:
     """Returns sound with the watermark in it: of the same length, rate, channels, and level within a few percent.
 
     What is above 2 kHz stays as it was, and so does digital silence. All channels get the same changes of level.
-    Peaks do not pass full scale, unless they did before.
+    Peaks do not pass full scale, unless they did before. `progress` is that of the request it is part of, if it has
+    borrowed another model.
 
     Raises:
         WeightsError: when the network cannot be had.
     """
     given = audio.samples
     resampled = _resampled(given, audio.sample_rate, SAMPLE_RATE)
-    with (loader or loaders.default()).use(MARKER) as marker:
+    with (loader or loaders.default()).use(MARKER, progress) as marker:
         added = _mark_of(resampled, marker)
     added = _fitted(_resampled(added, SAMPLE_RATE, audio.sample_rate), audio.n_samples)
     added[:, _is_silence(given)] = 0
