@@ -12,11 +12,11 @@ from typing import Any
 
 from audio_ml.catalogue import ModelSpec
 from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.watermark import WATERMARK
 from audio_ml.weights import WeightStore
 
 PROVENANCE_CHUNK = b"prov"  # of a WAV file
 PROVENANCE_TAG = "AUDIO_ML_PROVENANCE"  # of formats with tags
-WATERMARK = "PerTh"  # what cloned voices are marked with
 LIBRARIES = ("numpy", "onnxruntime", "torch", "soxr", "soundfile", "av", "hibari-tts")
 
 

@@ -22,6 +22,8 @@ from audio_ml.nets.perth import BINS, KERNEL, N_WIDE
 from audio_ml.progress import Progress
 from audio_ml.streams import AudioReader, Resampler
 
+WATERMARK = "perth 1.0.1 implicit"  # what a provenance record says
+
 N_FFT = 2048
 HOP = 320
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP
@@ -68,10 +70,11 @@ class Detection:
 
 
 def mark(audio: Audio, loader: ModelLoader | None = None, progress: Progress | None = None) -> Audio:
-    """Returns sound with the watermark in it, of the same length, rate, channels and about the same level.
+    """Returns sound with the watermark in it: of the same length, rate, channels, and level within a few percent.
 
     What is above 2 kHz stays as it was, and so does digital silence. All channels get the same changes of level.
-    Peaks do not pass full scale, unless they did before.
+    Peaks do not pass full scale, unless they did before. `progress` is that of the request it is part of, if it has
+    borrowed another model.
 
     Raises:
         WeightsError: when the network cannot be had.
@@ -216,8 +219,8 @@ def _mark_of(samples: Samples, marker: PerthMarker) -> Samples:
             for part in range(n_parts):
                 total[..., start + part : stop + part, :] += padded[..., part * HOP : (part + 1) * HOP]
     made = slice(N_FFT // 2, N_FFT // 2 + n_samples)
-    result = added.reshape(len(samples), -1)[:, made] / weight.reshape(-1)[made]
-    return np.asarray(result, np.float32)
+    result: Samples = added.reshape(len(samples), -1)[:, made] / weight.reshape(-1)[made]
+    return result
 
 
 def _frames(samples: Samples, n_fft: int, hop: int) -> Samples:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import tts
 from audio_ml.audio import Audio
 from audio_ml.errors import InvalidOption, OutputExists, UnknownVoice
 from audio_ml.voice_library import VoiceLibrary
+from audio_ml.watermark import WATERMARK
 from ui.clone import app
 
 Run = Callable[..., str]
@@ -31,9 +30,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VoiceLibrary:
     monkeypatch.setenv("AUDIO_ML_VOICES", str(tmp_path / "voices"))
     monkeypatch.setenv("AUDIO_ML_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(tts, "VoiceSpeaker", lambda loader, model: tts.cloned_speech.VoiceSpeaker(loader, FAKE_SPEECH))
-    module = types.ModuleType("audio_ml.watermark")
-    module.mark = lambda audio, *_: Audio(audio.samples * 1.5, audio.sample_rate)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "audio_ml.watermark", module)
+    monkeypatch.setattr("audio_ml.watermark.mark", lambda audio, *_: Audio(audio.samples * 1.5, audio.sample_rate))
     monkeypatch.chdir(tmp_path)
     library = VoiceLibrary.default()
     library.save(made_up_voice())
@@ -54,7 +51,7 @@ def test_a_text_is_spoken_into_a_file(library: VoiceLibrary) -> None:
     content = Path("out.wav").read_bytes()
     record = json.JSONDecoder().raw_decode(content[content.index(b"prov") + 8 :].decode("utf-8", "replace"))[0]
     (cloned,) = record["cloned_voices"]
-    assert (cloned["voice"], cloned["watermark"]) == ("anna", "PerTh") and record["options"]["voice"] == "cloned/anna"
+    assert (cloned["voice"], cloned["watermark"]) == ("anna", WATERMARK) and record["options"]["voice"] == "cloned/anna"
     with pytest.raises(OutputExists):
         run("Good morning.", "--voice", "anna", "-o", "out.wav")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from audio_ml.options import parse
 from audio_ml.speech import Speech
 from audio_ml.voice_file import encode
 from audio_ml.voice_library import VoiceLibrary
+from audio_ml.watermark import WATERMARK
 from audio_ml.weights import WeightStore
 from tts.cues import Casting, Part, TextToSpeech, render_sheet
 from tts.engine import Blend, SpeechModel, Voice
@@ -57,9 +56,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> list[Audio]:
         seen.append(audio)
         return Audio(audio.samples * MARK, audio.sample_rate)
 
-    module = types.ModuleType("audio_ml.watermark")
-    module.mark = mark  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "audio_ml.watermark", module)
+    monkeypatch.setattr("audio_ml.watermark.mark", mark)
     return seen
 
 
@@ -230,7 +227,7 @@ def test_a_file_tells_whose_voice_it_is(local_loader: ModelLoader, tmp_path: Pat
         "sha256": library.load("anna").sha256,
         "consent": "Anna Smith, 2026-11-26: temp ADR for reel 3",
         "consent_checked": "not checked",
-        "watermark": "PerTh",
+        "watermark": WATERMARK,
     }
     assert told(TEXT, "anna") == [anna]
     assert told("Hello. [voice: anna] Hello.", "low") == [anna]
@@ -278,7 +275,7 @@ def test_a_cue_is_marked_after_it_was_fitted(
         (take,) = report.takes
         assert len(marked) == n_marked and (not marked or marked[0].sample_rate == 48000)
         content = (tmp_path / voice / take.file).read_bytes()
-        assert (b'"watermark": "PerTh"' in content) == bool(n_marked)
+        assert (f'"watermark": "{WATERMARK}"'.encode() in content) == bool(n_marked)
 
 
 def test_a_cue_is_marked_after_it_was_fitted(

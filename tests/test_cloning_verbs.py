@@ -37,9 +37,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> list[Audio]:
         seen.append(audio)
         return Audio(audio.samples * MARK, audio.sample_rate)
 
-    module = types.ModuleType("audio_ml.watermark")
-    module.mark = mark  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "audio_ml.watermark", module)
+    monkeypatch.setattr("audio_ml.watermark.mark", mark)
     return seen
 
 

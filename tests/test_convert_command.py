@@ -25,6 +25,7 @@ from audio_ml.formats import FORMATS
 from audio_ml.metadata import read_metadata
 from audio_ml.options import Options, parse
 from audio_ml.voice_library import VoiceLibrary
+from audio_ml.watermark import WATERMARK
 from audio_ml.writer import AudioWriter
 
 RATE, N_SAMPLES, START = 48000, 48_123, 172_800_000
@@ -47,13 +48,10 @@ def converter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def mark(audio: Audio, loader: Any, progress: Any) -> Audio:
         return Audio(audio.samples * 0.5, audio.sample_rate)
 
-    for name, parts in (
-        ("voiceclone.conversion", {"convert": convert, "MODEL": FAKE_SPEECH}),
-        ("audio_ml.watermark", {"mark": mark}),
-    ):
-        module = types.ModuleType(name)
-        vars(module).update(parts)
-        monkeypatch.setitem(sys.modules, name, module)
+    module = types.ModuleType("voiceclone.conversion")
+    vars(module).update({"convert": convert, "MODEL": FAKE_SPEECH})
+    monkeypatch.setitem(sys.modules, "voiceclone.conversion", module)
+    monkeypatch.setattr("audio_ml.watermark.mark", mark)
     for name in ("ui.convert", "voiceclone.conversion_file"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setenv("AUDIO_ML_VOICES", str(tmp_path / "voices"))
@@ -94,7 +92,7 @@ def test_a_take_keeps_its_length_and_timecode(take: Path) -> None:
     assert np.abs(samples[:, 0] + 0.5 * source).max() < 1e-6
     assert read_metadata(made).time_reference == START and soundfile.info(made).subtype == "PCM_24"
     (cloned,) = told["provenance"]["cloned_voices"]
-    assert (cloned["voice"], cloned["watermark"]) == ("anna", "PerTh") and told["provenance"]["source"] == "take.wav"
+    assert (cloned["voice"], cloned["watermark"]) == ("anna", WATERMARK) and told["provenance"]["source"] == "take.wav"
 
 
 def test_the_mark_can_be_left_out_and_is_told(take: Path) -> None:
