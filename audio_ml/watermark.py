@@ -219,8 +219,8 @@ def _mark_of(samples: Samples, marker: PerthMarker) -> Samples:
             for part in range(n_parts):
                 total[..., start + part : stop + part, :] += padded[..., part * HOP : (part + 1) * HOP]
     made = slice(N_FFT // 2, N_FFT // 2 + n_samples)
-    result: Samples = added.reshape(len(samples), -1)[:, made] / weight.reshape(-1)[made]
-    return result
+    result = added.reshape(len(samples), -1)[:, made] / weight.reshape(-1)[made]
+    return np.asarray(result, np.float32)
 
 
 def _frames(samples: Samples, n_fft: int, hop: int) -> Samples:
