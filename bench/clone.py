@@ -44,12 +44,13 @@ def main() -> None:
     subjects = read_subjects(arguments.data)
     subjects = tuple(each for each in subjects if not arguments.person or each.name in arguments.person)
     choosing = tuple(arguments.choosing or CHOOSING)
+    enrol = dict(pair.split("=", 1) for pair in arguments.enrol)
     cloned, quick = [], []
     for is_quick, n_sentences, found in ((False, arguments.each, cloned), (True, arguments.quick_each, quick)):
         if not n_sentences:
             continue
         options = {"likeness": arguments.likeness}
-        cloning = Cloning(arguments.consent, loader, Progress(), arguments.model, {"quick": is_quick}, options)
+        cloning = Cloning(arguments.consent, loader, Progress(), arguments.model, {"quick": is_quick, **enrol}, options)
         clones = stream_clones(
             subjects,
             shares(read_sentences(), len(subjects), n_sentences),
@@ -75,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--each", type=int, default=EACH, metavar="N", help="sentences of each voice")
     parser.add_argument("--quick-each", type=int, default=QUICK_EACH, metavar="N", help="of those made in seconds")
     parser.add_argument("--likeness", type=float, default=1.0, metavar="X", help="from clean (0) to alike (1)")
+    parser.add_argument("--enrol", action="append", default=[], metavar="NAME=VALUE", help="an option of enrolment")
     parser.add_argument("--model", metavar="NAME", help="what speaks")
     parser.add_argument("--consent", default=CONSENT, help="who agreed, when and to what")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")

@@ -19,7 +19,7 @@ SELDOM, OFTEN = 5, 25  # percentiles
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike two voices are: the `score` is a cosine, 1 for the same and about 0 for nothing in common.
+    """How alike two voices are: the `score` is the mean of two cosines, 1 for one and the same voice.
 
     `of_same` is the share of pairs of recordings of one person that are less alike than this, `of_different` the share
     of pairs of two people of the same sex that are.
@@ -50,22 +50,20 @@ class Similarity:
         }
 
 
-def similarity(
-    one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]], encoders: tuple[str, ...] = ENCODERS
-) -> Similarity:
-    """Compares embeddings of unit length by encoder, such as `voiceclone.encoders.embeddings` gives them.
+def similarity(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> Similarity:
+    """Compares the embeddings of two voices, as `voiceclone.encoders.embeddings` gives them.
 
-    Over several encoders it is the mean of what each says. A cloned voice is fitted to GE2E and CAM++, so these two
-    flatter it: `audio-ml evaluate clone` asks ECAPA-TDNN and ERes2Net, which have no part in it.
+    A cloned voice is fitted to these encoders, so they flatter it: `audio-ml evaluate clone` asks ECAPA-TDNN and
+    ERes2Net, which have no part in it.
     """
-    scores = {name: float(one[name] @ other[name]) for name in encoders}
-    ranks = {kind: [_rank(_known()[kind][name], scores[name]) for name in encoders] for kind in ("same", "different")}
-    return Similarity(fmean(scores.values()), fmean(ranks["same"]), fmean(ranks["different"]))
+    score = fmean(float(one[name] @ other[name]) for name in ENCODERS)
+    same, different = percentiles()
+    return Similarity(score, _rank(same, score), _rank(different, score))
 
 
-def percentiles(encoder: str) -> tuple[list[float], list[float]]:
+def percentiles() -> tuple[list[float], list[float]]:
     """Returns the 0th to 100th percentile of the scores of one person's recordings, and of two people's."""
-    return list(_known()["same"][encoder]), list(_known()["different"][encoder])
+    return list(_known()["same"]["percentiles"]), list(_known()["different"]["percentiles"])
 
 
 def made_of() -> str:
