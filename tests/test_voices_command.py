@@ -196,3 +196,20 @@ def test_deleting_tells_what_is_gone(run: Run, library: VoiceLibrary) -> None:
     assert not list(library.folder.iterdir())
     with pytest.raises(UnknownVoice):
         run("delete", "anna")
+
+
+def test_what_there_is_to_see_of_a_voice(run: Run, library: VoiceLibrary, tmp_path: Path) -> None:
+    path = library.save(made_up_voice())
+    library.save(made_up_voice("ben", seed=1))
+    view = json.loads(run("show", "anna", "--json", "--view"))["view"]
+    kinds = {place["name"]: place["kind"] for place in view["map"]["places"]}
+    assert (kinds["kokoro/af_heart"], kinds["ben"], kinds["anna"]) == ("built-in", "enrolled", "this voice")
+    assert len(view["reference"]["mel"]["levels_db"]) == 80 and len(view["reference"]["embedding"]["values"]) == 16
+    assert any("the built-in kokoro/" in what for what in view["likenesses"])
+    picture = tmp_path / "anna.png"
+    run("show", path, "--picture", picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OutputExists):
+        run("show", "anna", "--picture", picture)
+    with pytest.raises(InvalidOption, match="--json"):
+        run("show", "anna", "--view")

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,10 @@ from audio_ml.errors import InvalidOption
 from audio_ml.streams import show
 from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 from audio_ml.voice_library import ID_PREFIX, VoiceLibrary, find_voice, write_privately
+from audio_ml.writer import check_target
+
+if TYPE_CHECKING:
+    from voiceclone.view import VoiceView
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -25,12 +29,30 @@ def show_voice(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice, or its file.")],
     *,
     as_json: Json = False,
+    with_view: Annotated[
+        bool, typer.Option("--view", help="With --json: its spectrogram, embedding and place among the voices, too.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw these into a PNG file.")
+    ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show what is known of a cloned voice: whose it is, what they agreed to, and what it was made of."""
+    if with_view and not as_json:
+        raise InvalidOption("--view is for --json; --picture FILE draws it.")
+    if picture is not None:
+        check_target(picture, overwrite)
     voice = find_voice(name)
     is_file = name.lower().endswith(SUFFIX)
     path = Path(name) if is_file else VoiceLibrary.default().path(name.removeprefix(ID_PREFIX))
     told = described(voice, path)
+    view = _view(voice) if with_view or picture is not None else None
+    if view is not None and with_view:
+        told["view"] = view.as_dict()
+    if view is not None and picture is not None:
+        from ui.clone_picture import draw_voice
+
+        draw_voice(view, picture)
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return
@@ -53,6 +75,19 @@ def show_voice(
     findings = [finding["message"] for finding in voice.provenance.get("findings", ()) if "message" in finding]
     for key, value in [*lines.items(), *(("found", finding) for finding in findings)]:
         print(f"{key:13}{show(str(value))}")
+
+
+def _view(voice: ClonedVoice) -> VoiceView:
+    """Returns what there is to see of a voice, among Kokoro's and those of the library that can be read."""
+    from voiceclone.view import view_cloned
+    from voiceclone.voice_mix import voice_table
+
+    table, (known, _) = voice_table(), VoiceLibrary.default().voices()
+    built_in = {
+        f"kokoro/{name}": {encoder: vectors[index] for encoder, vectors in table.embeddings.items()}
+        for index, name in enumerate(table.names)
+    }
+    return view_cloned(voice, built_in=built_in, enrolled=known.values())
 
 
 def export(

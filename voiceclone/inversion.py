@@ -39,7 +39,8 @@ STYLE_SPREAD = 0.143  # root mean square between voices, of a dimension of the t
 STYLE_RATE, LAYER_RATE = 0.1, 0.1  # of Adam, in units of the spread between voices
 LEAST_RATE = 0.05  # of these, at the end
 BETAS = (0.8, 0.95)
-CROP_FRAMES = 80  # of 25 ms, that a step says
+CROP_FRAMES = 120  # of 25 ms, that a step says: nearly a sentence, since normalisations hear all of it
+NOISE = 0.1  # of the sound's level, added before the encoders, so that they are not pleased by what nobody hears
 FRAME_HALVES, FRAME_SOURCES = 2, 120  # of the inputs that have more frames
 
 
@@ -99,10 +100,10 @@ class _Search:
 
         use_threads(engine.cores)
         self._engine, self._encoders, self._options = engine, encoders, options
-        self._wanted = [torch.from_numpy(embeddings[name]).to(engine.kind) for name in ("ge2e", "campplus")]
+        self._wanted = [torch.tensor(embeddings[name], device=engine.kind) for name in ("ge2e", "campplus")]
         self._resample = To16k().to(engine.kind)
         timbre = styles[[len(sentence["phonemes"]) - 1 for sentence in fitting_sentences()], :N_TIMBRE]
-        self._timbre = torch.from_numpy(timbre).to(engine.kind)
+        self._timbre = torch.tensor(timbre, device=engine.kind)
         self._styles = styles
         self._spread = self._spread_of_layers()
         self._style_step = torch.zeros(1, N_TIMBRE, device=engine.kind, requires_grad=True)
@@ -156,6 +157,8 @@ class _Search:
             crop[name] = sentence[name][..., FRAME_HALVES * begin : FRAME_HALVES * (begin + length)]
         affines = self._engine.affines(self._timbre[turn : turn + 1] + STYLE_SPREAD * self._style_step)
         sound = self._resample(self._engine.decoder(affines=affines + self._spread * self._layer_steps, **crop))
+        noise = torch.from_numpy(generator.standard_normal(sound.shape, np.float32)).to(sound.device)
+        sound = sound + NOISE * sound.detach().square().mean().sqrt() * noise
         pairs = zip(self._encoders, self._wanted, strict=True)
         return torch.stack([encoder.embed(sound)[0] @ wanted for encoder, wanted in pairs])
 

@@ -24,7 +24,7 @@ class EnrolOptions(Options):
         json_schema_extra={"unit": "seconds", "advanced": True},
     )
     steps: int = Field(
-        24,
+        20,
         ge=1,
         le=500,
         description="For how many steps the voice is fitted: more are more alike, and sound less clean.",

@@ -17,6 +17,7 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from voiceclone.mel import MelSpectrogram, mel_spectrogram
+from voiceclone.similarity import similarity
 
 ENCODER = "ge2e"  # whose embeddings are drawn
 GRID = 16  # rows and columns of a heat map: 256 numbers
@@ -32,7 +33,8 @@ class Told(Protocol):
     def as_dict(self) -> Mapping[str, Any]: ...
 
 
-Compare = Callable[[Mapping[str, Embedding], Mapping[str, Embedding]], Told]
+Embeddings = Mapping[str, Embedding]  # by encoder
+Compare = Callable[[Embeddings, Embeddings], Told]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,34 +149,36 @@ def view_voice(
 def view_cloned(
     voice: ClonedVoice,
     *,
-    built_in: Mapping[str, Embedding],
+    built_in: Mapping[str, Embeddings],
     enrolled: Iterable[ClonedVoice] = (),
     result: Audio | None = None,
-    compare: Compare | None = None,
+    compare: Compare = similarity,
     loader: ModelLoader | None = None,
 ) -> VoiceView:
     """Returns the view of an enrolled voice among others, and of something it said.
 
-    `built_in` are GE2E embeddings by name; `compare` tells how alike two voices are by their embeddings, such as
-    `voiceclone.similarity.similarity` does.
+    `built_in` are embeddings by name of a voice and of an encoder. `compare` tells how alike two voices are: this one
+    and the built-in one that is most alike, and what it said and its reference.
 
     Raises:
         WeightsError: when there is a result and the encoders cannot be had.
     """
-    said = None
     likenesses: dict[str, Told] = {}
+    said = None
     if result is not None:
         from voiceclone.encoders import embeddings  # brings torch
 
         heard = embeddings(result, loader)
         said = (result, heard[ENCODER])
-        if compare is not None:
-            likenesses["what it said, to the reference"] = compare(heard, voice.embeddings)
+        likenesses["what it said, to the reference"] = compare(heard, voice.embeddings)
+    if built_in:
+        nearest = max(built_in, key=lambda name: float(built_in[name][ENCODER] @ voice.embeddings[ENCODER]))
+        likenesses[f"the reference, to the built-in {nearest}"] = compare(voice.embeddings, built_in[nearest])
     return view_voice(
         voice.name,
         voice.reference_mel,
         voice.embeddings[ENCODER],
-        built_in=built_in,
+        built_in={name: of_voice[ENCODER] for name, of_voice in built_in.items()},
         enrolled={other.name: other.embeddings[ENCODER] for other in enrolled},
         result=said,
         likenesses=likenesses,
