@@ -12,11 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-<<<<<<< HEAD
 from collections.abc import Mapping, Sequence
-=======
-from collections.abc import Iterable, Mapping, Sequence
->>>>>>> reference
 from pathlib import Path
 
 import numpy as np
@@ -55,27 +51,17 @@ def main() -> None:
         for pair in itertools.product(heard, others)
     ]
     found = {
-<<<<<<< HEAD
         "same": {"pairs": len(same), "percentiles": _percentiles(same)},
         "different": {"pairs": len(different), "percentiles": _percentiles(different)},
-=======
-        "same": {"pairs": len(same), **_spread(same)},
-        "different": {"pairs": len(different), **_spread(different)},
->>>>>>> reference
         "made": f"python -m bench.likeness: recordings of {len(recorded)} people, each in one session; {len(voices)} "
         "voices of Kokoro; different people of the same sex",
     }
     OUTPUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for kind, pairs in (("same", same), ("different", different)):
-<<<<<<< HEAD
         shown = {
             name: np.percentile([_score(pair, [name]) for pair in pairs], [5, 50, 95]).round(2) for name in ENCODERS
         }
         print(kind, len(pairs), shown, np.percentile([_score(pair) for pair in pairs], [5, 50, 95]).round(2))
-=======
-        shown = {name: [values[rank] for rank in (5, 50, 95)] for name, values in _spread(pairs).items()}
-        print(kind, len(pairs), shown)
->>>>>>> reference
 
 
 def _recordings(folder: Path, loader: ModelLoader) -> list[Heard]:
@@ -95,7 +81,6 @@ def _voices() -> list[Person]:
         for index, name in enumerate(table.names)
         if name not in LEFT_OUT
     ]
-<<<<<<< HEAD
 
 
 def _percentiles(pairs: Sequence[tuple[Heard, Heard]]) -> list[float]:
@@ -106,17 +91,6 @@ def _score(pair: tuple[Heard, Heard], encoders: Sequence[str] = ENCODERS) -> flo
     """Returns the mean of what encoders say of the similarity of a pair."""
     one, other = pair
     return float(np.mean([one[name] @ other[name] for name in encoders]))
-=======
-
-
-def _spread(pairs: Sequence[tuple[Heard, Heard]]) -> dict[str, list[float]]:
-    """Returns the percentiles of the similarity of pairs, by encoder."""
-    return {name: _percentiles(float(one[name] @ other[name]) for one, other in pairs) for name in ENCODERS}
-
-
-def _percentiles(values: Iterable[float]) -> list[float]:
-    return [round(float(value), 3) for value in np.percentile(list(values), PERCENTILES)]
->>>>>>> reference
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import pytest
 
 from voiceclone.similarity import ENCODERS, Similarity, made_of, percentiles, similarity
 
-<<<<<<< HEAD
 
 def pair(score: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     one, other = np.array([1.0, 0.0]), np.array([score, np.sqrt(1 - score**2)])
@@ -38,38 +37,6 @@ def test_the_score_is_the_mean_of_the_encoders() -> None:
 
 def test_more_alike_is_never_less_meant() -> None:
     found = [similarity(*pair(score)) for score in np.linspace(-1, 1, 401)]
-=======
-ALL = ENCODERS
-
-
-def pair(score: float, encoders: tuple[str, ...] = ALL) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    one, other = np.array([1.0, 0.0]), np.array([score, np.sqrt(1 - score**2)])
-    return dict.fromkeys(encoders, one), dict.fromkeys(encoders, other)
-
-
-@pytest.mark.parametrize("encoder", ALL)
-def test_every_encoder_tells_one_person_from_two(encoder: str) -> None:
-    same, different = percentiles(encoder)
-    assert len(same) == len(different) == 101
-    assert same == sorted(same) and different == sorted(different)
-    assert same[10] > different[90]
-
-
-@pytest.mark.parametrize("encoder", ALL)
-def test_the_median_of_one_person_is_in_the_middle_of_one_person_and_above_all_others(encoder: str) -> None:
-    median = percentiles(encoder)[0][50]
-    found = similarity(*pair(median), (encoder,))
-    assert found.of_same == pytest.approx(0.5, abs=0.02) and found.of_different > 0.97
-    assert found.meaning == "as alike as two recordings of one person"
-    stranger = similarity(*pair(percentiles(encoder)[1][50]), (encoder,))
-    assert stranger.of_different == pytest.approx(0.5, abs=0.02)
-    assert stranger.meaning == "no more alike than two people may be"
-
-
-def test_more_alike_is_never_less_meant() -> None:
-    found = [similarity(*pair(score)) for score in np.linspace(-1, 1, 201)]
-    assert [each.score for each in found] == pytest.approx(np.linspace(-1, 1, 201))
->>>>>>> reference
     for name in ("of_same", "of_different"):
         shares = [getattr(each, name) for each in found]
         assert shares == sorted(shares) and (shares[0], shares[-1]) == (0.0, 1.0)
@@ -83,7 +50,3 @@ def test_it_goes_into_json() -> None:
         "of_different": 0.99,
         "meaning": "more alike than two people are, less than two recordings of one person",
     }
-<<<<<<< HEAD
-=======
-    assert "bench.likeness" in made_of()
->>>>>>> reference
