@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from audio_ml.audio import Audio
 from audio_ml.catalogue import Licence, Row, WeightFile
 from audio_ml.errors import AudioMLError, Cancelled, EngineFailed, InvalidInput, MissingDependency
+from audio_ml.footprints import Footprints
 from audio_ml.loader import ModelLoader
 from audio_ml.options import Options
 from audio_ml.progress import Progress
@@ -170,6 +171,18 @@ class TestSpeaking:
         process = worker_of(spec, loader)
         assert [state.n_bytes for state in loader.states()] == [spec.memory_bytes] and is_running(process)
         assert loader.unload("fake") and ended(process)
+
+    def test_a_process_of_its_own_is_not_weighed_in_ours(self, tmp_path: Path) -> None:
+        class Scale:
+            libraries = ()
+
+            def added(self) -> int:
+                return 5
+
+        for is_apart, n_bytes in ((True, 10**8), (False, 5)):
+            spec = row(tmp_path, is_apart=is_apart)
+            found = Footprints(tmp_path / str(is_apart)).note(spec, "cpu", Scale())  # type: ignore[arg-type]
+            assert found.n_bytes == n_bytes
 
 
 class TestFailing:
