@@ -152,6 +152,18 @@ def test_a_voice_is_shown(run: Run, library: VoiceLibrary) -> None:
         run("show", "ana")
 
 
+def test_a_voice_is_drawn_among_the_others(run: Run, library: VoiceLibrary, tmp_path: Path) -> None:
+    library.save(made_up_voice())
+    library.save(made_up_voice("bert", 1))
+    picture = tmp_path / "anna.png"
+    run("show", "anna", "--picture", picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    view = json.loads(run("show", "anna", "--view"))["view"]
+    assert {"anna", "bert"} <= {place["name"] for place in view["map"]["places"]}, view["map"].keys()
+    with pytest.raises(OutputExists):
+        run("show", "anna", "--picture", picture)
+
+
 def test_a_voice_moves_to_another_machine(
     run: Run, library: VoiceLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

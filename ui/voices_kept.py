@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,10 @@ from audio_ml.errors import InvalidOption
 from audio_ml.streams import show
 from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 from audio_ml.voice_library import ID_PREFIX, VoiceLibrary, find_voice, write_privately
+from audio_ml.writer import check_target
+
+if TYPE_CHECKING:
+    from voiceclone.view import VoiceView
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -24,15 +28,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def show_voice(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice, or its file.")],
     *,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw its reference, and the voice among the others, as a PNG."),
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
+    with_view: Annotated[bool, typer.Option("--view", help="Add what a page draws of it to the JSON.")] = False,
 ) -> None:
     """Show what is known of a cloned voice: whose it is, what they agreed to, and what it was made of."""
     voice = find_voice(name)
+    if picture is not None:
+        check_target(picture, overwrite)
+        from ui.clone_picture import draw_voice
+
+        draw_voice(_view(voice), picture)
     is_file = name.lower().endswith(SUFFIX)
     path = Path(name) if is_file else VoiceLibrary.default().path(name.removeprefix(ID_PREFIX))
     told = described(voice, path)
-    if as_json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+    if as_json or with_view:
+        view = {"view": _view(voice).as_dict()} if with_view else {}
+        print(json.dumps(told | view, indent=2, ensure_ascii=False))
         return
     consent, reference = told["consent"], told["reference"]
     lines = {
@@ -88,6 +104,16 @@ def delete(name: Name) -> None:
     """Delete a cloned voice and all that was derived from it here; what was exported or spoken stays."""
     for path in VoiceLibrary.default().delete(name.removeprefix(ID_PREFIX)):
         print(f"deleted {show(path)}")
+
+
+def _view(voice: ClonedVoice) -> VoiceView:
+    """Returns what a learner sees of a voice among Kokoro's and the other enrolled ones."""
+    from voiceclone.view import ENCODER, view_cloned
+    from voiceclone.voice_mix import voice_table
+
+    table = voice_table()
+    built_in = dict(zip(table.names, table.embeddings[ENCODER], strict=True))
+    return view_cloned(voice, built_in=built_in, enrolled=VoiceLibrary.default().voices()[0].values())
 
 
 def described(voice: ClonedVoice, path: Path) -> dict[str, Any]:
