@@ -278,22 +278,6 @@ def test_a_cue_is_marked_after_it_was_fitted(
         assert (f'"watermark": "{WATERMARK}"'.encode() in content) == bool(n_marked)
 
 
-def test_a_cue_is_marked_after_it_was_fitted(
-    local_loader: ModelLoader, tmp_path: Path, marked: list[Audio], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    speaker = TextToSpeech(local_loader)
-    monkeypatch.setattr(speaker, "_speaker", lambda voice: find_speaker(voice, FAKE_SPEECH))
-    monkeypatch.setattr(speaker, "_model_of", lambda voice: FAKE_SPEECH)
-    sheet = sheet_of(tmp_path, "12,3,HERO,01:00:00:00,01:00:01:12,Where is everybody now?,")
-    for voice, n_marked in (("anna", 1), ("low", 0)):
-        marked.clear()
-        report = render_sheet(sheet, tmp_path / voice, speaker=speaker, casting=Casting({"HERO": Part(voice)}))
-        (take,) = report.takes
-        assert len(marked) == n_marked and (not marked or marked[0].sample_rate == 48000)
-        content = (tmp_path / voice / take.file).read_bytes()
-        assert (b'"watermark": "PerTh"' in content) == bool(n_marked)
-
-
 # Kokoro.
 
 

@@ -160,4 +160,5 @@ def test_what_is_given_reaches_the_work(monkeypatch: pytest.MonkeyPatch) -> None
         ["a.wav", "b.wav"], "Anna", "Anna, 2025-01-01, ADR", denoiser=denoise, options={"seconds": 20}
     )
     assert (voice.name, voice.consent.who) == ("Anna", "Anna")
+    assert "language_of" in seen
     assert seen["references"] == ["a.wav", "b.wav"] and seen["seconds"] == 20 and seen["denoiser"] is denoise

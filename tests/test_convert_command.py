@@ -48,9 +48,13 @@ def converter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def mark(audio: Audio, loader: Any, progress: Any) -> Audio:
         return Audio(audio.samples * 0.5, audio.sample_rate)
 
-    module = types.ModuleType("voiceclone.conversion")
-    vars(module).update({"convert": convert, "MODEL": FAKE_SPEECH})
-    monkeypatch.setitem(sys.modules, "voiceclone.conversion", module)
+    for name, parts in (
+        ("voiceclone.conversion", {"convert": convert}),
+        ("voiceclone.engines.kokoro_convert", {"CONVERT": FAKE_SPEECH}),
+    ):
+        module = types.ModuleType(name)
+        vars(module).update(parts)
+        monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr("audio_ml.watermark.mark", mark)
     for name in ("ui.convert", "voiceclone.conversion_file"):
         monkeypatch.delitem(sys.modules, name, raising=False)

@@ -105,18 +105,9 @@ def test_a_name_that_means_another_voice_is_told(asked: list[dict[str, Any]], ca
 
 
 def test_the_denoiser_is_passed_in(run: Run, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.denoise.make_denoiser", lambda loader: "what cleans up")
     run("enroll", "a.wav", "--name", "anna", "--consent", LINE, "--denoise")
-    import separation
-    from audio_ml.progress import Progress
-
-    clean = Audio(np.zeros((1, 10), np.float32), 24000)
-
-    def separate(audio: Audio, *, model: str, **_: Any) -> Any:
-        assert model == "deepfilternet"
-        return separation.Separation({"speech": clean, "noise": audio}, audio)
-
-    monkeypatch.setattr(separation, "separate", separate)
-    assert asked[0]["denoiser"](Audio(np.ones((1, 10), np.float32), 24000), Progress()) is clean
+    assert asked[0]["denoiser"] == "what cleans up"
 
 
 def test_without_consent_nobody_is_enrolled(run_cli: Cli, tmp_path: Path) -> None:
@@ -159,6 +150,18 @@ def test_a_voice_is_shown(run: Run, library: VoiceLibrary) -> None:
     assert "mix" in json.loads(run("show", "mixed", "--json"))["kind"]
     with pytest.raises(UnknownVoice, match="Did you mean 'anna'"):
         run("show", "ana")
+
+
+def test_a_voice_is_drawn_among_the_others(run: Run, library: VoiceLibrary, tmp_path: Path) -> None:
+    library.save(made_up_voice())
+    library.save(made_up_voice("bert", 1))
+    picture = tmp_path / "anna.png"
+    run("show", "anna", "--picture", picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    view = json.loads(run("show", "anna", "--view"))["view"]
+    assert {"anna", "bert"} <= {place["name"] for place in view["map"]["places"]}, view["map"].keys()
+    with pytest.raises(OutputExists):
+        run("show", "anna", "--picture", picture)
 
 
 def test_a_voice_moves_to_another_machine(

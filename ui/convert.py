@@ -17,14 +17,14 @@ from ui.commands import new_app
 from ui.console import print_line, shown_progress
 from ui.flags import takes
 from ui.models import store_for
-from voiceclone.conversion import MODEL
+from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import CloneOptions
 
 app = new_app()
 
 
 @app.command()
-@takes(options=[CloneOptions, MODEL.options], device=[DeviceOptions], fetch=[FetchOptions])
+@takes(options=[CloneOptions, CONVERT.options], device=[DeviceOptions], fetch=[FetchOptions])
 def convert(
     recording: Annotated[Path, typer.Argument(metavar="FILE", help="A recording of speech.", show_default=False)],
     *,

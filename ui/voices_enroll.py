@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,14 +21,7 @@ from ui.models import store_for
 from ui.voices_kept import described
 from voiceclone.options import EnrolOptions
 
-if TYPE_CHECKING:
-    from audio_ml.audio import Audio
-    from audio_ml.loader import ModelLoader
-    from audio_ml.progress import Progress
-    from voiceclone.api import Denoiser
-
 LARGEST_TEXT = 100_000  # bytes of a consent in writing
-DENOISER, SPEECH = "deepfilternet", "speech"
 
 
 @takes(options=[EnrolOptions], device=[DeviceOptions], fetch=[FetchOptions])
@@ -61,6 +54,7 @@ def enroll(
     """
     import voiceclone
     from audio_ml.loader import ModelLoader
+    from ui.denoise import make_denoiser
 
     written, recording = read_consents(consent or [])
     library = VoiceLibrary.default()
@@ -74,7 +68,7 @@ def enroll(
             name,
             written,
             consent_recording=recording,
-            denoiser=_denoiser(loader) if denoise else None,
+            denoiser=make_denoiser(loader) if denoise else None,
             options=options,
             loader=loader,
             progress=progress,
@@ -135,16 +129,6 @@ def _text_of(given: str) -> str | None:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-
-
-def _denoiser(loader: ModelLoader) -> Denoiser:
-    """Returns what cleans a reference up: a model of another package, which is passed in."""
-    import separation
-
-    def clean(audio: Audio, progress: Progress) -> Audio:
-        return separation.separate(audio, model=DENOISER, loader=loader, progress=progress).stems[SPEECH]
-
-    return clean
 
 
 def _tell_other(name: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice, Consent, checked_name
-from audio_ml.errors import ConsentMissing, InvalidOption
+from audio_ml.errors import ConsentMissing, InvalidOption, WeightsError
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
@@ -21,6 +22,7 @@ from voiceclone.consent import EXAMPLE, check_speaker, parse_consent, with_recor
 from voiceclone.options import CloneOptions, EnrolOptions, marks
 
 Recording = Audio | str | os.PathLike[str]
+LANGUAGE = "en"  # that voices are fitted with
 Denoiser = Callable[[Audio, Progress], Audio]
 
 
@@ -59,7 +61,14 @@ def enroll(
 
     if consent_recording is not None:
         agreed = with_recording(agreed, consent_recording, loader, progress)
-    reference = prepare(references, seconds=chosen.seconds, denoiser=denoiser, loader=loader, progress=progress)
+    reference = prepare(
+        references,
+        seconds=chosen.seconds,
+        denoiser=denoiser,
+        language_of=None if chosen.quick else _language_of(loader),
+        loader=loader,
+        progress=progress,
+    )
     if consent_recording is not None:
         check_speaker(consent_recording, reference.audio, loader, progress)
     return make_voice(reference, name, agreed, chosen, loader, progress, denoised=denoiser is not None)
@@ -131,6 +140,19 @@ def convert(
     theirs = {name: value for name, value in given.items() if name not in CloneOptions.model_fields}
     converted = converted_by(audio, voice, options=theirs, loader=loader, progress=progress)
     return mark(converted, loader, progress) if is_to_be_marked else converted
+
+
+def _language_of(loader: ModelLoader) -> Callable[[Audio], tuple[str, float]] | None:
+    """Returns what tells languages apart where it is installed and here, or can be fetched; it is no must."""
+    from audio_ml.judges.whisper import spoken_language
+
+    def language_of(audio: Audio) -> tuple[str, float]:
+        try:
+            return spoken_language(audio, loader)
+        except WeightsError:
+            return LANGUAGE, 0.0
+
+    return language_of if find_spec("faster_whisper") else None
 
 
 def _marked(chunk: SpeechChunk, loader: ModelLoader, progress: Progress) -> SpeechChunk:

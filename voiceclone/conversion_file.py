@@ -27,7 +27,7 @@ from audio_ml.provenance import Provenance, record
 from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.writer import AudioWriter, check_target
 from voiceclone.api import convert
-from voiceclone.conversion import MODEL
+from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import marks
 
 
@@ -85,7 +85,13 @@ def convert_file(
     told = {"voice": voice.name, **(options or {})}
     is_marked = marks(told)
     made_by = record(
-        MODEL, told, loader.device.kind, source, file_sha256(source), metadata.umid, cloned_voices=[(voice, is_marked)]
+        CONVERT,
+        told,
+        loader.device.kind,
+        source,
+        file_sha256(source),
+        metadata.umid,
+        cloned_voices=[(voice, is_marked)],
     )
     history = f"A=PCM,F={rate},M=mono,T=audio-ml {version('audio-ml')} voice conversion"
     identity = Identity(
