@@ -158,7 +158,7 @@ def test_a_voice_is_drawn_among_the_others(run: Run, library: VoiceLibrary, tmp_
     picture = tmp_path / "anna.png"
     run("show", "anna", "--picture", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    view = json.loads(run("show", "anna", "--view"))["view"]
+    view = json.loads(run("show", "anna", "--json", "--view"))["view"]
     assert {"anna", "bert"} <= {place["name"] for place in view["map"]["places"]}, view["map"].keys()
     with pytest.raises(OutputExists):
         run("show", "anna", "--picture", picture)
