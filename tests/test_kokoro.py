@@ -24,7 +24,7 @@ from audio_ml.sources import NpmSource
 from audio_ml.speech import Speech
 from tts.engine import Blend, Utterance
 from tts.engines.kokoro import FRAME, MARKS, MODELS, VOICES, KokoroEngine, KokoroOptions, _vary
-from tts.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
+from audio_ml.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 from tts.phonemes.lexicon import EMPTY
 from tts.text.spoken import Given, SpokenText, plain
 from tts.voices import find_speaker

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from audio_ml import catalogue
 from audio_ml.audio import Samples
+from audio_ml.nets.kokoro_onnx import DURATIONS, WAVEFORM
 from audio_ml.nets.kokoro_voices import N_STYLE, VOICE_SHA256, read_voice
 from audio_ml.onnx_sessions import cpu_session, with_output
 from audio_ml.weights import WeightStore
@@ -30,7 +31,6 @@ from training.convert_texts import spoken
 from tts.engines.kokoro import FRAME, SAMPLE_RATE, SPREAD
 from tts.nets.durations import paced
 from tts.nets.hibari_onnx import HIDDEN, PARTS, PREDICTED, ROUNDED
-from tts.nets.kokoro_onnx import DURATIONS, WAVEFORM
 from tts.phonemes.alphabet import VOCABULARY
 from tts.phonemes.pronounce import EnglishPronouncer
 

@@ -93,6 +93,13 @@ class OnnxGraph:
         self.model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, default.shape))
         return self.constant(name, default)
 
+    def make_input(self, name: str, shape: list[int | str]) -> None:
+        """Makes a float32 tensor of the graph an input, so that nothing computes it any more."""
+        from onnx import TensorProto, helper
+
+        self.replace(self.producer(name))
+        self.model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
     def to_float32(self) -> None:
         """Widens float16 weights and what is computed with them."""
         from onnx import TensorProto, numpy_helper
@@ -112,7 +119,7 @@ class OnnxGraph:
                     attribute.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype(np.float32)))
 
     def save(self, path: Path) -> None:
-        """Writes the graph; what no output depends on is left out."""
+        """Writes the graph; what no output depends on is left out, inputs too."""
         import onnx
 
         graph = self.model.graph
@@ -127,6 +134,7 @@ class OnnxGraph:
         # ONNX Runtime fuses some nodes only where shapes are known.
         known = [info for info in graph.value_info if info.name in given & self._producers.keys()]
         _refill(graph.node, list(reversed(kept)))
+        _refill(graph.input, [info for info in graph.input if info.name in needed])
         _refill(graph.initializer, [tensor for name, tensor in values.items() if name in needed])
         _refill(graph.value_info, known)
         onnx.save(self.model, path)

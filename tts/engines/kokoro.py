@@ -19,12 +19,12 @@ from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
 from audio_ml.device import Device
 from audio_ml.errors import InvalidInput
 from audio_ml.nets import kokoro_files
+from audio_ml.nets.kokoro_onnx import DURATIONS, LAYER_OFFSETS, WAVEFORM
 from audio_ml.nets.kokoro_voices import N_STYLE, N_TIMBRE, VOICE_SHA256, read_voice
 from audio_ml.onnx_sessions import missing_provider, session, with_output
 from audio_ml.options import Options
 from tts.engine import Blend, Pronouncer, SpeechModel, Utterance, Voice
 from tts.nets.durations import as_heard
-from tts.nets.kokoro_onnx import DURATIONS, LAYER_OFFSETS, WAVEFORM
 from tts.options import ClonedVoiceOptions, SpeechOptions
 from tts.phonemes.lexicon import Lexicon
 from tts.text.spoken import SpokenText, Token
@@ -222,7 +222,7 @@ def _model(
     )
 
 
-_NETWORK = DerivedFile(NETWORK_FILE, (kokoro_files.MODEL_FILE,), "tts.nets.kokoro_onnx:build", "2")
+_NETWORK = DerivedFile(NETWORK_FILE, (kokoro_files.MODEL_FILE,), "audio_ml.nets.kokoro_onnx:build", "2")
 
 MODELS: list[Row] = [
     _model(

@@ -1,4 +1,7 @@
-"""Kokoro's published ONNX graph, reshaped for ONNX Runtime on a CPU, with the durations as a second output.
+"""Kokoro's published ONNX graph, reshaped for ONNX Runtime on a CPU: the whole of it, or its decoder alone.
+
+`build` gives the durations as a second output. `build_decoder` begins behind whatever decides on them, so that what
+is said, its pitch and its energy can come from elsewhere: from a recording.
 
 Network: Kokoro-82M, after StyleTTS 2 (Li et al. 2023, arXiv:2306.07691) and iSTFTNet (Kaneko et al. 2022,
 arXiv:2203.02395). Three quarters of the time go to its generator's residual blocks. Only they, and the
@@ -9,7 +12,7 @@ heard by no one but leaves 25 dB of agreement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_ml.errors import WeightsCorrupt
+from audio_ml.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 from audio_ml.nets.onnx_graph import OnnxGraph
 from audio_ml.onnx_sessions import cpu_session
-from tts.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 
 Array = NDArray[np.float32]
 
 WAVEFORM = "waveform"
 DURATIONS = "/encoder/Clip_output_0"  # of each symbol in frames, float32 [1, symbols]
+FEATURES = "/encoder/MatMul_1_output_0"  # what the decoder says: float32 [1, 512, frames]
+PITCH, ENERGY = "/encoder/Reshape_output_0", "/encoder/Reshape_1_output_0"  # float32 [1, 2 frames], pitch in Hz
+N_FEATURES = 512
 LAYER_OFFSETS = "layer_offsets"  # input [1, n], zeros unless given
 DECODER = "/decoder/decoder/"
 RESIDUAL_BLOCKS = (DECODER + "generator/resblocks.", DECODER + "generator/noise_res.")
@@ -39,6 +45,21 @@ VERIFIED_DB = (
 def build(output: Path, published: Path) -> None:
     """Writes the reshaped graph of a float32 or float16 file, after checking it against that file's."""
     graph = OnnxGraph.read(published)
+    graph.add_output(DURATIONS, [1, "sequence_length"])
+    _reshape(graph, output, _babble())
+
+
+def build_decoder(output: Path, published: Path) -> None:
+    """Writes the reshaped decoder, from `FEATURES`, `PITCH`, `ENERGY` and "style" [1, 256] to `WAVEFORM`."""
+    graph = OnnxGraph.read(published)
+    graph.make_input(FEATURES, [1, N_FEATURES, "frames"])
+    for name in (PITCH, ENERGY):
+        graph.make_input(name, [1, "halves"])
+    _reshape(graph, output, _sung_babble())
+
+
+def _reshape(graph: OnnxGraph, output: Path, inputs: Mapping[str, NDArray[Any]]) -> None:
+    """Reshapes a graph and writes it, after checking that it gives for `inputs` what it gave before."""
     graph.to_float32()
     reference = output.with_name(output.name + ".reference")
     try:
@@ -48,9 +69,8 @@ def build(output: Path, published: Path) -> None:
         for snake in activations.values():
             _reshape_activation(graph, snake)
             _reshape_convolution(graph, snake)
-        graph.add_output(DURATIONS, [1, "sequence_length"])
         graph.save(output)
-        agreement_db = _agreement_db(reference, output)
+        agreement_db = _agreement_db(reference, output, inputs)
     finally:
         reference.unlink(missing_ok=True)
     if agreement_db < VERIFIED_DB:
@@ -191,17 +211,31 @@ def _reshape_convolution(graph: OnnxGraph, snake: _Snake) -> None:
         )
 
 
-def _agreement_db(reference: Path, reshaped: Path) -> float:
-    """Compares a second of speech-like babble."""
+def _babble() -> dict[str, NDArray[Any]]:
+    """Returns symbols by chance, a second long."""
     generator = np.random.default_rng(0)
     symbols = generator.integers(43, 103, (1, 18), dtype=np.int64)
     symbols[:, [0, -1]] = 0
-    inputs = {
-        "input_ids": symbols,
+    style = generator.normal(0, 0.15, (1, N_STYLE)).astype(np.float32)
+    return {"input_ids": symbols, "style": style, "speed": np.ones(1, np.float32)}
+
+
+def _sung_babble() -> dict[str, NDArray[Any]]:
+    """Returns features by chance, a second long."""
+    generator = np.random.default_rng(0)
+    features = np.repeat(generator.uniform(-0.6, 0.6, (1, N_FEATURES, 8)), 5, axis=-1)
+    return {
+        FEATURES: features.astype(np.float32),
+        PITCH: np.linspace(90, 180, 80, dtype=np.float32)[None],
+        ENERGY: np.full((1, 80), 6, np.float32),
         "style": generator.normal(0, 0.15, (1, N_STYLE)).astype(np.float32),
-        "speed": np.ones(1, np.float32),
     }
-    expected, found = (cpu_session(path, n_threads=1).run([WAVEFORM], inputs)[0] for path in (reference, reshaped))
+
+
+def _agreement_db(reference: Path, reshaped: Path, inputs: Mapping[str, NDArray[Any]]) -> float:
+    expected, found = (
+        cpu_session(path, n_threads=1).run([WAVEFORM], dict(inputs))[0] for path in (reference, reshaped)
+    )
     if expected.shape != found.shape:
         return -np.inf
     return float(10 * np.log10(np.sum(expected**2) / max(np.sum((expected - found) ** 2), 1e-30)))

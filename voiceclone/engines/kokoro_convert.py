@@ -1,0 +1,118 @@
+"""Speech in another voice, by Kokoro's decoder: what is said and how comes from a recording, the voice from a style.
+
+Whisper's encoder hears the recording (Radford et al. 2022), a network of ours tells from that what Kokoro's text
+encoder would have said to its decoder (`voiceclone.nets.content`), and pitch and energy follow the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from audio_ml.audio import Samples
+from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
+from audio_ml.device import Device
+from audio_ml.nets import kokoro_files
+from audio_ml.nets.kokoro_onnx import ENERGY, FEATURES, LAYER_OFFSETS, PITCH, WAVEFORM
+from audio_ml.onnx_sessions import cpu_session
+from audio_ml.options import Options
+from audio_ml.pitch import Pitch
+from audio_ml.sources import InstalledSource
+from audio_ml.torch_threads import use_threads
+from voiceclone.content import WHISPER, Hearing, contour
+
+SAMPLE_RATE = 24000
+CONTENT_FILE, DECODER_FILE = "convert_content.safetensors", "decoder.onnx"
+
+
+class ConvertOptions(Options):
+    """How speech is converted."""
+
+    pitch: Literal["voice", "keep"] = Field(
+        "voice", description="Whether the pitch goes to where the voice has it or stays; the melody stays either way."
+    )
+    semitones: float = Field(
+        0.0, ge=-24, le=24, description="Moves the pitch further up or down.", json_schema_extra={"unit": "semitones"}
+    )
+    likeness: float = Field(
+        1.0, ge=0, le=1, description="From a clean mix of the model's own voices (0) to the voice itself (1)."
+    )
+
+
+class KokoroConvertEngine:
+    """Runs on the CPU, a piece at a time; safe to call from several threads at once."""
+
+    def __init__(self, files: Mapping[str, Path], device: Device) -> None:
+        from audio_ml.state_dicts import load_strictly, read_state_dict
+        from voiceclone.nets.content import ContentNetwork
+
+        self._n_threads = device.cores
+        self._hearing = Hearing(files[WHISPER.name])
+        self._content = ContentNetwork()
+        state = {name: tensor.float() for name, tensor in read_state_dict(files[CONTENT_FILE]).items()}
+        load_strictly(self._content, state, "conversion's network")
+        self._content.eval()
+        self._decoder = cpu_session(files[DECODER_FILE], n_threads=device.cores)
+
+    def read(self, samples: Samples, pitch: Pitch, begin_frame: int) -> tuple[Samples, Samples, NDArray[np.bool_]]:
+        """Tells what is said in speech [time] at 16 kHz: features [frames, 512], 40 a second, and in halves of frames
+        energy [2 frames] and whether it is voiced [2 frames]. The pitch is of the whole, of which this is a part."""
+        import torch
+
+        use_threads(self._n_threads)
+        heard = self._hearing.hear(samples)
+        given = (heard, contour(samples, pitch, len(heard), begin_frame))
+        with torch.inference_mode():
+            features, prosody = self._content(*(torch.from_numpy(part)[None] for part in given))
+        energy, voicing = np.split(prosody[0].numpy(), 2, axis=1)
+        return features[0].numpy(), energy.reshape(-1), voicing.reshape(-1) > 0
+
+    def speak(
+        self, features: Samples, f0_hz: Samples, energy: Samples, style: Samples, layer_offsets: Samples | None
+    ) -> Samples:
+        """Returns sound [600 frames] at 24 kHz of features [frames, 512], pitch [2 frames], 0 where there is none, and
+        energy [2 frames] in a style [256]."""
+        inputs = {
+            FEATURES: np.ascontiguousarray(features.T)[None],
+            PITCH: f0_hz[None],
+            ENERGY: energy[None],
+            "style": style[None],
+        }
+        if layer_offsets is not None:
+            inputs[LAYER_OFFSETS] = layer_offsets[None]
+        sound: Samples = self._decoder.run([WAVEFORM], inputs)[0][0]
+        return sound
+
+
+CONVERT = ModelSpec(
+    name="kokoro-convert",
+    task="voiceclone",
+    summary="Lends a voice to recorded speech: the same words at the same times.",
+    licence=Licence("Apache-2.0", commercial=True),
+    files=(
+        WHISPER,
+        kokoro_files.FLOAT32,
+        WeightFile(
+            CONTENT_FILE,
+            9016632,
+            "b7484b986c3abfc5d13d3e8003536b6a8943b708d3f2c4cdaebc7d79ac7b1c80",
+            (InstalledSource("voiceclone", f"weights/{CONTENT_FILE}"),),
+        ),
+    ),
+    derived=(DerivedFile(DECODER_FILE, (kokoro_files.MODEL_FILE,), "audio_ml.nets.kokoro_onnx:build_decoder", "1"),),
+    files_shared_with=("kokoro",),
+    outputs=("speech",),
+    sample_rate=SAMPLE_RATE,
+    n_channels=1,
+    memory_bytes=900_000_000,
+    verified="2026-11-26",
+    options=ConvertOptions,
+    engine=KokoroConvertEngine,
+)
+
+MODELS: list[Row] = [CONVERT]
