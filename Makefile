@@ -3,11 +3,11 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10
 	$(shell $(name) -c "import sys, ensurepip, venv; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
 VENV ?= .venv
 BIN = $(VENV)/bin
-CODE = audio_ml separation tts voiceclone ui bench tests
+CODE = audio_ml separation tts voiceclone ui bench training tests
 
 .PHONY: demo test slow lint install install-test clean
 .PHONY: bench-separation bench-htdemucs bench-quality bench-cleanup bench-evaluation
-.PHONY: bench-delivery bench-cues bench-speech bench-kokoro
+.PHONY: bench-delivery bench-cues bench-speech bench-kokoro bench-clone bench-convert bench-watermark
 
 demo: install
 	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
@@ -55,6 +55,17 @@ bench-speech: install-test
 bench-kokoro: install-test
 	@test -n "$(PEER)" || { echo "say PEER=PYTHON, a Python that has kokoro-onnx"; exit 2; }
 	$(BIN)/python -m bench.kokoro --peer-python $(PEER)
+
+bench-clone: install-test
+	@test -n "$(DATA)" || { echo "say DATA=FOLDER, a folder of recordings for each person"; exit 2; }
+	$(BIN)/python -m bench.clone --data $(DATA)
+
+bench-convert: install-test
+	@test -n "$(DATA)" || { echo "say DATA=FOLDER, a folder of recordings for each person"; exit 2; }
+	$(BIN)/python -m bench.convert --data $(DATA)
+
+bench-watermark: install-test
+	$(BIN)/python -m bench.watermark $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)

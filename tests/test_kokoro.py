@@ -18,13 +18,13 @@ from audio_ml.catalogue import DerivedFile
 from audio_ml.device import Device
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
+from audio_ml.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 from audio_ml.nets.onnx_graph import OnnxGraph
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import NpmSource
 from audio_ml.speech import Speech
 from tts.engine import Blend, Utterance
 from tts.engines.kokoro import FRAME, MARKS, MODELS, VOICES, KokoroEngine, KokoroOptions, _vary
-from audio_ml.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 from tts.phonemes.lexicon import EMPTY
 from tts.text.spoken import Given, SpokenText, plain
 from tts.voices import find_speaker

@@ -1,4 +1,4 @@
-"""`make demo`: a song, a 5.1 reel and a voice over music come apart, with the proof; then a cue sheet is spoken."""
+"""`make demo`: a song, a 5.1 reel and a voice over music come apart; a cue sheet is spoken, and a voice is cloned."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from audio_ml.writer import AudioWriter
 from separation import SeparationReport
 from ui.console import shown_progress
 from ui.demo_cleanup import clean_up
+from ui.demo_clone import clone_and_convert
 from ui.demo_speech import speak_and_dub
 from ui.pictures import spectrograms
 
@@ -51,6 +52,7 @@ def main() -> None:
     _separate_reel(sounds["vocals"], sounds["accompaniment"], loader)
     clean_up(FOLDER, sounds["accompaniment"], loader)
     speak_and_dub(FOLDER, loader)
+    clone_and_convert(FOLDER, loader)
 
 
 def _separate_reel(voice: Audio, bed: Audio, loader: ModelLoader) -> None:

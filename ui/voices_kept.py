@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidOption
 from audio_ml.streams import show
@@ -46,7 +47,7 @@ def show_voice(
     is_file = name.lower().endswith(SUFFIX)
     path = Path(name) if is_file else VoiceLibrary.default().path(name.removeprefix(ID_PREFIX))
     told = described(voice, path)
-    view = _view(voice) if with_view or picture is not None else None
+    view = view_of(voice) if with_view or picture is not None else None
     if view is not None and with_view:
         told["view"] = view.as_dict()
     if view is not None and picture is not None:
@@ -77,8 +78,8 @@ def show_voice(
         print(f"{key:13}{show(str(value))}")
 
 
-def _view(voice: ClonedVoice) -> VoiceView:
-    """Returns what there is to see of a voice, among Kokoro's and those of the library that can be read."""
+def view_of(voice: ClonedVoice, result: Audio | None = None) -> VoiceView:
+    """Returns what there is to see of a voice, and of what it said, among Kokoro's and those of the library."""
     from voiceclone.view import view_cloned
     from voiceclone.voice_mix import voice_table
 
@@ -87,7 +88,7 @@ def _view(voice: ClonedVoice) -> VoiceView:
         f"kokoro/{name}": {encoder: vectors[index] for encoder, vectors in table.embeddings.items()}
         for index, name in enumerate(table.names)
     }
-    return view_cloned(voice, built_in=built_in, enrolled=known.values())
+    return view_cloned(voice, built_in=built_in, enrolled=known.values(), result=result)
 
 
 def export(
