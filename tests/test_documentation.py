@@ -59,6 +59,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_audio(folder / "surround.wav", noise(1, 48000, 6))
     for name in ("1/opening.wav", "2/credits.wav"):
         write_audio(folder / "reels" / name, noise(1, 48000))
+    sentences = ("The keeper climbed the long stairs of the lighthouse every morning.", "He wrote down wind and waves.")
+    said = tts.synthesize(" ".join(sentences * 2), "hibari/heart").audio
+    write_audio(folder / "actor.wav", said)
+    write_audio(folder / "take.wav", tts.synthesize("The tide was early.", "hibari/heart").audio)
     (folder / "script.txt").write_text("Nguyen left at 7:30.\n\nNobody [IPA](/aɪ piː eɪ/) knows why.\n")
     (folder / "names.csv").write_text("word,respelling\nNguyen,win\n")
     (folder / "sheet.csv").write_text(
@@ -81,7 +85,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_a_command_of_the_readme_runs(line: str, desk: Path) -> None:
     ran = subprocess.run(
-        [COMMAND, *shlex.split(line)[1:]], cwd=desk, capture_output=True, text=True, timeout=120, check=False
+        [COMMAND, *shlex.split(line)[1:]],
+        cwd=desk,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"AUDIO_ML_VOICES": str(desk / "library")},
     )
     assert ran.returncode == 0, ran.stderr
 
