@@ -129,6 +129,15 @@ def test_the_map_is_the_same_in_any_order_and_does_not_flip() -> None:
     assert np.abs(before - after).max() < 0.01
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_an_axis_points_to_where_its_largest_number_is_positive(seed: int) -> None:
+    vectors = np.random.default_rng(seed).standard_normal((10, SIZE))
+    found = map_voices({f"v{index:02}": vector for index, vector in enumerate(vectors)})
+    places = np.array([(place.x, place.y) for place in found.places])
+    axes = places.T @ (vectors - vectors.mean(axis=0))  # each a multiple of its component
+    assert (axes[np.arange(2), np.abs(axes).argmax(axis=1)] > 0).all()
+
+
 def test_an_enrolled_voice_does_not_move_the_map() -> None:
     alone = map_voices(voices(20))
     with_others = map_voices(voices(20), {"enrolled": {"anna": unit(50)}})
