@@ -94,6 +94,8 @@ def test_long_sounds_are_averaged_to_a_picture_of_the_same_time() -> None:
     long, all_of_it = mel_spectrogram(audio, 100), mel_spectrogram(audio, 10_000)
     assert long.levels_db.shape[1] <= 100
     assert long.seconds == pytest.approx(all_of_it.seconds, abs=long.column_seconds)
+    steady = mel_spectrogram(tone(1000, seconds=5), 60).levels_db.max(axis=0)  # 401 frames: the last column has 2 of 7
+    assert np.abs(steady[1:-1] - steady[1]).max() < 0.1 and steady[-1] == pytest.approx(steady[1], abs=3)
 
 
 def test_silence_has_a_picture() -> None:
