@@ -94,6 +94,8 @@ def test_long_sounds_are_averaged_to_a_picture_of_the_same_time() -> None:
     long, all_of_it = mel_spectrogram(audio, 100), mel_spectrogram(audio, 10_000)
     assert long.levels_db.shape[1] <= 100
     assert long.seconds == pytest.approx(all_of_it.seconds, abs=long.column_seconds)
+    steady = mel_spectrogram(tone(1000, seconds=5), 60).levels_db.max(axis=0)  # 401 frames: the last column has 2 of 7
+    assert np.abs(steady[1:-1] - steady[1]).max() < 0.1 and steady[-1] == pytest.approx(steady[1], abs=3)
 
 
 def test_silence_has_a_picture() -> None:
@@ -127,6 +129,15 @@ def test_the_map_is_the_same_in_any_order_and_does_not_flip() -> None:
     moved = {name: vector + np.float32(1e-4) * unit(7) for name, vector in known.items()}
     before, after = (np.array([(place.x, place.y) for place in found.places]) for found in (here, map_voices(moved)))
     assert np.abs(before - after).max() < 0.01
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_axis_points_to_where_its_largest_number_is_positive(seed: int) -> None:
+    vectors = np.random.default_rng(seed).standard_normal((10, SIZE))
+    found = map_voices({f"v{index:02}": vector for index, vector in enumerate(vectors)})
+    places = np.array([(place.x, place.y) for place in found.places])
+    axes = places.T @ (vectors - vectors.mean(axis=0))  # each a multiple of its component
+    assert (axes[np.arange(2), np.abs(axes).argmax(axis=1)] > 0).all()
 
 
 def test_an_enrolled_voice_does_not_move_the_map() -> None:

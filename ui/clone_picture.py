@@ -22,6 +22,7 @@ MARKS: Mapping[Kind, tuple[str, str, float, str]] = {  # marker, colour, size, n
     "result": ("X", "#6c3483", 110, "what it said"),
 }
 NAMED = 14  # built-in voices that are named at the most, the nearest first
+MARGIN, MAP_ASPECT = 1.2, 1.7  # times what the voices take; width to height at the least
 ROOM = 0.03  # of a map, that a name takes from top to bottom
 
 
@@ -104,7 +105,9 @@ def _draw_map(axes: Any, voices: VoiceMap) -> None:
                 )
     axes.set_title("voices, where they differ most", loc="left", fontsize=10)
     axes.set(xlabel=voices.label(0), ylabel=voices.label(1))
-    axes.margins(0.12)
+    x, y = (np.array([getattr(place, axis) for place in voices.places]) for axis in "xy")
+    half = MARGIN * max(float(np.ptp(y)), float(np.ptp(x)) / MAP_ASPECT, 1e-6) / 2
+    axes.set_ylim((y.min() + y.max()) / 2 - half, (y.min() + y.max()) / 2 + half)
     axes.grid(True, color="#eeeeee")
     axes.set_axisbelow(True)
     axes.set_aspect("equal", adjustable="datalim")
@@ -137,7 +140,7 @@ def _write_likenesses(axes: Any, likenesses: Mapping[str, Mapping[str, Any]]) ->
     lines: list[str] = []
     for name, likeness in likenesses.items():
         score = likeness.get("score")
-        lines.append(name if score is None else f"{name}: {score:.2f}")
+        lines += textwrap.wrap(name if score is None else f"{name}: {score:.2f}", 36)
         lines += textwrap.wrap(str(likeness.get("meaning", "")), 34, initial_indent="   ", subsequent_indent="   ")
         lines.append("")
     axes.text(0, 0.97, "\n".join(lines), va="top", fontsize=9, transform=axes.transAxes, linespacing=1.4)

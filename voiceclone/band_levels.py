@@ -46,7 +46,7 @@ def bands(powers: Powers) -> Powers:
 def _edges() -> NDArray[np.int64]:
     """Returns the first bin of each band."""
     n_bands = round(BANDS_PER_DECADE * np.log10(N_BINS / LOWEST_BIN))
-    return np.unique(np.round(np.geomspace(LOWEST_BIN, N_BINS, n_bands + 1)).astype(np.int64))[:-1]
+    return np.round(np.geomspace(LOWEST_BIN, N_BINS, n_bands + 1)).astype(np.int64)[:-1]
 
 
 @functools.cache
