@@ -13,17 +13,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
+
+import numpy as np
 
 import voiceclone
 from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice, Consent
+from audio_ml.judges import heard
 from audio_ml.loader import ModelLoader
+from audio_ml.voice_file import encode, read_voice_file
 from bench import machine, results
 from bench.markdown import table
 from voiceclone.evaluation.conversions import Conversion, ConversionEvaluation, evaluate_conversions
 from voiceclone.evaluation.judged import JUDGES
 from voiceclone.evaluation.subjects import Subject, read_subjects
 
+SUFFIX = ".voice.safetensors"
+JUDGED_RATE = 16000
 CONSENT = Consent("a reader of LibriSpeech", "2015-04-19", "published under CC BY 4.0 for speech research")
 
 
@@ -34,27 +41,58 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=1, metavar="N", help="recordings of everybody that are converted")
     parser.add_argument("--choosing", nargs="*", default=["1688", "2033"], metavar="NAME")
     parser.add_argument("--steps", type=int, default=None, metavar="N", help="of fitting a voice")
+    parser.add_argument("--voices", type=Path, metavar="FOLDER", help="where the voices are kept, and taken from")
     parser.add_argument("--output", type=Path, default=results.REPOSITORY / "docs" / "bench-convert.md", metavar="FILE")
     given = parser.parse_args()
     head = machine.describe("bench.convert", sys.argv[1:], None)
     loader = ModelLoader("cpu")
+    melodies: list[float] = []
     options = {} if given.steps is None else {"steps": given.steps}
 
     def enroll(subject: Subject) -> ClonedVoice:
-        return voiceclone.enroll(
+        kept = given.voices / f"{subject.name}{SUFFIX}" if given.voices else None
+        if kept is not None and kept.exists():
+            return read_voice_file(kept)
+        results.say(f"making the voice of {subject.name}")
+        voice = voiceclone.enroll(
             list(subject.reference), f"reader-{subject.name}", CONSENT, options=options, loader=loader
         )
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(encode(voice))
+        return voice
 
     def convert(audio: Audio, voice: ClonedVoice) -> Audio:
-        return voiceclone.convert(audio, voice, loader=loader)
+        results.say(f"converting {audio.duration_seconds:.1f} s to {voice.name}")
+        converted = voiceclone.convert(audio, voice, loader=loader)
+        melodies.append(melody(audio, converted))
+        return converted
 
     found = evaluate_conversions(
         read_subjects(given.folder), enroll=enroll, convert=convert, each=given.each, loader=loader
     )
-    results.write(given.output, _render(head, found, given.choosing), found)
+    results.write(given.output, _render(head, found, melodies, given.choosing), found)
 
 
-def _render(head: str, found: ConversionEvaluation, choosing: Sequence[str]) -> str:
+def melody(one: Audio, other: Audio) -> float:
+    """Returns the correlation of log pitch where both are voiced, by pYIN: not the tracker that conversion uses.
+
+    Mauch and Dixon 2014, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions".
+    """
+    import librosa
+
+    pitch = [
+        librosa.pyin(heard(audio, JUDGED_RATE), fmin=60, fmax=500, sr=JUDGED_RATE, frame_length=1024, hop_length=160)[0]
+        for audio in (one, other)
+    ]
+    n_frames = min(map(len, pitch))
+    first, second = (np.log(found[:n_frames]) for found in pitch)
+    both = np.isfinite(first) & np.isfinite(second)
+    return float(np.corrcoef(first[both], second[both])[0, 1])
+
+
+def _render(head: str, found: ConversionEvaluation, melodies: Sequence[float], choosing: Sequence[str]) -> str:
+    told = dict(zip(found.conversions, melodies, strict=True))
     fresh = ConversionEvaluation(
         tuple(pair for pair in found.conversions if not {pair.source, pair.target} & set(choosing))
     )
@@ -63,16 +101,18 @@ def _render(head: str, found: ConversionEvaluation, choosing: Sequence[str]) -> 
     similarity = [f"{judge}, to the {whom}" for judge in JUDGES for whom in ("target", "source")]
     summary = table(
         ["speakers", "pairs", *similarity, "nearer the target", "word errors", "melody", "DNSMOS", "length kept"],
-        [_row(name, part) for name, part in parts.items()],
+        [_row(name, part, [told[pair] for pair in part.conversions]) for name, part in parts.items()],
     )
-    pairs = table(["from", "to", *similarity, "word errors", "melody"], [_pair(pair) for pair in found.conversions])
+    pairs = table(
+        ["from", "to", *similarity, "word errors", "melody"], [_pair(pair, told[pair]) for pair in found.conversions]
+    )
     return "\n\n".join(
         [
             "# Conversion of real speech",
             head,
             __doc__.split("\n\n", 2)[2].strip(),
             "Similarities are cosines of embeddings, mean ± standard deviation; word errors are against what the judge "
-            "hears in the recording itself; melody is the correlation of log pitch, by another tracker. "
+            "hears in the recording itself; melody is the correlation of log pitch where both are voiced, by pYIN. "
             f"The whole took {found.real_time_factor:.2f} s for a second of speech, the mark included.",
             summary,
             pairs,
@@ -80,10 +120,9 @@ def _render(head: str, found: ConversionEvaluation, choosing: Sequence[str]) -> 
     )
 
 
-def _row(name: str, part: ConversionEvaluation) -> list[str]:
+def _row(name: str, part: ConversionEvaluation, melodies: Sequence[float]) -> list[str]:
     spreads = [spread for judge in JUDGES for spread in (part.to_target(judge), part.to_source(judge))]
     nearer = sum(pair.is_nearer_target for pair in part.conversions)
-    melody = part.melody
     kept = sum(pair.length_kept for pair in part.conversions)
     n_pairs = len(part.conversions)
     return [
@@ -92,16 +131,16 @@ def _row(name: str, part: ConversionEvaluation) -> list[str]:
         *map(str, spreads),
         f"{nearer} of {n_pairs}",
         f"{100 * part.errors.rate:.1f} %",
-        "" if melody is None else str(melody),
+        f"{fmean(melodies):.3f} (least {min(melodies):.3f})",
         f"{part.quality.mean:.2f} (recordings {part.quality_before.mean:.2f})",
         f"{kept} of {n_pairs}",
     ]
 
 
-def _pair(pair: Conversion) -> list[str]:
+def _pair(pair: Conversion, melody: float) -> list[str]:
     similarity = [f"{scores[judge]:.2f}" for judge in JUDGES for scores in (pair.to_target, pair.to_source)]
     errors = f"{pair.errors.total} of {pair.errors.n_words}"
-    return [pair.source, pair.target, *similarity, errors, "" if pair.melody is None else f"{pair.melody:.2f}"]
+    return [pair.source, pair.target, *similarity, errors, f"{melody:.3f}"]
 
 
 if __name__ == "__main__":
