@@ -286,3 +286,24 @@ def test_melodies_are_alike_in_another_register_and_not_when_shifted_in_time() -
     assert correlation(Audio(one[None], SAMPLE_RATE), higher) == pytest.approx(1, abs=0.01)
     shifted = Audio(np.roll(one, 13000)[None], SAMPLE_RATE)
     assert correlation(shifted, higher) < 0.6  # type: ignore[operator]
+
+
+def test_the_report_of_the_bench_tells_groups_and_goals(people: Path, made_up_judges: None) -> None:
+    from bench.clone import Findings
+    from bench.clone_report import render
+
+    found = evaluate_clones(
+        read_subjects(people),
+        [("one two three four",), ("one two three",)],
+        enroll=lambda subject: PITCHES[subject.name],
+        speak=lambda text, voice: tone(voice),
+        built_in=lambda subject: ("af_sky", lambda text: tone(150)),
+        loader=ModelLoader("cpu"),
+    )
+    report = render("| | |", Findings(found, found, ("low",), 1.0))
+    cells = [
+        line.count("|") for line in report.splitlines() if line.startswith(("| high", "| *target*", "| **the others"))
+    ]
+    assert len(set(cells)) == 2  # every row is as wide as its header
+    assert "| **the others** (1) | 1 | 1.00 ± 0.00" in report and "settings were chosen on (1)" in report
+    assert "| one two three | one two three four | 1 |" in report
