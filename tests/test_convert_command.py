@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from fake_speech import FAKE_SPEECH
 from made_up_voices import made_up_voice
 from typer.testing import CliRunner
 
@@ -27,6 +24,7 @@ from audio_ml.options import Options, parse
 from audio_ml.voice_library import VoiceLibrary
 from audio_ml.watermark import WATERMARK
 from audio_ml.writer import AudioWriter
+from ui.convert import app
 
 RATE, N_SAMPLES, START = 48000, 48_123, 172_800_000
 
@@ -48,16 +46,8 @@ def converter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def mark(audio: Audio, loader: Any, progress: Any) -> Audio:
         return Audio(audio.samples * 0.5, audio.sample_rate)
 
-    for name, parts in (
-        ("voiceclone.conversion", {"convert": convert}),
-        ("voiceclone.engines.kokoro_convert", {"CONVERT": FAKE_SPEECH}),
-    ):
-        module = types.ModuleType(name)
-        vars(module).update(parts)
-        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("voiceclone.conversion.convert", convert)
     monkeypatch.setattr("audio_ml.watermark.mark", mark)
-    for name in ("ui.convert", "voiceclone.conversion_file"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setenv("AUDIO_ML_VOICES", str(tmp_path / "voices"))
     monkeypatch.setenv("AUDIO_ML_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -78,8 +68,6 @@ def take(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> str:
-    from ui.convert import app
-
     result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False, standalone_mode=False)
     if result.exception is not None:
         raise result.exception

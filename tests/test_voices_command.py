@@ -110,11 +110,11 @@ def test_the_denoiser_is_passed_in(run: Run, asked: list[dict[str, Any]], monkey
     assert asked[0]["denoiser"] == "what cleans up"
 
 
-def test_without_consent_nobody_is_enrolled(run_cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(b"")
-    for consent in ([], ["--consent", "yes"]):
-        ran = run_cli("voices", "enroll", tmp_path / "a.wav", "--name", "anna", *consent)
-        assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and "Anna Smith, 2026-11-26" in ran.stderr
+def test_without_consent_nobody_is_enrolled(run: Run, run_cli: Cli) -> None:
+    with pytest.raises(ConsentMissing, match="Anna Smith, 2026-11-26"):
+        run("enroll", "a.wav", "--name", "anna", "--consent", "yes")
+    ran = run_cli("voices", "enroll", "a.wav", "--name", "anna")
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and "Anna Smith, 2026-11-26" in ran.stderr
 
 
 def test_consent_is_a_text_or_a_file_of_text_and_a_recording_beside_it(tmp_path: Path) -> None:
