@@ -13,10 +13,10 @@ from signals import decibels
 from audio_ml import catalogue
 from audio_ml.cloned_voice import Intonation
 from audio_ml.loader import ModelLoader
+from audio_ml.nets.kokoro_onnx import LAYER_OFFSETS, WAVEFORM
 from audio_ml.nets.kokoro_voices import N_ROWS, N_TIMBRE
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.progress import Progress
-from audio_ml.nets.kokoro_onnx import LAYER_OFFSETS, WAVEFORM
 from tts.phonemes.alphabet import VOCABULARY
 from voiceclone.engines.kokoro_inversion import KOKORO_INVERSION, KokoroInversionEngine, fitting_sentences
 from voiceclone.inversion import invert
