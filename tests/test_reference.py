@@ -223,6 +223,18 @@ def test_channels_that_cancel_each_other_are_still_heard(
     assert np.array_equal(downmix(block), speech / 2)
 
 
+def test_a_constant_in_the_samples_is_taken_out(speech: Samples, loader: ModelLoader, heart: Reference) -> None:
+    shifted = prepared(speech * np.float32(0.5) + np.float32(0.4), loader)
+    assert abs(float(shifted.audio.samples.mean())) < 1e-4
+    assert shifted.measured["level_db"] == pytest.approx(heart.measured["level_db"] - 6.02, abs=0.5)
+
+
+def test_noise_long_before_the_speech_is_not_its_noise(speech: Samples, loader: ModelLoader) -> None:
+    long_before = 0.02 * np.random.default_rng(0).standard_normal(20 * RATE)
+    pause = np.zeros(2 * RATE)
+    assert prepared(np.concatenate([long_before, pause, speech]), loader).measured["snr_db"] > 30
+
+
 def test_long_recordings_are_read_only_as_far_as_needed(speech: Samples, loader: ModelLoader) -> None:
     long = Audio(np.tile(speech, 90)[None], RATE)
     (source,) = listen([long], 60, loader)

@@ -27,6 +27,7 @@ from voiceclone.engines.voice_activity import FRAME_SECONDS, VOICE_ACTIVITY, Spa
 STAGE = "listening"
 SECTION_FRAMES = round(60 / FRAME_SECONDS)  # looked at together
 ROOM_FRAMES = 3  # 0.1 s that is kept on both sides of speech
+BESIDE_FRAMES = round(1 / FRAME_SECONDS)  # on both sides of speech: what sounds there is heard with it
 LONGEST_PASSAGE_FRAMES = round(10 / FRAME_SECONDS)
 HEARD_PEAK, FAINTEST_PEAK = 0.03, 3e-5  # the voice activity misses speech that peaks below the first: it is raised
 CANCELLED_DB = -10.0  # a mix so far below its channels: they are the same sound with opposite signs
@@ -193,16 +194,19 @@ class _Listener:
         powers = band_levels.spectra(samples)
         levels = band_levels.bands(powers)
         speaks, near = _marked(spans, n_frames, 0), _marked(spans, n_frames, ROOM_FRAMES)
-        noise = band_levels.noise_powers(levels[near], levels[~near])
+        beside = _marked(spans, n_frames, BESIDE_FRAMES) & ~near
+        noise = band_levels.noise_powers(levels[near], levels[beside])
         self.spectrum += powers[speaks].sum(axis=0)
         self.n_speech_frames += int(speaks.sum())
         clipped = self.tops.shares(self.position, self.position + n_frames)
         for begin, end in _cut(spans, self.probabilities):
-            speech = samples[begin * FRAME : end * FRAME]
             first, last = max(0, begin - ROOM_FRAMES), min(n_frames, end + ROOM_FRAMES)
+            kept = samples[first * FRAME : last * FRAME]
+            kept = kept - kept.mean()  # some converters add a constant
+            speech = kept[(begin - first) * FRAME : (end - first) * FRAME]
             self.passages.append(
                 Passage(
-                    samples[first * FRAME : last * FRAME].copy(),
+                    kept,
                     self.name,
                     (self.position + begin) * FRAME_SECONDS,
                     (end - begin) * FRAME_SECONDS,
