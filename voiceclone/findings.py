@@ -15,7 +15,7 @@ Severity = Literal["refuse", "warning", "note"]
 # Length: 1 s .76 to .80, 2 s .83 to .89, 3 s .86 to .92, 5 s .91 to .95, 8 s .94 to .97.
 LEAST_SECONDS, GOOD_SECONDS = 3.0, 8.0
 # Pink noise at 25 dB .94 to .97, 20 dB .89 to .95, 15 dB .81 to .88, 10 dB .75 to .81, 5 dB .68 to .75. Clean speech
-# measures 28.8 dB and more, four songs with singing 13.6 and less.
+# measures 28.5 dB and more, four songs with singing 15.0 and less.
 LEAST_SNR_DB, GOOD_SNR_DB = 10.0, 22.0
 # Clipped samples: 1 % .95 to .97, 3 % .94 to .96, 10 % .90 to .93, 20 % .83 to .89; heard from less than 1 % on.
 MOST_CLIPPED, HEARD_CLIPPED = 0.15, 0.003
