@@ -242,8 +242,8 @@ def _state(model: Any, arrays: Any) -> dict[str, NDArray[Any]]:
 def _plain(provenance: Any) -> dict[str, Any]:
     """Returns a record as JSON has it."""
     try:
-        text = json.dumps(provenance, allow_nan=False)
-        plain = json.loads(text)
+        text = json.dumps(provenance, allow_nan=False, ensure_ascii=False)
+        plain = json.loads(text.encode("utf-8"))  # halves of characters are none
     except (TypeError, ValueError, RecursionError) as error:
         raise VoiceRefused.because("its provenance is not made of plain values") from error
     _check(isinstance(plain, dict), "its provenance is not a mapping")

@@ -58,8 +58,8 @@ class FakeSpeaker:
     def fingerprint(self, voice: str, options: Mapping[str, Any]) -> Mapping[str, str]:
         return {"voice": voice, "weights": self.weights}
 
-    def cloned(self, voice: str) -> ClonedVoice | None:
-        return None
+    def cloned(self, line: str, voice: str, options: Mapping[str, Any]) -> Sequence[tuple[ClonedVoice, bool]]:
+        return ()
 
     def mark(self, audio: Audio) -> Audio:
         raise AssertionError("no voice here is cloned")

@@ -246,7 +246,8 @@ def test_cues_are_spoken_with_cloned_voices_and_know_when_they_change(
     assert options["likeness"] == 0.5 and options["watermark"]
     before = speaker.fingerprint("anna", options)
     assert before["cloned"] == library.load("anna").sha256 and speaker.model("anna").name == "kokoro"
-    assert speaker.cloned("anna") is not None and speaker.cloned("heart") is None
+    assert [(voice.name, marks) for voice, marks in speaker.cloned("Hello.", "anna", options)] == [("anna", True)]
+    assert not speaker.cloned("Hello.", "heart", {})
     library.save(made_up_voice("anna", 5), overwrite=True)
     assert speaker.fingerprint("anna", options) != before
     assert "cloned" not in speaker.fingerprint("heart", speaker.options("heart", {}, 0))
@@ -276,6 +277,20 @@ def test_a_cue_is_marked_after_it_was_fitted(
         assert len(marked) == n_marked and (not marked or marked[0].sample_rate == 48000)
         content = (tmp_path / voice / take.file).read_bytes()
         assert (f'"watermark": "{WATERMARK}"'.encode() in content) == bool(n_marked)
+
+
+def test_a_cue_that_calls_a_cloned_voice_is_marked_after_it_was_fitted_and_says_so(
+    local_loader: ModelLoader, tmp_path: Path, marked: list[Audio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker = TextToSpeech(local_loader)
+    monkeypatch.setattr(speaker, "_speaker", lambda voice: find_speaker(voice, FAKE_SPEECH))
+    monkeypatch.setattr(speaker, "_model_of", lambda voice: FAKE_SPEECH)
+    sheet = sheet_of(tmp_path, "12,3,HERO,01:00:00:00,01:00:01:12,[voice: anna] Where is everybody now?,")
+    casting = Casting({"HERO": Part("low")})
+    (take,) = render_sheet(sheet, tmp_path / "out", speaker=speaker, casting=casting).takes
+    assert marked[-1].sample_rate == 48000  # the fitted line, not what was stretched
+    content = (tmp_path / "out" / take.file).read_bytes()
+    assert b'"voice": "anna"' in content and f'"watermark": "{WATERMARK}"'.encode() in content
 
 
 # Kokoro.

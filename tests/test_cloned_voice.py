@@ -246,6 +246,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "consent without who": (_altered(lambda _, about: about["consent"].pop("who")), "its consent who"),
     "consent empty": (_altered(lambda _, about: about["consent"].update(who="")), "'who' is empty"),
     "pitch of text": (_altered(lambda _, about: about["pitch"].update(mean_log_hz="5")), "pitch's mean"),
+    "half a character": (
+        _altered(lambda _, about: about.update(provenance={"a": "\ud800"})),
+        "provenance is not made of plain values",
+    ),
     "a path for a name": (_altered(lambda _, about: about.update(name="../../x")), "no name for a voice"),
     "escape codes": (_altered(lambda _, about: about.update({"\x1b[2J\n": 1})), "unknown facts"),
 }

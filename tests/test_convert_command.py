@@ -102,6 +102,13 @@ def test_the_verb_marks_and_hands_options_on(take: Path) -> None:
         voiceclone.convert(audio, made_up_voice(), options={"deep": 2})
 
 
+def test_silence_is_told(take: Path) -> None:
+    assert not json.loads(run(take, "--voice", "anna", "--json"))["warnings"]
+    soundfile.write("silence.wav", np.zeros(N_SAMPLES), RATE)
+    (warning,) = json.loads(run("silence.wav", "--voice", "anna", "--json"))["warnings"]
+    assert warning.startswith("silence.wav is silent")
+
+
 def test_nothing_is_overwritten_unasked(take: Path) -> None:
     assert "take-anna.wav" in run(take, "--voice", "anna")
     with pytest.raises(OutputExists):

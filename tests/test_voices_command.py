@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,27 @@ def test_consent_is_a_text_or_a_file_of_text_and_a_recording_beside_it(tmp_path:
     assert read_consents([LINE, str(tmp_path / "latin")])[1] is not None
 
 
+def test_a_consent_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "my consent.txt").write_text(LINE)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InvalidInput, match="cannot be read: Permission denied"):
+        read_consents([str(tmp_path / "my consent.txt")])
+
+
+def test_a_large_recording_of_a_consent_is_not_read_whole(tmp_path: Path) -> None:
+    with (tmp_path / "consent.wav").open("wb") as file:
+        file.truncate(50_000_000)
+    tracemalloc.start()
+    try:
+        assert read_consents([LINE, str(tmp_path / "consent.wav")])[1] == str(tmp_path / "consent.wav")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
 # show, export, import, delete
 
 
@@ -190,6 +212,12 @@ def test_what_is_no_voice_is_not_taken_in(run_cli: Cli, library: VoiceLibrary, t
     ran = run_cli("voices", "import", tmp_path / "x.voice.safetensors")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and "no safetensors file" in ran.stderr
     assert not library.names()
+
+
+@pytest.mark.parametrize("findings", [5, "message", ["message"], [None, {"message": ["x"]}], {"message": "x"}])
+def test_findings_of_a_hostile_file_are_no_trouble(run: Run, library: VoiceLibrary, findings: Any) -> None:
+    library.save(made_up_voice(provenance={"findings": findings}))
+    assert "cloned/anna" in run("show", "anna")
 
 
 def test_deleting_tells_what_is_gone(run: Run, library: VoiceLibrary) -> None:

@@ -172,6 +172,13 @@ def provenance_of(
     return _check(text, voice, model, options, cast).provenance(loader or loaders.default())
 
 
+def cloned_voices_in(
+    text: str, voice: str | ClonedVoice | None = None, *, model: Model = None, options: OptionValues = None
+) -> list[tuple[ClonedVoice, bool]]:
+    """Returns the cloned voices that are heard in a text, those that it calls too, and whether they are marked."""
+    return _check(text, voice, model, options, None).cloned()
+
+
 def _run(request: _Request, loader: ModelLoader, progress: Progress) -> Iterator[SpeechChunk]:
     stream = SpeechStream(request.speaker_of, request.options_for, request.lexicon, loader, progress)
     return stream.run(request.items, request.text, html.unescape if request.markup == "ssml" else str)

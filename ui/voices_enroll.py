@@ -116,13 +116,17 @@ def _text_of(given: str) -> str | None:
     path = Path(given).expanduser()
     try:
         is_file = path.is_file()
-        content = path.read_bytes()[: LARGEST_TEXT + 1] if is_file else b""
     except (OSError, ValueError):  # too long for a name, say
         is_file = False
     if not is_file:
         if path.suffix and not any(character.isspace() for character in given):
             raise InvalidInput(f"There is no file {show(given)} with a consent.")
         return given
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_TEXT + 1)  # a recording may be as large as it likes
+    except OSError as error:
+        raise InvalidInput(f"The consent {show(given)} cannot be read: {error.strerror}.") from error
     if len(content) > LARGEST_TEXT or b"\0" in content:
         return None
     try:

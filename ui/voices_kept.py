@@ -73,9 +73,15 @@ def show_voice(
         "spoken by": ", ".join(told["models"]),
         "kind": told["kind"],
     }
-    findings = [finding["message"] for finding in voice.provenance.get("findings", ()) if "message" in finding]
-    for key, value in [*lines.items(), *(("found", finding) for finding in findings)]:
+    for key, value in [*lines.items(), *(("found", finding) for finding in _findings(voice))]:
         print(f"{key:13}{show(str(value))}")
+
+
+def _findings(voice: ClonedVoice) -> list[str]:
+    """Returns what was found in a voice's reference; its provenance may be anybody's, and hold anything."""
+    found = voice.provenance.get("findings")
+    told = [finding for finding in found if isinstance(finding, dict)] if isinstance(found, list) else []
+    return [str(finding["message"]) for finding in told if "message" in finding]
 
 
 def view_of(voice: ClonedVoice, result: Audio | None = None) -> VoiceView:

@@ -65,7 +65,7 @@ def resampled(layers: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]
     at = np.clip((np.arange(n_frames) + 0.5) * FRAME_SECONDS / HEARD_SECONDS, 0, len(layers) - 1)
     before = np.minimum(at.astype(np.int64), len(layers) - 2)
     share = (at - before)[:, None].astype(np.float32)
-    return layers[before] * (1 - share) + layers[before + 1] * share
+    return np.asarray(layers[before] * (1 - share) + layers[before + 1] * share, np.float32)
 
 
 def contour(samples: Samples, pitch: Pitch, n_frames: int, begin_frame: int = 0) -> NDArray[np.float32]:
@@ -94,7 +94,7 @@ def level_db(samples: Samples, n_halves: int) -> NDArray[np.float64]:
     power = np.cumsum(np.square(padded))
     begin = np.arange(n_halves) * HALF
     mean = (power[begin + LEVEL_WINDOW - 1] - np.where(begin, power[begin - 1], 0)) / LEVEL_WINDOW
-    return np.maximum(10 * np.log10(np.maximum(mean, 1e-12)), QUIETEST_DB)
+    return np.asarray(np.maximum(10 * np.log10(np.maximum(mean, 1e-12)), QUIETEST_DB), np.float64)
 
 
 def active_power(samples: Samples) -> float:

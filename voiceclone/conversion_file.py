@@ -116,6 +116,11 @@ def convert_file(
         n_samples=writer.n_written,
         marked=is_marked,
         n_clipped=writer.n_clipped,
-        warnings=(*reader.warnings, *metadata.warnings),
+        warnings=(*reader.warnings, *metadata.warnings, *_heard_nothing(source, converted)),
         provenance=made_by,
     )
+
+
+def _heard_nothing(source: Path, converted: Audio) -> list[str]:
+    """Returns a warning where there was nothing to lend a voice to."""
+    return [] if converted.samples.any() else [f"{show(source)} is silent, and so is the result: nobody speaks in it."]

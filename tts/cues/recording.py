@@ -62,7 +62,8 @@ def record(planned: PlannedTake, speaker: LineSpeaker, options: CueOptions, targ
     excess = fitted.excess_samples(planned.place.slot)
     if options.fit == "fail" and excess > 0:
         raise InvalidInput(f"The line is {1000 * excess / SAMPLE_RATE:.0f} ms longer than its slot.")
-    if is_marked:  # at last, since a mark does not survive stretching
+    # At last, since a mark does not survive stretching; a line in another voice may call a cloned one as well.
+    if is_marked or said[-1].marked:
         fitted = dataclasses.replace(fitted, audio=speaker.mark(fitted.audio))
     meter = LoudnessMeter(SAMPLE_RATE, 1, true_peak=True)
     meter.add(fitted.audio.samples)
@@ -85,8 +86,7 @@ def write_take(path: Path, recording: Recording, gain_db: float, speaker: LineSp
     about = {"voice": planned.voice, "take": planned.take + 1, **planned.options}
     about |= {"fit_speed": recording.fitted.speed, "fit_stretch": recording.fitted.stretch, "gain_db": gain_db}
     line_sha256 = hashlib.sha256(planned.cue.line.encode("utf-8", "surrogatepass")).hexdigest()
-    cloned = speaker.cloned(planned.voice)
-    heard = [] if cloned is None else [(cloned, bool(planned.options.get("watermark")))]
+    heard = speaker.cloned(planned.cue.line, planned.voice, planned.options)
     made_by = provenance.record(spec, about, speaker.device, source, line_sha256, cloned_voices=heard)
     identity = Identity(
         chunks=((b"bext", _bext(f"{planned.cue.character}: {planned.cue.line}", planned.place.start, spec.name)),),

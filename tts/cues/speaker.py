@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,8 +42,8 @@ class LineSpeaker(Protocol):
         """Returns what decides the sound beside line and options: the hashes of weights and lexicons."""
         ...
 
-    def cloned(self, voice: str) -> ClonedVoice | None:
-        """Returns the cloned voice that a voice is, if it is one."""
+    def cloned(self, line: str, voice: str, options: Mapping[str, Any]) -> Sequence[tuple[ClonedVoice, bool]]:
+        """Returns the cloned voices that are heard in a line, and whether what they say is marked."""
         ...
 
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
@@ -84,8 +84,10 @@ class TextToSpeech:
         cloned = {} if speaker.cloned is None else {"cloned": speaker.cloned.sha256}
         return {"voice": speaker.id} | cloned | {file.name: file.sha256 for file in speaker.spec.files} | lexicons
 
-    def cloned(self, voice: str) -> ClonedVoice | None:
-        return self._speaker(voice).cloned
+    def cloned(self, line: str, voice: str, options: Mapping[str, Any]) -> Sequence[tuple[ClonedVoice, bool]]:
+        from tts.api import cloned_voices_in
+
+        return cloned_voices_in(line, voice, model=self._model_of(voice), options=options)
 
     def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
         from tts.api import synthesize

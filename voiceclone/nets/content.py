@@ -81,4 +81,5 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
-        return x + self.narrow(functional.gelu(self.widen(self.norm(y))))
+        result: Tensor = x + self.narrow(functional.gelu(self.widen(self.norm(y))))
+        return result

@@ -30,6 +30,9 @@ PREFIX = "encoder."
 class WhisperEncoder(nn.Module):
     """Features of every layer; the last one is normalised as the decoder of words gets it."""
 
+    positional_embedding: Tensor
+    mel_filters: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(N_MELS, N_WIDTH, 3, padding=1)
@@ -71,7 +74,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.attn_ln(x))
-        return x + self.mlp(self.mlp_ln(x))
+        result: Tensor = x + self.mlp(self.mlp_ln(x))
+        return result
 
 
 class _Attention(nn.Module):
@@ -88,7 +92,8 @@ class _Attention(nn.Module):
             layer(x).view(batch, frames, N_HEADS, -1).transpose(1, 2) for layer in (self.query, self.key, self.value)
         )
         heads = functional.scaled_dot_product_attention(query, key, value)
-        return self.out(heads.transpose(1, 2).reshape(batch, frames, N_WIDTH))
+        result: Tensor = self.out(heads.transpose(1, 2).reshape(batch, frames, N_WIDTH))
+        return result
 
 
 def encoder_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
