@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.device import Device
-from audio_ml.nets.perth import SPEEDS
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import PyPISource
 
 SAMPLE_RATE = 32000
+MARKED = 6.15  # what the network says of a frame that is marked without a doubt
 CHECKPOINT = "perth_net_250000.pth.tar"
 
 
@@ -37,42 +36,16 @@ class PerthMarker:
 
 
 class PerthDetector:
-    """Runs the networks that look for a mark; `score` may be called from several threads."""
+    """Runs the network that looks for a mark; `evidence` may be called from several threads."""
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
         self._session = cpu_session(files["detector.onnx"], n_threads=1)
 
-    def score(self, band: Samples, audible: NDArray[np.bool_]) -> float:
-        """Returns how marked scaled decibels [frames, BINS] are, about 0 to 1; only `audible` frames [frames] count.
-
-        Each of three networks hears the band at a speed of its own; they are averaged by how far they are to be
-        trusted, as the published decoder does.
-        """
-        lengths = {speed: int(len(band) * factor) for speed, factor in SPEEDS.items()}
-        given = {speed: np.ascontiguousarray(_stretched(band, n).T[None]) for speed, n in lengths.items()}
-        results = self._session.run([f"{speed}_evidence" for speed in SPEEDS], given)
-        told = np.array([
-            evidence[0][:, _nearest(audible, n)].mean(axis=1, dtype=np.float64)
-            for evidence, n in zip(results, lengths.values(), strict=True)
-        ])  # fmt: skip
-        trust = np.exp(told[:, 0] - told[:, 0].max())
-        return float(trust @ told[:, 1] / trust.sum())
-
-
-def _stretched(band: Samples, n_frames: int) -> Samples:
-    """Returns a band at another speed: so many frames between its first and its last, linearly interpolated."""
-    if n_frames == len(band):
-        return band
-    places = np.linspace(0, len(band) - 1, n_frames)
-    before = np.minimum(places.astype(np.int64), len(band) - 2)
-    share = (places - before).astype(np.float32)[:, None]
-    stretched: Samples = band[before] * (1 - share) + band[before + 1] * share
-    return stretched
-
-
-def _nearest(audible: NDArray[np.bool_], n_frames: int) -> NDArray[np.bool_]:
-    nearest: NDArray[np.bool_] = audible[np.arange(n_frames) * len(audible) // n_frames]
-    return nearest
+    def evidence(self, band: Samples) -> Samples:
+        """Returns how marked each frame [frames] of scaled decibels [frames, BINS] is: 0 not at all, 1 surely."""
+        (evidence,) = self._session.run(None, {"band": np.ascontiguousarray(band.T[None])})
+        marked: Samples = np.clip(evidence[0, 1] / MARKED, 0, 1)
+        return marked
 
 
 _LICENCE = Licence("MIT", commercial=True)
@@ -89,7 +62,7 @@ MARKER = ModelSpec(
     summary="Writes an inaudible watermark into cloned speech.",
     licence=_LICENCE,
     files=(_CHECKPOINT,),
-    derived=(DerivedFile("marker.onnx", (CHECKPOINT,), "audio_ml.nets.perth:build_marker", version="1"),),
+    derived=(DerivedFile("marker.onnx", (CHECKPOINT,), "audio_ml.nets.perth:build_marker", version="2"),),
     files_shared_with=("perth-detector",),
     outputs=("marked",),
     sample_rate=SAMPLE_RATE,
@@ -105,12 +78,12 @@ DETECTOR = ModelSpec(
     summary="Finds the watermark of cloned speech.",
     licence=_LICENCE,
     files=(_CHECKPOINT,),
-    derived=(DerivedFile("detector.onnx", (CHECKPOINT,), "audio_ml.nets.perth:build_detector", version="1"),),
+    derived=(DerivedFile("detector.onnx", (CHECKPOINT,), "audio_ml.nets.perth:build_detector", version="2"),),
     files_shared_with=("perth",),
-    outputs=("score",),
+    outputs=("evidence",),
     sample_rate=SAMPLE_RATE,
     n_channels=1,
-    memory_bytes=80_000_000,
+    memory_bytes=40_000_000,
     verified="2026-11-26",
     engine=PerthDetector,
 )

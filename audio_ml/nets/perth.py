@@ -2,8 +2,8 @@
 
 Resemble AI 2023, "PerTh: perceptual threshold watermarking" (resemble-perth 1.0.1). They are stacks of convolutions
 over time that see the lowest `BINS` bins, up to 2 kHz, of spectra in decibels scaled to about [0, 1]. That of the
-marker gives what a mark adds there. The detector has one for each of three speeds of the sound; they tell two things
-of every frame: how far to trust the stack, and how marked the frame is.
+marker gives what a mark adds there. The detector has one for each of three speeds of the sound, of which it takes a
+weighted mean; but the published ones for slow and fast sound say the same of everything, so only `normal` is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BINS = 128
 HIDDEN = 256
 KERNEL = 7
 N_WIDE = 5  # layers that look at neighbouring frames
-SPEEDS = {"slow": 1.25, "normal": 1.0, "fast": 0.75}  # what the number of frames is multiplied by
+SPEEDS = ("slow", "normal", "fast")
 EVIDENCE = 2
 VERIFIED_DB = 100.0  # agreement with the torch network that a graph must reach
 VERIFIED_FRAMES = 200
@@ -34,13 +34,12 @@ NO_WEIGHTS = ("ap.spectrogram.window", "ap.inv_spectrogram.window", "ap.stretch.
 
 def build_marker(output: Path, checkpoint: Path) -> None:
     """Writes the graph from `band` [n, BINS, frames] to the `residual` [n, BINS, frames] of a mark."""
-    _build(output, read_network(checkpoint), {"residual": ("band", "encoder.layers")})
+    _build(output, read_network(checkpoint), "encoder.layers", "residual")
 
 
 def build_detector(output: Path, checkpoint: Path) -> None:
-    """Writes the graph from `slow`, `normal`, `fast` [n, BINS, frames] to `slow_evidence` [n, 2, frames], ..."""
-    stacks = {f"{speed}_evidence": (speed, f"decoder.{speed}_layers") for speed in SPEEDS}
-    _build(output, read_network(checkpoint), stacks)
+    """Writes the graph from `band` [n, BINS, frames] to the `evidence` [n, 2, frames]; the second row is of a mark."""
+    _build(output, read_network(checkpoint), "decoder.normal_layers", "evidence")
 
 
 def read_network(checkpoint: Path) -> nn.ModuleDict:
@@ -78,53 +77,43 @@ def _layer(n_inputs: int, n_outputs: int, kernel: int, is_last: bool = False) ->
     return layer
 
 
-def _build(output: Path, network: nn.ModuleDict, stacks: Mapping[str, tuple[str, str]]) -> None:
-    """Writes stacks, each from an input by name to a result by name, and checks them against the torch network."""
+def _build(output: Path, network: nn.ModuleDict, scope: str, result: str) -> None:
+    """Writes one stack from `band` to a result by name, and checks it against the torch network."""
     import onnx
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, numpy_helper
 
-    def value(name: str, n_rows: int, frames: str) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", n_rows, frames])
+    def value(name: str, n_rows: int) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", n_rows, "frames"])
 
     nodes: list[Any] = []
     weights: list[Any] = []
-    inputs, outputs = [], []
-    for result, (given, scope) in stacks.items():
-        stack: Any = network.get_submodule(scope)
-        _add_stack(nodes, weights, stack, scope, given, result)
-        inputs.append(value(given, stack[0].conv.in_channels, f"{given}_frames"))
-        outputs.append(value(result, stack[-1].conv.out_channels, f"{given}_frames"))
-    graph = helper.make_graph(nodes, "perth", inputs, outputs, weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), output)
-    _verify(output, network, stacks)
-
-
-def _add_stack(nodes: list[Any], weights: list[Any], stack: Any, scope: str, given: str, result: str) -> None:
-    from onnx import helper, numpy_helper
-
-    x = given
+    stack: Any = network.get_submodule(scope)
+    x = "band"
     for place, layer in enumerate(stack):
-        names = [f"{scope}.{place}.weight", f"{scope}.{place}.bias"]
+        names = [f"{place}.weight", f"{place}.bias"]
         parameters = (layer.conv.weight, layer.conv.bias)
         weights += [
             numpy_helper.from_array(p.detach().numpy(), name) for p, name in zip(parameters, names, strict=True)
         ]
         is_last = place == len(stack) - 1
-        convolved = result if is_last else f"{scope}.{place}.convolved"
+        convolved = result if is_last else f"{place}.convolved"
         nodes.append(helper.make_node("Conv", [x, *names], [convolved], pads=[layer.conv.padding[0]] * 2))
         if not is_last:
-            x = f"{scope}.{place}.activated"
+            x = f"{place}.activated"
             nodes.append(helper.make_node("LeakyRelu", [convolved], [x], alpha=layer.activation.negative_slope))
+    given, made = value("band", BINS), value(result, stack[-1].conv.out_channels)
+    graph = helper.make_graph(nodes, scope, [given], [made], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), output)
+    _verify(output, stack)
 
 
-def _verify(output: Path, network: nn.ModuleDict, stacks: Mapping[str, tuple[str, str]]) -> None:
+def _verify(output: Path, stack: Any) -> None:
     import torch
 
-    bands = np.random.default_rng(0).random((1, BINS, VERIFIED_FRAMES), np.float32)
-    results = cpu_session(output, n_threads=1).run(list(stacks), {given: bands for given, _ in stacks.values()})
-    for found, (_, scope) in zip(results, stacks.values(), strict=True):
-        with torch.inference_mode():
-            expected = network.get_submodule(scope)(torch.from_numpy(bands)).numpy()
-        agreement_db = 10 * np.log10(np.sum(expected**2) / max(np.sum((expected - found) ** 2), 1e-30))
-        if not agreement_db >= VERIFIED_DB:
-            raise WeightsCorrupt(f"PerTh's graph agrees with its network only to {agreement_db:.0f} dB.")
+    band = np.random.default_rng(0).random((1, BINS, VERIFIED_FRAMES), np.float32)
+    (found,) = cpu_session(output, n_threads=1).run(None, {"band": band})
+    with torch.inference_mode():
+        expected = stack(torch.from_numpy(band)).numpy()
+    agreement_db = 10 * np.log10(np.sum(expected**2) / max(np.sum((expected - found) ** 2), 1e-30))
+    if not agreement_db >= VERIFIED_DB:
+        raise WeightsCorrupt(f"PerTh's graph agrees with its network only to {agreement_db:.0f} dB.")
