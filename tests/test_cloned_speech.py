@@ -280,7 +280,11 @@ def test_a_cue_is_marked_after_it_was_fitted(
 
 
 def test_a_cue_that_calls_a_cloned_voice_is_marked_after_it_was_fitted_and_says_so(
-    local_loader: ModelLoader, tmp_path: Path, marked: list[Audio], monkeypatch: pytest.MonkeyPatch
+    local_loader: ModelLoader,
+    tmp_path: Path,
+    marked: list[Audio],
+    library: VoiceLibrary,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     speaker = TextToSpeech(local_loader)
     monkeypatch.setattr(speaker, "_speaker", lambda voice: find_speaker(voice, FAKE_SPEECH))
@@ -291,6 +295,12 @@ def test_a_cue_that_calls_a_cloned_voice_is_marked_after_it_was_fitted_and_says_
     assert marked[-1].sample_rate == 48000  # the fitted line, not what was stretched
     content = (tmp_path / "out" / take.file).read_bytes()
     assert b'"voice": "anna"' in content and f'"watermark": "{WATERMARK}"'.encode() in content
+    n_marked = len(marked)
+    render_sheet(sheet, tmp_path / "out", speaker=speaker, casting=casting)
+    assert len(marked) == n_marked  # nothing has changed, so nothing is said again
+    library.save(made_up_voice("anna", 5), overwrite=True)
+    render_sheet(sheet, tmp_path / "out", speaker=speaker, casting=casting)
+    assert len(marked) > n_marked
 
 
 # Kokoro.

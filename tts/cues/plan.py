@@ -153,8 +153,16 @@ class _Voices:
             "fit": [self._options.fit, self._options.fill],
             "loudness": self._options.loudness,
         }
-        key = key_of(described)
+        key = key_of(described | self._called(cue.line, part.voice, options))
         return PlannedTake(cue, take, file, part.voice, options, Placement(start, slot), key)
+
+    def _called(self, line: str, voice: str, options: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Returns which cloned voices are heard in a line; what is wrong with it is told when it is said."""
+        try:
+            called = [cloned.sha256 for cloned, _ in self._speaker.cloned(line, voice, options)]
+        except InvalidInput:
+            return {}
+        return {"cloned": called} if called else {}
 
     def _tell(self, part: Part, take: int) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         place = (part.voice, json.dumps(dict(part.options), sort_keys=True), take)
