@@ -62,7 +62,7 @@ bench-clone: install-test
 
 bench-convert: install-test
 	@test -n "$(DATA)" || { echo "say DATA=FOLDER, a folder of recordings for each person"; exit 2; }
-	$(BIN)/python -m bench.convert --data $(DATA)
+	$(BIN)/python -m bench.convert $(DATA)
 
 bench-watermark: install-test
 	$(BIN)/python -m bench.watermark $(if $(RECORDINGS),--recordings $(RECORDINGS))
