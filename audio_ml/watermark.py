@@ -8,7 +8,7 @@ others: whoever wants to can remove it, playing the sound 5 % faster is enough.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,13 @@ BLOCK = 1000  # frames that are marked at once
 
 WINDOW_SECONDS = 6  # that the detector judges at once
 WINDOW_HOP_SECONDS = 3
-N_STRETCH = 3  # windows in a row that have to be marked, 12 s: sustained tones of music look like it for shorter
 AUDIBLE_DB = -40.0  # frames this far below the loudest of a window do not count: a mark is lost in the noise there
 FEWEST_FRAMES = 20  # audible ones that tell anything: 0.2 s
-THRESHOLD = 0.5
-# A mark is gone where sound is heard 5 to 14 % faster or slower; what only looks like one is often there all the same.
-CONTROL_SIZES = (1800, 1944, 2160, 2304)  # of the transform, in place of N_FFT
+SMOOTHED_BINS = 5  # the pattern of a mark is finer than that
+MARKED_SLOPE = 0.5  # how strong the pattern is in marked sound: the transform's window blurs it
+THRESHOLD = 0.6
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Detection:
-    """Whether sound is marked: how surely its best 12 s are, or all of it where it is shorter, and which passages are.
+    """Whether sound is marked, how surely its most marked 6 s of any channel are, and which passages are.
 
-    The network gives each frame a number from 0 to 1. The confidence of 6 s is their mean over the audible frames,
-    less the highest that the same sound gets at four other speeds, at which no mark can be seen; below the threshold it
-    is the mean alone. That of 12 s is the lowest within them, and of several channels the most marked counts.
+    Two things have to be seen in 6 s of sound, and its confidence is the lesser: the network's number for each frame,
+    on average over the audible ones; and in their mean spectrum the fine pattern that the marker would add to this
+    very sound, as strong as marks are. Sustained tones of music may deceive the network, but do not have the pattern.
     """
 
     found: bool
@@ -121,25 +120,13 @@ def detect_file(
 def _detect(blocks: Iterable[Samples], sample_rate: int, n_channels: int, loader: ModelLoader | None) -> Detection:
     heard = _Counted(Resampler(sample_rate, SAMPLE_RATE, n_channels).stream(blocks))
     judged: list[Passage] = []
-    with (loader or loaders.default()).use(DETECTOR) as detector:
+    with (loader or loaders.default()).use_all([DETECTOR, MARKER]) as (detector, marker):
         for start, window in _windows(heard):
-            found = [_confidence(channel, detector) for channel in window]
-            told = [confidence for confidence in found if confidence is not None]
-            if told:
-                judged.append(Passage(start / SAMPLE_RATE, (start + window.shape[1]) / SAMPLE_RATE, max(told)))
-    stretches = _stretches(judged)
-    passages = tuple(_joined(stretch for stretch in stretches if stretch.confidence >= THRESHOLD))
-    highest = max((stretch.confidence for stretch in stretches), default=0.0)
+            confidence = max(_confidence(channel, detector, marker) for channel in window)
+            judged.append(Passage(start / SAMPLE_RATE, (start + window.shape[1]) / SAMPLE_RATE, confidence))
+    passages = tuple(_joined(window for window in judged if window.confidence >= THRESHOLD))
+    highest = max((window.confidence for window in judged), default=0.0)
     return Detection(bool(passages), highest, passages, heard.n_samples / SAMPLE_RATE)
-
-
-def _stretches(judged: Sequence[Passage]) -> list[Passage]:
-    """Returns every `N_STRETCH` windows in a row as one, as marked as the least of them; all, where there are fewer."""
-    n_windows = min(N_STRETCH, len(judged))
-    rows = [judged[first : first + n_windows] for first in range(len(judged) - n_windows + 1)] if judged else []
-    return [
-        Passage(row[0].start_seconds, row[-1].end_seconds, min(window.confidence for window in row)) for row in rows
-    ]
 
 
 class _Counted:
@@ -188,25 +175,26 @@ def _joined(passages: Iterable[Passage]) -> Iterator[Passage]:
         yield last
 
 
-def _confidence(channel: Samples, detector: PerthDetector) -> float | None:
-    """Returns how surely a window [n] at the model's rate is marked, None where it is silent; see `Detection`."""
-    own = _evidence(channel, N_FFT, detector)
-    if own is None or own < THRESHOLD:
-        return own
-    controls = [_evidence(channel, size, detector) or 0.0 for size in CONTROL_SIZES]
-    return max(0.0, own - max(controls))
-
-
-def _evidence(channel: Samples, n_fft: int, detector: PerthDetector) -> float | None:
-    """Returns the mean evidence for a mark in samples [n] heard n_fft / N_FFT times as fast, None for silence."""
-    frames = _frames(channel[None], n_fft, HOP * n_fft // N_FFT)[0]
-    magnitudes = np.abs(np.fft.rfft(frames * _window(n_fft))).astype(np.float32) * np.float32(N_FFT / n_fft)
+def _confidence(channel: Samples, detector: PerthDetector, marker: PerthMarker) -> float:
+    """Returns how surely a window [n] at the model's rate is marked; see `Detection`."""
+    magnitudes = np.abs(np.fft.rfft(_frames(channel[None], N_FFT, HOP)[0] * _window(N_FFT)))
     power = np.square(magnitudes[:, :BINS]).sum(axis=1)
     scaled = _scaled(magnitudes)
     audible = (power > power.max() * 10 ** (AUDIBLE_DB / 10)) & (scaled.mean(axis=1) > SILENT)
     if audible.sum() < FEWEST_FRAMES:
-        return None
-    return float(detector.evidence(scaled[:, :BINS])[audible].mean())
+        return 0.0
+    band = scaled[:, :BINS]
+    evidence = float(detector.evidence(band)[audible].mean())
+    pattern = _fine(marker.residual(band)[audible].mean(axis=0))
+    slope = float(pattern @ _fine(band[audible].mean(axis=0)) / (pattern @ pattern))
+    return min(evidence, max(0.0, slope / MARKED_SLOPE))
+
+
+def _fine(spectrum: Array) -> Array:
+    """Returns a spectrum [BINS] less its moving mean, without the bins at either end that have none."""
+    mean = np.convolve(spectrum, np.full(SMOOTHED_BINS, 1 / SMOOTHED_BINS), "valid")
+    edge = SMOOTHED_BINS // 2
+    return np.asarray(spectrum[edge:-edge] - mean, np.float64)
 
 
 def _mark_of(samples: Samples, marker: PerthMarker) -> Samples:

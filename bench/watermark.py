@@ -39,7 +39,7 @@ from tts.evaluation import read_sentences
 N_CLONES = 300
 SHORTEST_SECONDS, LONGEST_SECONDS = 1.0, 20.0
 WORDS_PER_SECOND = 2.6
-FAST, SLOW = "hibari/heart", ("kokoro-int8/af_heart", "kokoro-int8/am_michael", "kokoro-int8/bf_emma")
+FAST, SLOW = "hibari/heart", ("kokoro/af_heart", "kokoro/am_michael", "kokoro/bf_emma")
 SLOW_EVERY = 10  # one clone in so many is Kokoro's
 ATTACKED_EVERY = 10  # one clone in so many goes through everything of `CHANGES`
 MEDIA = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff", ".aif"}

@@ -65,7 +65,7 @@ def render(head: str, findings: Findings) -> str:
         table(["", "found", "lowest", "5th percentile", "not found, by length"], list(map(_found, findings.changed))),
         *_peer(findings.peer),
         "## Cost",
-        f"Marking takes {marking:.3f} s of processor time for a second of speech, warm, on one core; Kokoro (int8) "
+        f"Marking takes {marking:.3f} s of processor time for a second of speech, warm, on one core; Kokoro "
         f"takes {speaking:.2f} s to speak it, so that marking adds {marking / speaking:.1%} (target: at most "
         f"{TARGET_COST:.0%}).",
     ]
