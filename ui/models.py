@@ -14,6 +14,7 @@ from audio_ml.bundles import export_bundle, import_bundle
 from audio_ml.catalogue import ModelSpec, Row
 from audio_ml.errors import InvalidInput, WeightsCorrupt
 from audio_ml.footprints import Footprints
+from audio_ml.sources import InstalledSource
 from audio_ml.weights import FetchOptions, WeightStore
 from ui.commands import new_app
 from ui.console import megabytes, print_table, shown_progress
@@ -158,10 +159,18 @@ def _rows(names: list[str] | None) -> list[Row]:
 
 
 def _rows_here(store: WeightStore) -> list[Row]:
-    found = [row for row in _rows(None) if row.files and any(store.find(row, file) for file in row.files)]
+    found = [row for row in _rows(None) if _has_begun(row, store)]
     if not found:
         raise InvalidInput("No model is on this machine yet: name the ones to fetch.")
     return found
+
+
+def _has_begun(row: Row, store: WeightStore) -> bool:
+    """Whether a row is on this machine, or a part of it: one that it shares with no other row or package."""
+    if row.files_shared_with:
+        return _is_here(row, store)
+    fetched = [file for file in row.files if not isinstance(file.sources[0], InstalledSource)] or row.files
+    return any(store.find(row, file) for file in fetched)
 
 
 def _parts(row: Row) -> tuple[Row, ...]:
