@@ -26,7 +26,6 @@ WATERMARK = "perth 1.0.1 implicit"  # what a provenance record says
 
 N_FFT = 2048
 HOP = 320
-FRAMES_PER_SECOND = SAMPLE_RATE // HOP
 FLOOR = 1e-9  # magnitudes below are silence
 FLOOR_DB = -180.0
 RANGE_DB = 195.0  # scaled decibels are (dB - FLOOR_DB) / RANGE_DB

@@ -41,7 +41,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 1.0, 20.0
 WORDS_PER_SECOND = 2.6
 FAST, SLOW = "hibari/heart", ("kokoro/af_heart", "kokoro/am_michael", "kokoro/bf_emma")
 SLOW_EVERY = 10  # one clone in so many is Kokoro's
-ATTACKED_EVERY = 10  # one clone in so many goes through everything of `CHANGES`
+ATTACKED_EVERY = 7  # one clone in so many goes through all of `CHANGES`, and to the published package
 MEDIA = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff", ".aif"}
 PEER = Path(__file__).with_name("watermark_process.py")
 
@@ -107,6 +107,9 @@ def _clone(seconds: float, voice: str, text: str, loader: ModelLoader) -> Clone:
 
 def _measure(clones: Sequence[Clone], arguments: argparse.Namespace, loader: ModelLoader, folder: Path) -> Findings:
     found = Findings(THRESHOLD)
+    if arguments.peer_python:
+        results.say("the published package")
+        found.peer.extend(_with_peer(arguments.peer_python, clones[::ATTACKED_EVERY], folder, loader))
     for name, kbps in (("WAV, 16 bits", 0), ("MP3, 128 kbit/s", 128)):
         results.say(name)
         for is_marked, side in ((True, found.marked), (False, found.unmarked)):
@@ -120,9 +123,6 @@ def _measure(clones: Sequence[Clone], arguments: argparse.Namespace, loader: Mod
     for name, change in CHANGES.items():
         results.say(name)
         found.changed.append(Row(name, _each(lambda sound, change=change: _judged(change(sound), loader), some)))
-    if arguments.peer_python:
-        results.say("the published package")
-        found.peer.extend(_with_peer(arguments.peer_python, clones[::ATTACKED_EVERY], folder, loader))
     found.seconds.extend([sum(clone.plain.duration_seconds for clone in clones), *_costs(clones)])
     return found
 
@@ -157,6 +157,7 @@ def _write(path: Path, sound: Audio, kbps: int = 0) -> None:
         path, find_format(path), sound.sample_rate, sound.n_channels, bit_depth="16", bitrate_kbps=kbps or 128
     ) as writer:
         writer.write(sound.samples)
+        writer.close()
         writer.commit()
 
 
@@ -204,7 +205,10 @@ def _with_peer(python: str, clones: Sequence[Clone], folder: Path, loader: Model
         _write(folder / f"{place}-ours.wav", clone.marked)
         _write(folder / f"{place}-plain.wav", clone.plain)
     command = [python, str(PEER), str(folder), str(len(clones))]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    if finished.returncode:
+        sys.exit(f"The published package failed:\n{finished.stderr[-2000:]}")
+    told = json.loads(finished.stdout.splitlines()[-1])
     lengths = [clone.plain.duration_seconds for clone in clones]
     for name, side in (("the package finds ours", "ours"), ("the package in unmarked", "plain")):
         scores = [min(1.0, max(0.0, score)) for score in told[side]]

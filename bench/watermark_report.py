@@ -102,7 +102,7 @@ def _cells(row: Row, missed: bool) -> list[str]:
         f"{n_found} of {len(row.judged)}",
         f"{ordered[0]:.2f}",
         f"{ordered[len(ordered) // 20]:.2f}",
-        ", ".join(by_length) if odd else "",
+        ", ".join(by_length) if 0 < len(odd) < len(row.judged) else "",
     ]
 
 

@@ -238,6 +238,7 @@ def test_the_mark_survives_a_file_and_the_command_finds_it(
         format = find_format(path)
         with AudioWriter(path, format, sound.sample_rate, 1, bit_depth="16", bitrate_kbps=128) as writer:
             writer.write(sound.samples)
+            writer.close()
             writer.commit()
     (tmp_path / "broken.wav").write_bytes(b"not audio")
     files = [str(tmp_path / file) for file in (name, f"plain {name}", "broken.wav")]
