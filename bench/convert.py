@@ -92,7 +92,7 @@ def melody(one: Audio, other: Audio) -> float:
 
 
 def _render(head: str, found: ConversionEvaluation, melodies: Sequence[float], choosing: Sequence[str]) -> str:
-    told = dict(zip(found.conversions, melodies, strict=True))
+    told = {id(pair): melody for pair, melody in zip(found.conversions, melodies, strict=True)}
     fresh = ConversionEvaluation(
         tuple(pair for pair in found.conversions if not {pair.source, pair.target} & set(choosing))
     )
@@ -101,10 +101,11 @@ def _render(head: str, found: ConversionEvaluation, melodies: Sequence[float], c
     similarity = [f"{judge}, to the {whom}" for judge in JUDGES for whom in ("target", "source")]
     summary = table(
         ["speakers", "pairs", *similarity, "nearer the target", "word errors", "melody", "DNSMOS", "length kept"],
-        [_row(name, part, [told[pair] for pair in part.conversions]) for name, part in parts.items()],
+        [_row(name, part, [told[id(pair)] for pair in part.conversions]) for name, part in parts.items()],
     )
     pairs = table(
-        ["from", "to", *similarity, "word errors", "melody"], [_pair(pair, told[pair]) for pair in found.conversions]
+        ["from", "to", *similarity, "word errors", "melody"],
+        [_pair(pair, told[id(pair)]) for pair in found.conversions],
     )
     return "\n\n".join(
         [
