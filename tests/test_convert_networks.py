@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from audio_ml.loader import ModelLoader
 from audio_ml.pitch import FRAME_SECONDS, Pitch
+from voiceclone import phrase_book
 from voiceclone.content import WHISPER, active_power, contour, level_db, n_frames, resampled
 from voiceclone.engines.kokoro_convert import CONTENT_FILE, CONVERT, DECODER_FILE
+from voiceclone.phrase_book import PhraseBook, split
 
 REFERENCE = Path(__file__).with_name("data") / "whisper_reference.npz"
 PLACES = [0, 77, 499, 700]
@@ -45,35 +49,77 @@ def test_whispers_encoder_agrees_with_the_published_code(loader: ModelLoader) ->
 
 
 @pytest.mark.weights
-def test_our_weights_fill_the_network_and_are_small(loader: ModelLoader) -> None:
-    from audio_ml.state_dicts import load_strictly, read_state_dict
+def test_our_maps_hold_what_they_need_and_are_small(loader: ModelLoader) -> None:
+    from audio_ml.state_dicts import read_state_dict
     from voiceclone.nets.content import ContentNetwork
 
     path = loader.store.open(CONVERT)[CONTENT_FILE]
-    load_strictly(ContentNetwork(), read_state_dict(path), "conversion's network")
+    state = read_state_dict(path)
+    maps = {name: tuple(tensor.shape) for name, tensor in ContentNetwork().state_dict().items()}
+    assert {name: tuple(state[name].shape) for name in maps} == maps
+    assert len(split(state["book.symbols"].numpy())) > 500
     assert path.stat().st_size < 12_000_000
 
 
-def test_the_network_answers_each_frame_and_looks_no_further_than_it_says() -> None:
+def test_every_frame_is_answered_from_five() -> None:
     import torch
 
-    from voiceclone.nets.content import DILATIONS, KERNEL, N_DIRECT, ContentNetwork
+    from voiceclone.nets.content import ContentNetwork
 
     torch.manual_seed(0)
     network = ContentNetwork().eval()
-    torch.nn.init.normal_(network.features.weight)
-    heard, pitch = torch.randn(1, 200, 768), torch.randn(1, 200, 6)
+    heard, pitch = torch.randn(1, 40, 768), torch.randn(1, 40, 6)
     changed = heard.clone()
-    changed[:, 100] += 1
+    changed[:, 20] += 1
     with torch.inference_mode():
         before, prosody = network(heard, pitch)
         after, _ = network(changed, pitch)
-    assert before.shape == (1, 200, 512)
-    assert prosody.shape == (1, 200, 4)
-    reach = max(KERNEL // 2 * sum(DILATIONS), N_DIRECT // 2)
+    assert before.shape == (1, 40, 512)
+    assert prosody.shape == (1, 40, 4)
     moved = (before - after).abs().amax(dim=-1)[0] > 1e-6
-    assert moved[100]
-    assert not moved[: 100 - reach].any() and not moved[101 + reach :].any()
+    assert np.flatnonzero(moved.numpy()).tolist() == [18, 19, 20, 21, 22]
+
+
+def made_up_book(n_phrases: int = 6, length: int = 9) -> tuple[PhraseBook, Any, Any]:
+    """A book of random features whose answers are these features themselves."""
+    random = np.random.default_rng(3)
+    symbols = np.array([0, *random.integers(1, 60, length - 2), 0] * n_phrases, np.uint8)
+    features = random.uniform(-1, 1, (symbols.size, 512)).astype(np.float16)
+    expected = np.concatenate([np.eye(512), np.zeros((1, 512))]).astype(np.float32) * 4
+    return PhraseBook(features, symbols, expected, np.eye(512, dtype=np.float32) * 4), features, symbols
+
+
+def test_the_book_finds_its_own_phrases_in_noise() -> None:
+    book, features, _ = made_up_book()
+    said = [1, 1, 1, 2, 3, 3, 30, 31, 31, 31, 12]  # goes on twice, leaps twice
+    noise = np.random.default_rng(0).normal(0, 0.4, (len(said), 512))
+    found = book.nearest((features[said] + noise).astype(np.float32))
+    np.testing.assert_array_equal(found, features[said].astype(np.float32))
+
+
+def test_the_book_prefers_what_follows_and_takes_no_step_across_phrases() -> None:
+    book, features, symbols = made_up_book()
+    unsure = np.stack([features[4], 0.5 * features[5] + 0.5 * features[40], features[6]]).astype(np.float32)
+    np.testing.assert_array_equal(book.nearest(unsure)[1], features[5].astype(np.float32))
+    firsts = np.cumsum([0, *(len(phrase) for phrase in split(symbols)[:-1])])
+    assert firsts.tolist() == list(range(0, symbols.size, 9))
+
+
+def test_the_path_is_the_cheapest_of_all() -> None:
+    book, features, symbols = made_up_book(2, 4)
+    for seed in range(5):
+        answers = np.random.default_rng(seed).normal(0, 0.05, (4, 512)).astype(np.float32)
+        distance = np.square(4 * answers[:, None] - 4 * features.astype(np.float32)[None]).sum(axis=-1) / 2
+
+        def price(path: tuple[int, ...], distance: Any = distance) -> float:
+            moves = 0.0
+            for before, after in itertools.pairwise(path):
+                follows = after == before + 1 and after % 4 != 0
+                moves += 0 if after == before else phrase_book.STEP if follows else phrase_book.LEAP
+            return moves + phrase_book.TRUST * float(distance[np.arange(4), list(path)].sum())
+
+        best = min(itertools.product(range(symbols.size), repeat=4), key=price)
+        np.testing.assert_array_equal(book.nearest(answers), features[list(best)].astype(np.float32))
 
 
 @pytest.mark.weights

@@ -26,7 +26,8 @@ def gliding_voice(f0_hz: Samples, sample_rate: int) -> Audio:
     """Harmonics that fall by 12 dB an octave below 4 kHz, at a pitch [time]."""
     phase = 2 * np.pi * np.cumsum(f0_hz.astype(np.float64)) / sample_rate
     harmonics = [np.sin(k * phase) / k**2 * (k * f0_hz < 4000) for k in range(1, 41)]
-    return Audio(0.3 * np.sum(harmonics, axis=0, keepdims=True, dtype=np.float32), sample_rate)
+    samples: Samples = (0.3 * np.sum(np.array(harmonics), axis=0)).astype(np.float32)
+    return Audio(samples[None], sample_rate)
 
 
 @pytest.mark.parametrize(("lowest_hz", "highest_hz"), [(75, 130), (180, 330)])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from audio_ml.audio import Samples
 from voiceclone.content import ACTIVE_DB, active_power
@@ -19,7 +22,7 @@ REVERBERATION_SECONDS = (0.1, 0.7)
 LEVEL_DB = 4.0
 
 
-def at_speed(samples: Samples, sample_rate: int, speed: float) -> Samples:
+def at_speed(samples: NDArray[Any], sample_rate: int, speed: float) -> Samples:
     """Returns speech [time] at 16 kHz, so much faster and higher."""
     faster = soxr.resample(samples.astype(np.float32), sample_rate * speed, SAMPLE_RATE)
     return np.asarray(faster, np.float32)

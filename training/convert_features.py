@@ -93,7 +93,7 @@ def main() -> None:
             arrays = copies(hearing, tracker, utterance, other, random)
             partial = target.with_suffix(".part")
             with partial.open("wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]
             partial.rename(target)
 
 

@@ -137,7 +137,7 @@ def main() -> None:
 def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     partial.rename(path)
 
 

@@ -84,7 +84,7 @@ def contour(samples: Samples, pitch: Pitch, n_frames: int, begin_frame: int = 0)
 
 def half_centres(n_frames: int, begin_frame: int = 0) -> NDArray[np.float64]:
     """Returns the times [2 frames] in seconds of the centres of half frames."""
-    return (2 * begin_frame + np.arange(2 * n_frames) + 0.5) * FRAME_SECONDS / 2
+    return np.asarray(2 * begin_frame + np.arange(2 * n_frames) + 0.5, np.float64) * (FRAME_SECONDS / 2)
 
 
 def level_db(samples: Samples, n_halves: int) -> NDArray[np.float64]:

@@ -61,6 +61,7 @@ def convert(
     if power <= 10 ** (SILENCE_DB / 10):
         return Audio(np.zeros((1, recording.n_samples), np.float32), recording.sample_rate)
     heard = heard * np.float32(np.sqrt(10 ** (ACTIVE_DB / 10) / power))
+    heard = np.pad(heard, (0, max(0, SHORTEST_FRAMES * FRAME - heard.size)))
     with (loader or loaders.default()).use_all([CONVERT, SWIFT_F0], progress) as (engine, tracker):
         pitch = Pitch(tracker.track(heard), pitches.FRAME_SECONDS)
         spoken = np.concatenate(list(_spoken(engine, heard, pitch, voice, chosen, progress)))

@@ -1,7 +1,8 @@
 """Speech in another voice, by Kokoro's decoder: what is said and how comes from a recording, the voice from a style.
 
-Whisper's encoder hears the recording (Radford et al. 2022), a network of ours tells from that what Kokoro's text
-encoder would have said to its decoder (`voiceclone.nets.content`), and pitch and energy follow the recording.
+Whisper's encoder hears the recording (Radford et al. 2022), maps of ours tell from that what Kokoro's text encoder
+would have said to its decoder (`voiceclone.nets.content`), a book of phrases makes that crisp, and pitch and energy
+follow the recording.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from audio_ml.pitch import Pitch
 from audio_ml.sources import InstalledSource
 from audio_ml.torch_threads import use_threads
 from voiceclone.content import WHISPER, Hearing, contour
+from voiceclone.phrase_book import PhraseBook
 
 SAMPLE_RATE = 24000
-CONTENT_FILE, DECODER_FILE = "convert_content.safetensors", "decoder.onnx"
+CONTENT_FILE, DECODER_FILE, PHRASES_FILE = "convert_content.safetensors", "decoder.onnx", "phrases.npy"
+CRISPNESS = 0.5  # share of the book in what is said; the rest is what was heard
 
 
 class ConvertOptions(Options):
@@ -54,9 +57,11 @@ class KokoroConvertEngine:
         self._n_threads = device.cores
         self._hearing = Hearing(files[WHISPER.name])
         self._content = ContentNetwork()
-        state = {name: tensor.float() for name, tensor in read_state_dict(files[CONTENT_FILE]).items()}
-        load_strictly(self._content, state, "conversion's network")
+        state = read_state_dict(files[CONTENT_FILE])
+        book = {name: state.pop(name).numpy() for name in ("book.symbols", "book.expected", "book.white")}
+        load_strictly(self._content, {name: tensor.float() for name, tensor in state.items()}, "conversion's maps")
         self._content.eval()
+        self._book = PhraseBook(np.load(files[PHRASES_FILE], allow_pickle=False), *book.values())
         self._decoder = cpu_session(files[DECODER_FILE], n_threads=device.cores)
 
     def read(self, samples: Samples, pitch: Pitch, begin_frame: int) -> tuple[Samples, Samples, NDArray[np.bool_]]:
@@ -70,7 +75,9 @@ class KokoroConvertEngine:
         with torch.inference_mode():
             features, prosody = self._content(*(torch.from_numpy(part)[None] for part in given))
         energy, voicing = np.split(prosody[0].numpy(), 2, axis=1)
-        return features[0].numpy(), energy.reshape(-1), voicing.reshape(-1) > 0
+        said = features[0].numpy()
+        said += np.float32(CRISPNESS) * (self._book.nearest(said) - said)
+        return said, energy.reshape(-1), voicing.reshape(-1) > 0
 
     def speak(
         self, features: Samples, f0_hz: Samples, energy: Samples, style: Samples, layer_offsets: Samples | None
@@ -99,17 +106,20 @@ CONVERT = ModelSpec(
         kokoro_files.FLOAT32,
         WeightFile(
             CONTENT_FILE,
-            9016632,
-            "b7484b986c3abfc5d13d3e8003536b6a8943b708d3f2c4cdaebc7d79ac7b1c80",
+            6_121_500,
+            "79903d18a7cb880ef8a7b5fad012138a1353e747273953abced639d48975f42f",
             (InstalledSource("voiceclone", f"weights/{CONTENT_FILE}"),),
         ),
     ),
-    derived=(DerivedFile(DECODER_FILE, (kokoro_files.MODEL_FILE,), "audio_ml.nets.kokoro_onnx:build_decoder", "1"),),
+    derived=(
+        DerivedFile(DECODER_FILE, (kokoro_files.MODEL_FILE,), "audio_ml.nets.kokoro_onnx:build_decoder", "1"),
+        DerivedFile(PHRASES_FILE, (CONTENT_FILE, kokoro_files.MODEL_FILE), "voiceclone.phrase_book:build", "1"),
+    ),
     files_shared_with=("kokoro",),
     outputs=("speech",),
     sample_rate=SAMPLE_RATE,
     n_channels=1,
-    memory_bytes=900_000_000,
+    memory_bytes=1_300_000_000,
     verified="2026-11-26",
     options=ConvertOptions,
     engine=KokoroConvertEngine,
