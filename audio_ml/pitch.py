@@ -26,7 +26,7 @@ HOP = 256
 FRAME_SECONDS = HOP / SAMPLE_RATE
 VOICED = 0.5  # the network's confidence at which it calls a frame voiced
 SILENCE = 1e-3  # a frame without a sample above it is unvoiced: the network answers digital silence by chance
-SPEECH_HZ = (50.0, 600.0)
+SPEECH_HZ = (65.0, 600.0)  # above the hum of mains, which is a pitch too where nobody speaks
 N_WINDOW = 1875  # frames that are computed at once: 30 s
 N_MARGIN = 12  # frames around them that the network looks at
 

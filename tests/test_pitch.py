@@ -47,6 +47,12 @@ def test_silence_and_noise_have_no_pitch(loader: ModelLoader) -> None:
     assert pitch.track(Audio(noise, 16000), loader).voiced.mean() < 0.05
 
 
+@pytest.mark.parametrize("hum_hz", [50, 60])
+def test_the_hum_of_mains_is_no_pitch(loader: ModelLoader, hum_hz: int) -> None:
+    hum = 0.05 * np.sin(2 * np.pi * hum_hz * np.arange(32000) / 16000)
+    assert pitch.track(Audio(hum[None].astype(np.float32), 16000), loader).voiced.mean() < 0.05
+
+
 def test_a_long_recording_is_tracked_as_a_short_one(loader: ModelLoader, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = gliding_voice(np.geomspace(90, 300, 16000 * 5 + 77).astype(np.float32), 16000)
     whole = pitch.track(sound, loader).f0_hz
