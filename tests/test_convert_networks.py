@@ -144,7 +144,9 @@ def test_the_decoder_alone_speaks_as_the_whole_network(loader: ModelLoader) -> N
     given = dict(zip((FEATURES, PITCH, ENERGY), inner, strict=True))
     alone = decoder.run([WAVEFORM], {**given, "style": style})[0]
     assert whole.shape == alone.shape
-    assert 10 * np.log10(np.sum(whole**2) / max(np.sum((whole - alone) ** 2), 1e-12)) > 25  # phases sum up rounding of the pitch
+    assert (
+        10 * np.log10(np.sum(whole**2) / max(np.sum((whole - alone) ** 2), 1e-12)) > 25
+    )  # phases sum up rounding of the pitch
 
 
 def test_features_are_resampled_to_the_centres_of_frames() -> None:
