@@ -31,6 +31,7 @@ from voiceclone.evaluation.subjects import Subject, read_subjects
 
 SUFFIX = ".voice.safetensors"
 JUDGED_RATE = 16000
+LOWEST_HZ = 70  # above the hum of mains, which one of the recordings has
 CONSENT = Consent("a reader of LibriSpeech", "2015-04-19", "published under CC BY 4.0 for speech research")
 
 
@@ -82,7 +83,9 @@ def melody(one: Audio, other: Audio) -> float:
     import librosa
 
     pitch = [
-        librosa.pyin(heard(audio, JUDGED_RATE), fmin=60, fmax=500, sr=JUDGED_RATE, frame_length=1024, hop_length=160)[0]
+        librosa.pyin(
+            heard(audio, JUDGED_RATE), fmin=LOWEST_HZ, fmax=500, sr=JUDGED_RATE, frame_length=1024, hop_length=160
+        )[0]
         for audio in (one, other)
     ]
     n_frames = min(map(len, pitch))
