@@ -21,7 +21,7 @@ from audio_ml.errors import OutputExists
 from audio_ml.formats import find_format
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
-from audio_ml.metadata import read_metadata
+from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.progress import Progress
 from audio_ml.provenance import Provenance, record
 from audio_ml.streams import AudioReader, Resampler, show
@@ -83,7 +83,7 @@ def convert_file(
     assert converted.n_samples == audio.n_samples and converted.sample_rate == audio.sample_rate
     metadata = read_metadata(source).cut(0, audio.n_samples, info.sample_rate, rate)
     told = {"voice": voice.name, **(options or {})}
-    is_marked = marks(told)
+    is_marked = marks(told) and bool(converted.samples.any())  # silence holds no mark
     made_by = record(
         CONVERT,
         told,
@@ -93,13 +93,7 @@ def convert_file(
         metadata.umid,
         cloned_voices=[(voice, is_marked)],
     )
-    history = f"A=PCM,F={rate},M=mono,T=audio-ml {version('audio-ml')} voice conversion"
-    identity = Identity(
-        chunks=metadata.for_stem(coding_history=history),
-        tags=metadata.tags,
-        is_bw64=metadata.is_bw64,
-        provenance=json.dumps(dataclasses.asdict(made_by)),
-    )
+    identity = _identity(metadata, made_by, rate)
     resampler = Resampler(info.sample_rate, rate, 1)
     with AudioWriter(
         target, format, rate, 1, bit_depth=depth, identity=identity, dither_seed=(0,), overwrite=overwrite
@@ -124,3 +118,14 @@ def convert_file(
 def _heard_nothing(source: Path, converted: Audio) -> list[str]:
     """Returns a warning where there was nothing to lend a voice to."""
     return [] if converted.samples.any() else [f"{show(source)} is silent, and so is the result: nobody speaks in it."]
+
+
+def _identity(metadata: Metadata, made_by: Provenance, rate: int) -> Identity:
+    """Returns what the file carries beside sound: what the source had, and what made it."""
+    history = f"A=PCM,F={rate},M=mono,T=audio-ml {version('audio-ml')} voice conversion"
+    return Identity(
+        chunks=metadata.for_stem(coding_history=history),
+        tags=metadata.tags,
+        is_bw64=metadata.is_bw64,
+        provenance=json.dumps(dataclasses.asdict(made_by)),
+    )
