@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from audio_ml import loader as loaders
-from audio_ml.audio import Audio, Samples
+from audio_ml.audio import Audio
 from audio_ml.catalogue import Licence, ModelSpec, Row, WeightFile
 from audio_ml.device import Device
-from audio_ml.judges import heard
+from audio_ml.judges import SPEAKER_RATE, SpeakerJudge, embedding_by
 from audio_ml.loader import ModelLoader
 from audio_ml.sources import HubSource, PyPISource
-from audio_ml.speaker_windows import Embedding, embedded_by, mean_embedding
-from audio_ml.state_dicts import load_strictly, read_state_dict
-
-SAMPLE_RATE = 16000
-LONGEST_SECONDS = 20.0  # that are heard at once
+from audio_ml.speaker_windows import Embedding
 
 
 def speaker_embedding(audio: Audio, loader: ModelLoader | None = None) -> Embedding:
@@ -26,25 +21,18 @@ def speaker_embedding(audio: Audio, loader: ModelLoader | None = None) -> Embedd
         InvalidInput: when it is shorter than half a second.
         WeightsError, MissingDependency: when the network cannot be had.
     """
-    with (loader or loaders.default()).use(ECAPA) as engine:
-        embedding: Embedding = engine.embedding(heard(audio, SAMPLE_RATE))
-        return embedding
+    return embedding_by(ECAPA, audio, loader)
 
 
-class EcapaEngine:
-    """Runs the network on the CPU, wherever the other models are, so that its verdicts stay comparable."""
+class EcapaEngine(SpeakerJudge):
+    """Runs the network."""
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
         path = files["embedding_model.ckpt"]
 
         from audio_ml.nets.ecapa import EcapaTdnn
 
-        self._network = EcapaTdnn()
-        load_strictly(self._network, read_state_dict(path), ECAPA.name)
-
-    def embedding(self, samples: Samples) -> Embedding:
-        """Returns the embedding [192] of a sound [time] at 16 kHz."""
-        return mean_embedding(samples, SAMPLE_RATE, LONGEST_SECONDS, embedded_by(self._network))
+        super().__init__(EcapaTdnn(), path, ECAPA.name)
 
 
 ECAPA = ModelSpec(
@@ -64,7 +52,7 @@ ECAPA = ModelSpec(
         ),
     ),
     outputs=("embedding",),
-    sample_rate=SAMPLE_RATE,
+    sample_rate=SPEAKER_RATE,
     n_channels=1,
     memory_bytes=150_000_000,
     verified="2026-11-26",

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from audio_ml import loader as loaders
-from audio_ml.audio import Audio, Samples
+from audio_ml.audio import Audio
 from audio_ml.catalogue import Licence, ModelSpec, Row, WeightFile
 from audio_ml.device import Device
-from audio_ml.judges import heard
+from audio_ml.judges import SPEAKER_RATE, SpeakerJudge, embedding_by
 from audio_ml.loader import ModelLoader
 from audio_ml.sources import PyPISource, UrlSource
-from audio_ml.speaker_windows import Embedding, embedded_by, mean_embedding
-from audio_ml.state_dicts import load_strictly, read_state_dict
-
-SAMPLE_RATE = 16000
-LONGEST_SECONDS = 20.0  # that are heard at once
+from audio_ml.speaker_windows import Embedding
 
 
 def speaker_embedding(audio: Audio, loader: ModelLoader | None = None) -> Embedding:
@@ -26,25 +21,18 @@ def speaker_embedding(audio: Audio, loader: ModelLoader | None = None) -> Embedd
         InvalidInput: when it is shorter than half a second.
         WeightsError, MissingDependency: when the network cannot be had.
     """
-    with (loader or loaders.default()).use(ERES2NET) as engine:
-        embedding: Embedding = engine.embedding(heard(audio, SAMPLE_RATE))
-        return embedding
+    return embedding_by(ERES2NET, audio, loader)
 
 
-class ERes2NetEngine:
-    """Runs the network on the CPU, wherever the other models are, so that its verdicts stay comparable."""
+class ERes2NetEngine(SpeakerJudge):
+    """Runs the network."""
 
     def __init__(self, files: Mapping[str, Path], device: Device) -> None:
         path = files["pretrained_eres2net.ckpt"]
 
         from audio_ml.nets.eres2net import ERes2Net
 
-        self._network = ERes2Net()
-        load_strictly(self._network, read_state_dict(path), ERES2NET.name)
-
-    def embedding(self, samples: Samples) -> Embedding:
-        """Returns the embedding [192] of a sound [time] at 16 kHz."""
-        return mean_embedding(samples, SAMPLE_RATE, LONGEST_SECONDS, embedded_by(self._network))
+        super().__init__(ERes2Net(), path, ERES2NET.name)
 
 
 _FOLDER = "speech_eres2net_sv_en_voxceleb_16k"
@@ -67,7 +55,7 @@ ERES2NET = ModelSpec(
         ),
     ),
     outputs=("embedding",),
-    sample_rate=SAMPLE_RATE,
+    sample_rate=SPEAKER_RATE,
     n_channels=1,
     memory_bytes=100_000_000,
     verified="2026-11-26",
