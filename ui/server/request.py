@@ -1,0 +1,51 @@
+"""What a client asks for: the body of `POST /v1/jobs`."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+TaskName = Literal["separate", "speak", "clone", "convert", "enroll"]
+
+
+class InputRef(BaseModel):
+    """Where a job finds a recording: an upload, a file of the server's below an allowed root, or a URL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upload: str | None = Field(None, description="The id of a complete upload.")
+    path: str | None = Field(None, description="A file of the server's, below a root that the token may read.")
+    url: str | None = Field(None, description="An address of a host that the server may fetch from.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> InputRef:
+        if len(self.model_fields_set) != 1 or None in (getattr(self, name) for name in self.model_fields_set):
+            raise ValueError("an input is one of upload, path and url")
+        return self
+
+
+class JobRequest(BaseModel):
+    """A job as a client puts it; which fields it needs depends on the task."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    task: TaskName = Field(description="What is to be done.")
+    model: str | None = Field(None, max_length=300, description="A model of that task; its default without one.")
+    inputs: tuple[InputRef, ...] = Field((), max_length=50, description="The recordings that it reads.")
+    text: str | None = Field(None, description="What is spoken (speak, clone).")
+    voice: str | None = Field(None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert).")
+    cast: dict[str, str] = Field({}, description="The voices of the names that a script calls (speak).")
+    options: dict[str, Any] = Field({}, description="The model's options, as GET /v1/models/{id} describes them.")
+    delivery: dict[str, Any] = Field({}, description="The form of the files, as GET /v1/models/{id} describes it.")
+    name: str | None = Field(None, max_length=200, description="The name of a new voice (enroll).")
+    consent: str | None = Field(None, max_length=2000, description="Who agreed, when and to what (enroll).")
+    webhook: str | None = Field(
+        None, max_length=2000, description="An address of an allowed host that is told when the job has ended."
+    )
+
+    @property
+    def sha256(self) -> str:
+        """What tells two requests apart."""
+        return hashlib.sha256(self.model_dump_json().encode("utf-8", "surrogatepass")).hexdigest()
