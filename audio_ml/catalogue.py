@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
+from audio_ml import own_files
 from audio_ml.device import Device
 from audio_ml.errors import UnknownModel, did_you_mean
 from audio_ml.options import Options
@@ -228,7 +229,7 @@ def find(task: str, name: str) -> ModelSpec:
     try:
         spec = _pick(name, models(task))
     except UnknownModel:
-        own = _at_path(task, Path(name).expanduser()) if name else None  # the path of no name would be "."
+        own = _at_path(task, Path(name).expanduser()) if name and own_files.are_welcome() else None  # no name is "."
         if own is None:
             raise
         return own

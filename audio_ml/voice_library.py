@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from audio_ml import own_files
 from audio_ml.cloned_voice import ClonedVoice, VoiceRefused, checked_name
 from audio_ml.errors import (
     DiskFull,
@@ -185,7 +186,7 @@ def find_voice(name: str) -> ClonedVoice:
         UnknownVoice: when there is none.
         InvalidInput: when it cannot be used.
     """
-    if name.lower().endswith(SUFFIX):
+    if name.lower().endswith(SUFFIX) and own_files.are_welcome():
         return read_known_voice(Path(name).expanduser())
     return VoiceLibrary.default().load(name.removeprefix(ID_PREFIX))
 

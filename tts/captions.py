@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audio_ml.errors import InvalidOption
 from audio_ml.journal import replace_text
 from audio_ml.speech import SpeechWarning, Word
 from audio_ml.streams import show
+
+if TYPE_CHECKING:
+    from tts.delivery import SpeechReport
 
 LINE_CHARACTERS = 42
 SHORTEST_SECONDS = 5 / 6
@@ -114,6 +119,14 @@ def write_captions(words: Iterable[Word], path: Path, warnings: Iterable[SpeechW
         raise InvalidOption(f"Captions are .srt, .vtt, .json or .txt, not '{path.suffix}' ({show(path)}).")
     text = as_json(words, warnings) if kind == ".json" else FORMS[kind](words)
     replace_text(path, text, encoding="utf-8")
+
+
+def write_beside(report: SpeechReport, kinds: Iterable[str]) -> list[str]:
+    """Writes the captions of every file of a report beside it, one for each kind ("srt"), and returns their paths."""
+    paths = [(made, Path(made.path).with_suffix(f".{kind}")) for made in report.files for kind in kinds]
+    for made, path in paths:
+        write_captions(made.words, path, report.warnings)
+    return [os.fspath(path) for _, path in paths]
 
 
 def _short_enough(word: Word) -> Iterator[Word]:

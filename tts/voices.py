@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audio_ml import catalogue
+from audio_ml import catalogue, own_files
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownModel, UnknownVoice, did_you_mean
 from audio_ml.voice_file import SUFFIX as CLONED_FILE
@@ -107,9 +107,9 @@ def find_speaker(name: str | ClonedVoice | None = None, model: str | SpeechModel
         spec = _candidates("", model)[0]
         return Speaker(spec, Blend(((spec.voices[0], 1.0),)))
     name = DEFAULT_VOICE if name is None else name
-    if name.lower().endswith(CLONED_FILE):
+    if name.lower().endswith(CLONED_FILE) and own_files.are_welcome():
         return _cloned_voice(Path(name).expanduser(), model)
-    if name.lower().endswith(VOICE_FILE):
+    if name.lower().endswith(VOICE_FILE) and own_files.are_welcome():
         if model is not None:
             named = model if isinstance(model, str) else model.name
             raise InvalidOption(f"The voice file {name} brings its own model: leave out --model {named}, or --voice.")

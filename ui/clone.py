@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from audio_ml.device import DeviceOptions
 from audio_ml.errors import InvalidOption
-from audio_ml.options import Options, parse
-from audio_ml.voice_library import ID_PREFIX, find_voice
+from audio_ml.options import Options
+from audio_ml.voice_library import find_voice
 from audio_ml.weights import FetchOptions
 from tts.options import SpeechFileOptions
 from tts.voices import clone_option_models
@@ -18,13 +17,9 @@ from ui.commands import new_app
 from ui.flags import takes
 from ui.models import store_for
 from ui.script_source import Source, Text, read_script, script_files
-from ui.speech_output import Captions, Json, Listener, Output, Phonemes, Play, Quiet, SpeechOutput
+from ui.speech_output import Captions, Json, Output, Phonemes, Play, Quiet, SpeechOutput
 from voiceclone import zero_shot
 from voiceclone.options import CloneOptions
-
-if TYPE_CHECKING:
-    from audio_ml.loader import ModelLoader
-    from audio_ml.speaking import Speaker
 
 CLONE_OPTIONS: list[type[Options]] = [
     CloneOptions,
@@ -67,39 +62,24 @@ def clone(
     """
     import voiceclone
     from audio_ml.loader import ModelLoader
-    from audio_ml.progress import Progress
-    from tts import SpeechReport
-    from tts.delivery import FileForm, deliver
+    from ui.clone_file import clone_file, speaker_of
 
     out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
     script = read_script(text, file)
     known = find_voice(voice)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    speaker = _speaker(model, loader)
+    speaker = speaker_of(model, loader)
     if isinstance(speaker, zero_shot.ZeroShotSpeaker) and (captions or phonemes):
         flags = " and ".join(flag for flag, given in (("--captions", captions), ("--phonemes", phonemes)) if given)
         raise InvalidOption(f"{speaker.spec.name} tells neither times of words nor phonemes: leave out {flags}.")
     out.check_targets([*options.get("lexicon", ()), *script_files(text, file), voice])
     asked: dict[str, Any] = {"speaker": speaker, "options": options, "loader": loader}
 
-    def filed(path: Path, tell: Listener, progress: Progress) -> SpeechReport:
-        form = FileForm.of(path, parse(SpeechFileOptions, delivery), speaker.spec.sample_rate)
-        chunks = voiceclone.clone_stream(script, known, **asked, progress=progress)
-        made_by = speaker.provenance(script, known, options)
-        return deliver(chunks, form, made_by, voice=ID_PREFIX + known.name, on_chunk=tell)
-
     out.take(
         script,
         speaker.spec.sample_rate,
         lambda progress: voiceclone.clone_stream(script, known, **asked, progress=progress),
-        filed,
+        lambda path, tell, progress: clone_file(
+            script, path, known, **asked, delivery=delivery, on_chunk=tell, progress=progress
+        ),
     )
-
-
-def _speaker(model: str | None, loader: ModelLoader) -> Speaker:
-    """Returns who speaks: a model that imitates recordings, or else text to speech."""
-    import tts
-
-    if model in zero_shot.models():
-        return zero_shot.ZeroShotSpeaker(model, loader)
-    return tts.VoiceSpeaker(loader, model)

@@ -220,15 +220,12 @@ def _is_same(path: Path, other: Path) -> bool:
         return False
 
 
-def _write_captions(report: SpeechReport, kinds: Iterable[str], overwrite: bool) -> list[str]:
-    from tts.captions import write_captions
+def _write_captions(report: SpeechReport, kinds: Sequence[str], overwrite: bool) -> list[str]:
+    from tts.captions import write_beside
 
-    paths = [(made, Path(made.path).with_suffix(f".{kind}")) for made in report.files for kind in kinds]
-    for _, path in paths:
+    for path in (Path(made.path).with_suffix(f".{kind}") for made in report.files for kind in kinds):
         check_target(path, overwrite)  # again: what came meanwhile is kept as well
-    for made, path in paths:
-        write_captions(made.words, path, report.warnings)
-    return [os.fspath(path) for _, path in paths]
+    return write_beside(report, kinds)
 
 
 def _stream(

@@ -35,7 +35,9 @@ class JobRequest(BaseModel):
     model: str | None = Field(None, max_length=300, description="A model of that task; its default without one.")
     inputs: tuple[InputRef, ...] = Field((), max_length=50, description="The recordings that it reads.")
     text: str | None = Field(None, description="What is spoken (speak, clone).")
-    voice: str | None = Field(None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert).")
+    voice: str | None = Field(
+        None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert)."
+    )
     cast: dict[str, str] = Field({}, description="The voices of the names that a script calls (speak).")
     options: dict[str, Any] = Field({}, description="The model's options, as GET /v1/models/{id} describes them.")
     delivery: dict[str, Any] = Field({}, description="The form of the files, as GET /v1/models/{id} describes it.")

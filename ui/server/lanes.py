@@ -1,0 +1,61 @@
+"""Lanes: jobs of like cost wait for each other, and for nobody else. Each lane belongs to one worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ui.server.request import JobRequest
+
+SHORT_FILE = 30_000_000  # bytes: some three minutes of WAV
+SHORT_TEXT = 2_000  # characters: some two minutes of speech
+SPEECH_SHARE = 0.25  # of the memory budget, where both workers have one device
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane by `name`, whose jobs run in a worker, as many at once as it has `slots`."""
+
+    name: str
+    worker: str
+    slots: int
+
+
+DEVICE = "device"  # the worker that owns the accelerator, or the CPU where there is none
+SPEECH = "speech"  # light speech, on the CPU
+LANES = {
+    lane.name: lane
+    for lane in (
+        Lane("speech", SPEECH, 2),
+        Lane("script", SPEECH, 1),
+        Lane("short", DEVICE, 1),
+        Lane("long", DEVICE, 1),
+    )
+}
+
+
+def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
+    """Returns the lane of a job, by what it is likely to cost.
+
+    >>> lane_of(JobRequest(task="speak", text="Good morning."), []).name
+    'speech'
+    """
+    if request.task in ("speak", "clone"):
+        return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
+    if request.task == "enroll":
+        return LANES["long"]
+    sizes = [Path(each["path"]).stat().st_size if "path" in each else SHORT_FILE + 1 for each in inputs]
+    return LANES["short" if sum(sizes) <= SHORT_FILE else "long"]
+
+
+def share_budget(total: int | None, *, one_device: bool) -> dict[str, int | None]:
+    """Returns what each worker may keep in memory; on one device the shares sum to the total.
+
+    >>> share_budget(4_000_000_000, one_device=True)
+    {'device': 3000000000, 'speech': 1000000000}
+    """
+    if total is None or not one_device:
+        return {DEVICE: total, SPEECH: None}
+    speech = int(total * SPEECH_SHARE)
+    return {DEVICE: total - speech, SPEECH: speech}

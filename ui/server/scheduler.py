@@ -1,0 +1,299 @@
+"""Takes jobs in, hands them to workers lane by lane, publishes what they made once, and takes up after a crash.
+
+A job's results are made in `work/ID-ATTEMPT` and get their name `results/ID` in the transaction that says the job is
+done. So whatever is killed whenever: results that lie under their name are whole, and a job that was running is either
+published from there or runs again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from audio_ml.errors import AudioMLError
+from ui.server.lanes import LANES, Lane, lane_of
+from ui.server.request import JobRequest
+from ui.server.results import OUTCOME, find_files, read_outcome, remove_folder, reveal_in_library
+from ui.server.store import Job, JobError, JobStore, Outcome
+from ui.server.wire import Message
+from ui.server.worker_process import WorkerProcess
+
+LOG = logging.getLogger("audio_ml.server")
+POLL_SECONDS = 1.0
+SECONDS_TO_CANCEL = 60.0  # after which a worker that does not listen is ended
+MOST_CRASHES = 2  # of the worker that runs a job: it may not be the job's fault once
+
+
+@dataclass(frozen=True)
+class Live:
+    """How far a job is."""
+
+    stage: str = ""
+    fraction: float = 0.0
+    eta_seconds: float | None = None
+
+
+@dataclass
+class _Running:
+    """A job in a worker."""
+
+    job: Job
+    worker: WorkerProcess
+    folder: Path
+    ends_at: float
+    live: Live = Live()
+    cancelled_at: float | None = None
+    overdue: bool = False
+
+
+Ended = Callable[[Job], None]
+
+
+class Scheduler:
+    """The jobs of the server. Any number of threads may use it.
+
+    `listener` hears of every job that has ended, on a thread that should not be kept.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        workers: Mapping[str, WorkerProcess],
+        folder: Path,
+        *,
+        job_seconds: float,
+        listener: Ended = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._workers = workers
+        self._work, self._results = folder / "work", folder / "results"
+        self._job_seconds = job_seconds
+        self._listener = listener
+        self._changed = threading.Condition()  # guards the jobs in workers
+        self._running: dict[str, _Running] = {}
+        self._served: dict[tuple[str, str], float] = {}  # when a lane last took a job of an owner
+        self._closing = False
+        self._thread = threading.Thread(target=self._schedule, name="scheduler", daemon=True)
+        for each in (self._work, self._results):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Takes up what an earlier server left, and begins."""
+        self._recover()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops handing jobs out; those that run are put back into the queue."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+        for id in list(self._running):
+            self._store.put_back(id, crashed=False)
+
+    def submit(
+        self,
+        request: JobRequest,
+        owner: str,
+        inputs: Sequence[dict[str, str]],
+        *,
+        key: str | None = None,
+        most_waiting: int,
+        most_of_owner: int,
+    ) -> tuple[Job, bool]:
+        """Accepts a job; raises as `JobStore.accept`."""
+        lane = lane_of(request, inputs).name
+        accepted = self._store.accept(
+            request, owner, inputs, lane, key=key, most_waiting=most_waiting, most_of_owner=most_of_owner
+        )
+        self.wake()
+        return accepted
+
+    def live(self, id: str) -> Live | None:
+        """Returns how far a job is that a worker has."""
+        running = self._running.get(id)
+        return None if running is None else running.live
+
+    def cancel(self, id: str) -> None:
+        """Ends a job now: nothing of it will be published. Its worker stops within a segment."""
+        job = self._store.cancel(id)
+        if job is None:
+            return
+        with self._changed:
+            running = self._running.get(id)
+            if running is not None:
+                running.cancelled_at = time.monotonic()
+                running.worker.send({"do": "cancel", "id": id})
+        self._listener(job)
+
+    def folder_of(self, id: str) -> Path:
+        """Returns where the results of a job lie."""
+        return self._results / id / "files"
+
+    def remove(self, id: str) -> None:
+        """Forgets a job that has ended, and then its results."""
+        self._store.remove(id)
+        remove_folder(self._results / id)
+
+    def n_running(self) -> dict[str, int]:
+        """Counts the jobs that workers have, by lane."""
+        with self._changed:
+            return dict(Counter(running.job.lane for running in self._running.values()))
+
+    def wake(self) -> None:
+        """Has the queue looked at."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def hear(self, worker: WorkerProcess, message: Message) -> None:
+        """Takes what a worker says of a job; called on the thread that listens to it."""
+        what = message["is"]
+        if what == "progress":
+            running = self._running.get(message["id"])
+            if running is not None:
+                running.live = Live(message["stage"], message["fraction"], message["eta_seconds"])
+        elif what in ("done", "failed"):
+            with self._changed:
+                running = self._running.get(message["id"])
+            if running is not None and running.worker is worker:
+                try:
+                    self._end(running, message)
+                except Exception:  # a full disk, say: the job is taken up when the server begins anew
+                    LOG.exception("job %s could not be ended", running.job.id)
+                finally:
+                    self._release(message["id"])
+        elif what == "gone":
+            self._put_back_of(worker)
+        elif what == "ready":
+            self.wake()
+
+    def _recover(self) -> None:
+        """Publishes what is whole, puts everything else that was running back, and removes what belongs to nothing."""
+        for job in self._store.find(states=("running",)):
+            outcome = read_outcome(self._results / job.id)
+            if outcome is None:
+                self._store.put_back(job.id, crashed=False)
+                continue
+            reveal = partial(reveal_in_library, job.request, self.folder_of(job.id))
+            try:
+                self._store.publish(job.id, outcome, reveal)
+            except AudioMLError as error:
+                self._store.fail(job.id, JobError.of(error))
+        known = {job.id for job in self._store.find(states=("done",))}
+        for folder in [*self._work.iterdir(), *(each for each in self._results.iterdir() if each.name not in known)]:
+            remove_folder(folder)
+
+    def _schedule(self) -> None:
+        while True:
+            with self._changed:
+                if self._closing:
+                    return
+            for lane in LANES.values():
+                while self._hand_out(lane):
+                    pass
+            self._end_overdue()
+            with self._changed:
+                if not self._closing:
+                    self._changed.wait(POLL_SECONDS)
+
+    def _hand_out(self, lane: Lane) -> bool:
+        """Gives the next job of a lane to its worker; False when there is none, or no room."""
+        worker = self._workers[lane.worker]
+        with self._changed:
+            here = [running for running in self._running.values() if running.job.lane == lane.name]
+            if self._closing or not worker.is_ready or len(here) >= lane.slots:
+                return False
+        waiting = self._store.waiting(lane.name)
+        if not waiting:
+            return False
+        id, owner = min(waiting, key=lambda each: self._served.get((lane.name, each[1]), 0.0))  # whose turn it is
+        self._served[lane.name, owner] = time.monotonic()
+        with self._changed:  # so that nobody cancels it between its beginning and its way to the worker
+            job = self._store.begin(id)
+            if job is None:
+                return True  # it was cancelled just now: the next one
+            folder = self._work / f"{job.id}-{job.attempts}"
+            self._running[job.id] = _Running(job, worker, folder, time.monotonic() + self._job_seconds)
+            told = {"request": job.request.model_dump(mode="json", exclude_unset=True), "inputs": job.inputs}
+            is_sent = worker.send({"do": "job", "id": job.id, "folder": str(folder), **told})
+        if not is_sent:
+            self._put_back(job.id, crashed=False)
+        return is_sent
+
+    def _end(self, running: _Running, message: Message) -> None:
+        """Publishes what a job made, or says why it made nothing."""
+        job, ended = running.job, None
+        if message["is"] == "done":
+            ended = self._publish(running, message["report"])
+        elif running.overdue:
+            limit = f"{self._job_seconds:.0f} s"
+            ended = self._store.fail(job.id, JobError("TookTooLong", f"The job was stopped after {limit}.", 504))
+        elif running.cancelled_at is None:
+            error = dict(message["error"])
+            if trace := error.pop("trace", None):
+                LOG.error("job %s failed\n%s", job.id, trace)
+            ended = self._store.fail(job.id, JobError(**error))
+        remove_folder(running.folder)
+        if ended is not None:
+            self._listener(ended)
+
+    def _publish(self, running: _Running, report: dict[str, Any]) -> Job | None:
+        job, target = running.job, self._results / running.job.id
+        outcome = Outcome(report, find_files(running.folder / "files"))
+        remove_folder(running.folder / "read")
+        (running.folder / OUTCOME).write_text(outcome.dump())
+
+        def reveal() -> None:
+            running.folder.rename(target)
+            reveal_in_library(job.request, self.folder_of(job.id))
+
+        try:
+            return self._store.publish(job.id, outcome, reveal)
+        except AudioMLError as error:
+            remove_folder(target)
+            return self._store.fail(job.id, JobError.of(error))
+
+    def _release(self, id: str) -> None:
+        with self._changed:
+            self._running.pop(id, None)
+            self._changed.notify_all()
+
+    def _put_back_of(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            lost = [id for id, running in self._running.items() if running.worker is worker]
+        for id in lost:
+            self._put_back(id, crashed=True)
+
+    def _put_back(self, id: str, *, crashed: bool) -> None:
+        """Puts a job whose worker is gone back, once; after that it has failed."""
+        running = self._running[id]
+        ended = None
+        if running.overdue:
+            ended = self._store.fail(id, JobError("TookTooLong", "The job did not stop when its time was over.", 504))
+        elif crashed and running.job.crashes + 1 >= MOST_CRASHES:
+            told = "The process that ran the job broke down twice; the same job is not tried again."
+            ended = self._store.fail(id, JobError("WorkerGone", told, 500))
+        else:
+            self._store.put_back(id, crashed=crashed)
+        remove_folder(running.folder)
+        self._release(id)
+        if ended is not None:
+            self._listener(ended)
+
+    def _end_overdue(self) -> None:
+        """Stops jobs whose time is over, and workers that do not listen."""
+        now = time.monotonic()
+        with self._changed:
+            for id, running in self._running.items():
+                if now > running.ends_at and running.cancelled_at is None:
+                    running.overdue, running.cancelled_at = True, now
+                    running.worker.send({"do": "cancel", "id": id})
+                elif running.cancelled_at is not None and now > running.cancelled_at + SECONDS_TO_CANCEL:
+                    running.worker.kill()

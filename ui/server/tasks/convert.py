@@ -1,0 +1,47 @@
+"""Lends a cloned voice of the server's library to a recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from audio_ml.errors import InvalidInput
+from audio_ml.formats import FormatName
+from audio_ml.options import Options, parse
+from audio_ml.voice_library import find_voice
+from ui.server.request import JobRequest
+from ui.server.tasks import Work
+from voiceclone.engines.kokoro_convert import CONVERT
+from voiceclone.options import CloneOptions
+
+TAKES = frozenset({"voice"})
+N_INPUTS = (1, 1)
+
+
+class ConversionFileOptions(Options):
+    """The form of the file."""
+
+    format: FormatName = Field("wav", description="File format of the result.")
+
+
+def check(request: JobRequest) -> None:
+    if not request.voice:
+        raise InvalidInput('Say which cloned voice is lent: "voice": "anna".')
+    if request.model not in (None, CONVERT.name):
+        raise InvalidInput(f"Only {CONVERT.name} converts recordings: leave out 'model'.")
+    find_voice(request.voice)
+    parse(ConversionFileOptions, request.delivery)
+    shared = {name: value for name, value in request.options.items() if name in CloneOptions.model_fields}
+    parse(CloneOptions, shared)
+    parse(CONVERT.options, {name: value for name, value in request.options.items() if name not in shared})
+
+
+def run(work: Work) -> dict[str, Any]:
+    from voiceclone.conversion_file import convert_file
+
+    request, (source,) = work.request, work.inputs
+    voice, form = find_voice(request.voice or ""), parse(ConversionFileOptions, request.delivery)
+    target = work.folder / f"{source.stem}-{voice.name}.{form.format}"
+    report = convert_file(source, target, voice, options=request.options, loader=work.loader, progress=work.progress)
+    return report.as_dict()

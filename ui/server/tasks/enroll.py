@@ -1,0 +1,69 @@
+"""Makes a voice of recordings; it comes into the server's library when the job is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import voiceclone
+from audio_ml.cloned_voice import checked_name
+from audio_ml.errors import ConsentMissing, InvalidInput, OutputExists
+from audio_ml.options import parse
+from audio_ml.voice_file import SUFFIX, read_voice_file
+from audio_ml.voice_library import VoiceLibrary
+from ui.server.request import JobRequest
+from ui.server.tasks import Work
+from voiceclone import zero_shot
+from voiceclone.options import EnrolOptions
+
+TAKES = frozenset({"name", "consent"})
+N_INPUTS = (1, 50)
+
+
+def check(request: JobRequest) -> None:
+    from voiceclone.consent import EXAMPLE, parse_consent
+
+    name = checked_name(request.name or "")
+    if not (request.consent or "").strip():
+        raise ConsentMissing(f"No voice is made without consent: say who agreed, when and to what, as in '{EXAMPLE}'.")
+    parse_consent(request.consent or "")
+    if request.model is not None or request.delivery:
+        raise InvalidInput("Enrolling takes no 'model' and no 'delivery': option 'also' names further models.")
+    for model in parse(EnrolOptions, request.options).also:
+        zero_shot.find(model)
+    if any(known.casefold() == name.casefold() for known in VoiceLibrary.default().names()):
+        raise OutputExists(f"There is a voice '{name}' already and it is kept: choose another name.")
+
+
+def run(work: Work) -> dict[str, Any]:
+    request = work.request
+    voice = voiceclone.enroll(
+        list(work.inputs),
+        request.name or "",
+        request.consent,
+        options=request.options,
+        loader=work.loader,
+        progress=work.progress,
+    )
+    path = VoiceLibrary(work.folder).save(voice)
+    return {
+        "voice": voice.name,
+        "speech_seconds": voice.speech_seconds,
+        "sha256": voice.sha256,
+        "files": [{"path": str(path)}],
+        "findings": list(voice.provenance.get("findings", ())),
+    }
+
+
+def reveal(folder: Path) -> None:
+    """Puts the voice of a job into the library; doing it again changes nothing.
+
+    Raises:
+        OutputExists: when another voice has its name by now.
+    """
+    library = VoiceLibrary.default()
+    for path in folder.glob(f"*{SUFFIX}"):
+        voice = read_voice_file(path)
+        known = next((name for name in library.names() if name.casefold() == voice.name.casefold()), None)
+        if known is None or library.load(known).sha256 != voice.sha256:
+            library.save(voice)

@@ -1,0 +1,51 @@
+"""Messages between the server and its workers: JSON, sometimes followed by bytes; nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class Wire:
+    """One end of a connection; any thread may send, one receives.
+
+    >>> from multiprocessing import Pipe
+    >>> here, there = map(Wire, Pipe())
+    >>> here.send({"do": "stop"}, b"now")
+    True
+    >>> there.receive()
+    ({'do': 'stop'}, b'now')
+    """
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, message: Mapping[str, Any], content: bytes | None = None) -> bool:
+        """Sends a message; False when nobody is there any more."""
+        told = json.dumps({**message, "has_content": True} if content is not None else message)
+        try:
+            with self._sending:
+                self._connection.send_bytes(told.encode())
+                if content is not None:
+                    self._connection.send_bytes(content)
+        except (OSError, ValueError):  # ValueError: closed by this side
+            return False
+        return True
+
+    def receive(self) -> tuple[Message, bytes | None] | None:
+        """Waits for a message; None when the other end is gone."""
+        try:
+            message = json.loads(self._connection.recv_bytes())
+            return message, self._connection.recv_bytes() if message.pop("has_content", False) else None
+        except (EOFError, OSError):
+            return None
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
