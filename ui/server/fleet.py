@@ -16,7 +16,7 @@ from audio_ml.budget import find_budget
 from audio_ml.device import resolve
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import DEVICE, SPEECH, share_budget
-from ui.server.store import QueueFull
+from ui.server.refusals import QueueFull
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerGone, WorkerProcess, WorkerSettings
 
@@ -161,7 +161,7 @@ class Fleet:
         """Waits for the turn of a stream, unless too many wait for theirs."""
         with self._lock:
             if self._n_streams >= STREAMS_AT_ONCE + MOST_WAITING_STREAMS:
-                raise QueueFull("Too many texts wait to be spoken; try again in a moment.", retry_after=1.0)
+                raise QueueFull("Too many texts wait to be spoken; try again in a moment.", {"Retry-After": "1"})
             self._n_streams += 1
         try:
             with self._slots:

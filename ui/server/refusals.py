@@ -38,6 +38,10 @@ class NotFound(Refusal):
     http_status = 404
 
 
+class UnknownJob(NotFound):
+    """The caller has no job of that id."""
+
+
 class UnknownUpload(NotFound):
     """The caller has no upload of that id."""
 

@@ -21,7 +21,7 @@ from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
 from ui.server.request import JobRequest
 from ui.server.results import OUTCOME, find_files, read_outcome, remove_folder, reveal_in_library
-from ui.server.store import Job, JobError, JobStore, Outcome
+from ui.server.store import Job, JobError, JobStore, Outcome, QueueLimits, Waiting
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerProcess
 
@@ -105,14 +105,11 @@ class Scheduler:
         inputs: Sequence[dict[str, str]],
         *,
         key: str | None = None,
-        most_waiting: int,
-        most_of_owner: int,
+        limits: QueueLimits,
     ) -> tuple[Job, bool]:
         """Accepts a job; raises as `JobStore.accept`."""
         lane = lane_of(request, inputs).name
-        accepted = self._store.accept(
-            request, owner, inputs, lane, key=key, most_waiting=most_waiting, most_of_owner=most_of_owner
-        )
+        accepted = self._store.accept(request, owner, inputs, lane, key=key, limits=limits)
         self.wake()
         return accepted
 
@@ -210,10 +207,10 @@ class Scheduler:
             here = [running for running in self._running.values() if running.job.lane == lane.name]
             if self._closing or not worker.is_ready or len(here) >= lane.slots:
                 return False
-        waiting = self._store.waiting(lane.name)
+        waiting = [each for each in self._store.waiting(lane.name) if self._may_run(each)]
         if not waiting:
             return False
-        id, owner = min(waiting, key=lambda each: self._served.get((lane.name, each[1]), 0.0))  # whose turn it is
+        id, owner, _ = min(waiting, key=lambda each: self._served.get((lane.name, each.owner), 0.0))  # whose turn it is
         self._served[lane.name, owner] = time.monotonic()
         with self._changed:  # so that nobody cancels it between its beginning and its way to the worker
             job = self._store.begin(id)
@@ -226,6 +223,11 @@ class Scheduler:
         if not is_sent:
             self._put_back(job.id, crashed=False)
         return is_sent
+
+    def _may_run(self, waiting: Waiting) -> bool:
+        with self._changed:
+            n_running = sum(running.job.owner == waiting.owner for running in self._running.values())
+        return waiting.at_once is None or n_running < waiting.at_once
 
     def _end(self, running: _Running, message: Message) -> None:
         """Publishes what a job made, or says why it made nothing."""

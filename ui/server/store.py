@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sql
 from sqlalchemy import Column, Connection, Float, Integer, String, Table, Text, UniqueConstraint
 
 from audio_ml.errors import AudioMLError, InvalidInput
 from ui.server.database import METADATA, Database
+from ui.server.refusals import QueueFull, UnknownJob
 from ui.server.request import JobRequest
 
+RETRY_AFTER = {"Retry-After": "10"}  # seconds
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
@@ -32,6 +34,7 @@ JOBS = Table(
     Column("inputs", Text, nullable=False),
     Column("lane", String, nullable=False),
     Column("state", String, nullable=False, index=True),
+    Column("at_once", Integer),  # how many of its owner's may run, where there is a limit
     Column("attempts", Integer, nullable=False),
     Column("crashes", Integer, nullable=False),
     Column("created", Float, nullable=False),
@@ -43,20 +46,13 @@ JOBS = Table(
 )
 
 
-class UnknownJob(AudioMLError):
-    """There is no such job, or it is somebody else's."""
+@dataclass(frozen=True)
+class QueueLimits:
+    """How many jobs may wait, and of one owner wait and run at once; None is no limit of its own."""
 
-    http_status = 404
-
-
-class QueueFull(AudioMLError):
-    """So many jobs wait already that no further one is accepted."""
-
-    http_status = 429
-
-    def __init__(self, message: str, retry_after: float = 10.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    waiting: int
+    waiting_of_owner: int | None = None
+    at_once_of_owner: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +138,14 @@ class Job:
         }
 
 
+class Waiting(NamedTuple):
+    """A job in the queue, and how many of its owner's may run at once."""
+
+    id: str
+    owner: str
+    at_once: int | None
+
+
 class JobStore:
     """Jobs in a database. What a method has returned from is on the disk."""
 
@@ -156,8 +160,7 @@ class JobStore:
         lane: str,
         *,
         key: str | None = None,
-        most_waiting: int,
-        most_of_owner: int,
+        limits: QueueLimits,
     ) -> tuple[Job, bool]:
         """Puts a job into the queue; returns it, and whether it is new: the same key and request give the same job.
 
@@ -172,7 +175,7 @@ class JobStore:
                     if earlier.sha256 != request.sha256:
                         raise InvalidInput("This Idempotency-Key was sent with another request; make a new one.")
                     return _job(earlier), False
-            _check_room(connection, owner, most_waiting, most_of_owner)
+            _check_room(connection, owner, limits)
             row = {
                 "id": secrets.token_hex(16),
                 "owner": owner,
@@ -182,6 +185,7 @@ class JobStore:
                 "inputs": json.dumps(list(inputs)),
                 "lane": lane,
                 "state": "queued",
+                "at_once": limits.at_once_of_owner,
                 "attempts": 0,
                 "crashes": 0,
                 "created": time.time(),
@@ -216,11 +220,20 @@ class JobStore:
         with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query.limit(limit) if limit else query)]
 
-    def waiting(self, lane: str) -> list[tuple[str, str]]:
-        """Returns the id and the owner of the jobs that wait in a lane, in the order of coming."""
-        query = sql.select(JOBS.c.id, JOBS.c.owner).where(JOBS.c.lane == lane, JOBS.c.state == "queued")
+    def waiting(self, lane: str) -> list[Waiting]:
+        """Returns the jobs that wait in a lane, in the order of coming."""
+        query = sql.select(JOBS.c.id, JOBS.c.owner, JOBS.c.at_once)
+        query = query.where(JOBS.c.lane == lane, JOBS.c.state == "queued").order_by(JOBS.c.number)
         with self._database.read() as connection:
-            return [(row.id, row.owner) for row in connection.execute(query.order_by(JOBS.c.number))]
+            return [Waiting(*row) for row in connection.execute(query)]
+
+    def position(self, job: Job) -> int:
+        """Counts the jobs that came into its lane before it and wait still."""
+        query = sql.select(sql.func.count()).where(
+            JOBS.c.lane == job.lane, JOBS.c.state == "queued", JOBS.c.number < job.number
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Counts the jobs by lane and state."""
@@ -290,12 +303,14 @@ class JobStore:
             return _job(connection.execute(sql.select(JOBS).where(JOBS.c.id == id)).one())
 
 
-def _check_room(connection: Connection, owner: str, most_waiting: int, most_of_owner: int) -> None:
-    count = sql.select(sql.func.count()).where(JOBS.c.state.in_(("queued", "running")))
-    if (n := connection.execute(count.where(JOBS.c.state == "queued")).scalar_one()) >= most_waiting:
-        raise QueueFull(f"{n} jobs wait already, which is as many as may; try again later.")
-    if (n := connection.execute(count.where(JOBS.c.owner == owner)).scalar_one()) >= most_of_owner:
-        raise QueueFull(f"You have {n} jobs that wait or run, which is as many as you may; try again later.")
+def _check_room(connection: Connection, owner: str, limits: QueueLimits) -> None:
+    count = sql.select(sql.func.count()).where(JOBS.c.state == "queued")
+    if (n := connection.execute(count).scalar_one()) >= limits.waiting:
+        raise QueueFull(f"{n} jobs wait already, which is as many as may; try again later.", RETRY_AFTER)
+    if limits.waiting_of_owner is not None:
+        n = connection.execute(count.where(JOBS.c.owner == owner)).scalar_one()
+        if n >= limits.waiting_of_owner:
+            raise QueueFull(f"{n} jobs of yours wait already, which is as many as may; try again later.", RETRY_AFTER)
 
 
 def _job(row: Any) -> Job:

@@ -1,0 +1,104 @@
+"""What happens by itself: old results and uploads go, and a client's address is told that a job has ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from ui.server.inputs import check_webhook
+from ui.server.metrics import Metrics
+from ui.server.options import ServerOptions
+from ui.server.scheduler import Scheduler
+from ui.server.store import Job, JobStore
+from ui.server.uploads import Uploads
+
+LOG = logging.getLogger("audio_ml.server")
+SECONDS_BETWEEN_ROUNDS = 60.0
+WEBHOOK_TRIES = 3
+WEBHOOK_SECONDS = 10.0
+
+
+class Housekeeper:
+    """Removes what is kept no longer, once a minute, until it is closed."""
+
+    def __init__(self, options: ServerOptions, store: JobStore, scheduler: Scheduler, uploads: Uploads) -> None:
+        self._options, self._store, self._scheduler, self._uploads = options, store, scheduler, uploads
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Begins with a round."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._closing.set()
+        self._thread.join()
+
+    def tidy(self) -> None:
+        """Removes results that are too old or too much, and uploads that nobody needs."""
+        for id in self._store.surplus(3600 * self._options.keep_hours, self._options.keep_n_bytes):
+            self._scheduler.remove(id)
+        unfinished = self._store.find(states=("queued", "running"))
+        self._uploads.expire({ref.upload for job in unfinished for ref in job.request.inputs if ref.upload})
+
+    def _live(self) -> None:
+        while True:
+            try:
+                self.tidy()
+            except Exception:  # a disk that is full now may not be in a minute
+                LOG.exception("what is old could not be removed")
+            if self._closing.wait(SECONDS_BETWEEN_ROUNDS):
+                return
+
+
+class Bell:
+    """Counts the jobs that end, and tells the addresses that want to know."""
+
+    def __init__(self, options: ServerOptions, metrics: Metrics) -> None:
+        self._options, self._metrics = options, metrics
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="webhook")
+
+    def __call__(self, job: Job) -> None:
+        began = job.started or job.finished or job.created
+        working = (job.finished or began) - began if job.started else 0.0
+        self._metrics.job_ended(job.request.task, job.state, began - job.created, working, _sound_seconds(job))
+        if job.request.webhook is not None:
+            self._pool.submit(self._ring, job.request.webhook, job)
+
+    def close(self) -> None:
+        """Lets what rings end."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _ring(self, url: str, job: Job) -> None:
+        import requests
+
+        told = json.dumps({"id": job.id, "task": job.request.task, "state": job.state})
+        for _ in range(WEBHOOK_TRIES):
+            try:
+                check_webhook(url, self._options)  # again: names may lead elsewhere by now
+                session = requests.Session()
+                session.trust_env = False
+                reply = session.post(
+                    url,
+                    data=told,
+                    headers={"Content-Type": "application/json", "Idempotency-Key": job.id},
+                    timeout=WEBHOOK_SECONDS,
+                    allow_redirects=False,
+                )
+                if reply.status_code < 500:
+                    return
+            except Exception as error:
+                LOG.warning("webhook of job %s: %s", job.id, error)
+        LOG.error("the webhook of job %s could not be told", job.id)
+
+
+def _sound_seconds(job: Job) -> float | None:
+    """Returns how long the sound is that a job made or read, where its report says so."""
+    report = job.outcome.report or {}
+    if report.get("n_samples") and report.get("sample_rate"):
+        return float(report["n_samples"] / report["sample_rate"])
+    lengths = [file.get("duration_seconds") for file in report.get("files", ()) if isinstance(file, dict)]
+    return float(sum(lengths)) if lengths and None not in lengths else None

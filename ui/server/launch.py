@@ -1,0 +1,134 @@
+"""Runs the server until the process is told to stop; one at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from filelock import FileLock, Timeout
+
+from audio_ml import own_files
+from audio_ml.errors import InvalidInput, OutputUnwritable
+from audio_ml.streams import show
+from ui.server.app import create_app
+from ui.server.database import Database
+from ui.server.fleet import Fleet, FleetOptions
+from ui.server.housekeeping import Bell, Housekeeper
+from ui.server.logs import AuditLog, set_up_logs
+from ui.server.metrics import Metrics
+from ui.server.options import ServerOptions
+from ui.server.scheduler import Scheduler
+from ui.server.services import Services
+from ui.server.store import JobStore
+from ui.server.uploads import Uploads
+
+SECONDS_FOR_HEADERS = 20
+SECONDS_TO_END = 5
+
+
+def launch(
+    host: str,
+    port: int,
+    options: ServerOptions,
+    *,
+    device: str = "auto",
+    fetch: Mapping[str, Any] | None = None,
+    memory: Mapping[str, Any] | None = None,
+) -> None:
+    """Serves until Ctrl-C or SIGTERM; jobs that are at work then run again when the server begins anew.
+
+    Raises:
+        InvalidInput: when nothing can listen on that address, or another server has the folder.
+        OutputUnwritable: when the folder cannot be written to.
+    """
+    set_up_logs(options.log_format)
+    with listen(host, port) as listener, running(options, device=device, fetch=fetch, memory=memory) as services:
+        own_files.serve_others()
+        config = uvicorn.Config(
+            create_app(services, host),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ssl_certfile=options.certificate or None,
+            ssl_keyfile=options.key or None,
+            timeout_graceful_shutdown=SECONDS_TO_END,
+        )
+        scheme = "https" if options.certificate else "http"
+        shown = f"[{host}]" if ":" in host else host
+        print(f"Serving at {scheme}://{shown}:{listener.getsockname()[1]}/ (end it with Ctrl-C).", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def running(
+    options: ServerOptions,
+    *,
+    device: str = "auto",
+    fetch: Mapping[str, Any] | None = None,
+    memory: Mapping[str, Any] | None = None,
+) -> Iterator[Services]:
+    """Runs every part of the server behind its addresses, and ends them with the block.
+
+    Raises:
+        InvalidInput: when another server has the folder, or there is no such device.
+        OutputUnwritable: when the folder cannot be written to.
+    """
+    folder, rest = options.data_folder, dict(memory or {})
+    budget = rest.pop("memory_budget", "")
+    told = FleetOptions(device, budget, dict(fetch or {}), rest, options.model_dump(mode="json"))
+    with _only_one(options) as database, contextlib.ExitStack() as stack:
+        store, metrics, fleet = JobStore(database), Metrics(), Fleet(told)
+        bell = Bell(options, metrics)
+        scheduler = Scheduler(store, fleet.workers, folder, job_seconds=options.job_seconds, listener=bell)
+        uploads = Uploads(database, options.uploads_folder, options)
+        housekeeper = Housekeeper(options, store, scheduler, uploads)
+        fleet.subscribe(lambda worker, message: scheduler.hear(worker, message))
+        fleet.subscribe(lambda worker, message: _count_restart(metrics, worker.name, message))
+        scheduler.start()
+        for part in (bell, fleet, scheduler, housekeeper):
+            stack.callback(part.close)
+        fleet.start()
+        housekeeper.start()
+        audit = AuditLog(folder / "audit.jsonl")
+        yield Services(options, database, store, fleet, scheduler, uploads, audit, metrics)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens; port 0 is any that is free.
+
+    Raises:
+        InvalidInput: when nothing can listen there.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InvalidInput(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another --port.") from error
+
+
+@contextmanager
+def _only_one(options: ServerOptions) -> Iterator[Database]:
+    """Opens the database of a folder, which no other server has."""
+    folder = options.data_folder
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(folder / "lock", timeout=0):
+            database = Database(folder / "jobs.sqlite")
+            try:
+                yield database
+            finally:
+                database.close()
+    except Timeout:
+        raise InvalidInput(f"Another server works in {show(folder)}: end it, or name another --folder.") from None
+    except OSError as error:
+        raise OutputUnwritable(f"{show(folder)} cannot be written to: {error.strerror}.") from error
+
+
+def _count_restart(metrics: Metrics, worker: str, message: Mapping[str, Any]) -> None:
+    if message["is"] == "gone":
+        metrics.worker_restarted(worker)

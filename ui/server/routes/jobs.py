@@ -1,0 +1,125 @@
+"""`/v1/jobs`: work that a client asks for, follows, stops, and fetches the results of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse
+from sse_starlette import EventSourceResponse
+
+from ui.server.inputs import check_inputs, check_webhook
+from ui.server.refusals import NotFound, TooLarge
+from ui.server.request import JobRequest
+from ui.server.scheduler import Live
+from ui.server.services import Known, Served, Services
+from ui.server.store import Job, QueueLimits, State
+from ui.server.tasks import check_request
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_SIGNS = 15
+LONGEST_KEY = 200  # characters
+CLONING = ("clone", "convert", "enroll")
+
+
+@router.post("", status_code=202)
+def submit(
+    body: JobRequest,
+    request: Request,
+    services: Served,
+    caller: Known,
+    idempotency_key: Annotated[str | None, Header(max_length=LONGEST_KEY)] = None,
+) -> dict[str, Any]:
+    """Accepts a job; the same Idempotency-Key with the same request gives the job that was accepted first."""
+    options = services.options
+    if len(body.text or "") > options.max_text:
+        raise TooLarge(f"The text has {len(body.text or ''):,} characters, and {options.max_text:,} are accepted.")
+    check_request(body)
+    inputs = check_inputs(body.inputs, caller, services.uploads, options)
+    if body.webhook is not None:
+        check_webhook(body.webhook, options)
+    limits = QueueLimits(options.queue_size, caller.limits.max_queued, caller.limits.max_jobs)
+    job, is_new = services.scheduler.submit(body, caller.name, inputs, key=idempotency_key, limits=limits)
+    if is_new and (body.task in CLONING or (body.voice or "").startswith("cloned/")):
+        facts = {"voice": body.name or body.voice, "consent": body.consent}
+        services.audit.note(caller, body.task, job=job.id, request=request.state.request_id, **facts)
+    return told(services, job)
+
+
+@router.get("")
+def find(
+    services: Served,
+    caller: Known,
+    state: State | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Returns the caller's jobs, the newest first."""
+    jobs = services.store.find(owner=caller.name, states=(state,) if state else (), limit=limit)
+    return {"jobs": [told(services, job) for job in jobs]}
+
+
+@router.get("/{id}")
+def get(id: str, services: Served, caller: Known) -> dict[str, Any]:
+    """Returns a job as it stands."""
+    return told(services, services.store.get(id, caller.name))
+
+
+@router.delete("/{id}")
+def delete(id: str, services: Served, caller: Known) -> Response:
+    """Stops a job that waits or runs (202), or removes one that has ended with its results (204)."""
+    job = services.store.get(id, caller.name)
+    if job.has_ended:
+        services.scheduler.remove(id)
+        return Response(status_code=204)
+    services.scheduler.cancel(id)
+    return JSONResponse(told(services, services.store.get(id, caller.name)), status_code=202)
+
+
+@router.get("/{id}/events", response_class=EventSourceResponse)
+async def events(id: str, services: Served, caller: Known) -> EventSourceResponse:
+    """Tells how far a job is, as server-sent events: `progress` whenever something changes, at last `end`."""
+    job = await run_in_threadpool(services.store.get, id, caller.name)
+    return EventSourceResponse(_events(services, job), ping=SECONDS_BETWEEN_SIGNS)
+
+
+@router.get("/{id}/files/{name:path}", response_class=FileResponse)
+def file(id: str, name: str, services: Served, caller: Known) -> FileResponse:
+    """Returns a result, whole or by range."""
+    job = services.store.get(id, caller.name)
+    found = next((file for file in job.outcome.files if file.name == name), None)
+    if job.state != "done" or found is None:
+        raise NotFound(f"The job has no file '{name}'.")
+    path = services.scheduler.folder_of(id) / found.name
+    return FileResponse(path, media_type=found.media_type, filename=path.name, content_disposition_type="attachment")
+
+
+def told(services: Services, job: Job) -> dict[str, Any]:
+    """Returns what a client is told of a job."""
+    return job.as_dict() | _progress(services, job, services.scheduler.live(job.id))
+
+
+def _progress(services: Services, job: Job, live: Live | None) -> dict[str, Any]:
+    if job.state != "running" or live is None:
+        live = Live(fraction=float(job.state == "done"))
+    position = services.store.position(job) if job.state == "queued" else None
+    return {"state": job.state, **vars(live), "position": position}
+
+
+async def _events(services: Services, job: Job) -> AsyncIterator[dict[str, str]]:
+    former: dict[str, Any] = {}
+    while not job.has_ended:
+        live = services.scheduler.live(job.id)
+        if job.state != "running" or live is None:  # else the database has nothing new
+            job = await run_in_threadpool(services.store.get, job.id)
+        progress = await run_in_threadpool(_progress, services, job, live)
+        if progress != former and not job.has_ended:
+            former = progress
+            yield {"event": "progress", "data": json.dumps(progress)}
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+    yield {"event": "end", "data": json.dumps(told(services, job))}
