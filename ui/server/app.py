@@ -16,9 +16,7 @@ DESCRIPTION = "Stem separation, speech and voice cloning: jobs, models, and spee
 
 def create_app(services: Services, host: str = "127.0.0.1") -> FastAPI:
     """Returns the application that serves these parts on an address."""
-    app = FastAPI(
-        title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None
-    )
+    app = FastAPI(title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = services
     for router in (health.router, models.router, jobs.router, speech.router, services.uploads.router()):
         app.include_router(router)

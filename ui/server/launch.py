@@ -88,7 +88,7 @@ def running(
         scheduler = Scheduler(store, fleet.workers, folder, job_seconds=options.job_seconds, listener=bell)
         uploads = Uploads(database, options.uploads_folder, options)
         housekeeper = Housekeeper(options, store, scheduler, uploads)
-        fleet.subscribe(lambda worker, message: scheduler.hear(worker, message))
+        fleet.subscribe(scheduler.hear)
         fleet.subscribe(lambda worker, message: _count_restart(metrics, worker.name, message))
         scheduler.start()
         for part in (bell, fleet, scheduler, housekeeper):
@@ -115,18 +115,17 @@ def listen(host: str, port: int) -> socket.socket:
 def _only_one(options: ServerOptions) -> Iterator[Database]:
     """Opens the database of a folder, which no other server has."""
     folder = options.data_folder
+    lock = FileLock(folder / "lock", timeout=0)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(folder / "lock", timeout=0):
-            database = Database(folder / "jobs.sqlite")
-            try:
-                yield database
-            finally:
-                database.close()
+        lock.acquire()
     except Timeout:
         raise InvalidInput(f"Another server works in {show(folder)}: end it, or name another --folder.") from None
     except OSError as error:
         raise OutputUnwritable(f"{show(folder)} cannot be written to: {error.strerror}.") from error
+    with lock, contextlib.closing(Database(folder / "jobs.sqlite")) as database:
+        lock.release()  # the block has it once more
+        yield database
 
 
 def _count_restart(metrics: Metrics, worker: str, message: Mapping[str, Any]) -> None:

@@ -250,7 +250,7 @@ class JobStore:
         return self._change(id, ("queued",), changes)
 
     def put_back(self, id: str, *, crashed: bool) -> Job | None:
-        """Puts a job that was not finished back to its place in the queue; `crashed` says that its worker broke down."""
+        """Puts a job that was not finished back to its place; `crashed` says that its worker broke down."""
         changes = {"state": "queued", "started": None, "crashes": JOBS.c.crashes + int(crashed)}
         return self._change(id, ("running",), changes)
 
