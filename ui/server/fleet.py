@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from audio_ml import errors
+from audio_ml import catalogue, errors
 from audio_ml.budget import find_budget
+from audio_ml.catalogue import ModelSpec
 from audio_ml.device import resolve
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import DEVICE, SPEECH, share_budget
@@ -30,8 +31,8 @@ Hears = Callable[[WorkerProcess, Message], None]
 
 @dataclass(frozen=True)
 class FleetOptions:
-    """How workers work: the device by name, and as plain values the options of their weight stores, loaders and of the
-    server."""
+    """How workers work: the device by name, and as they were given the options of their weight stores (`FetchOptions`),
+    of their loaders (`LoaderOptions`) and of the server."""
 
     device: str
     memory_budget: str
@@ -47,7 +48,14 @@ class Fleet:
         kind = resolve(options.device).kind
         self.memory_budget = find_budget(kind, options.memory_budget)
         shares = share_budget(self.memory_budget, one_device=kind == "cpu")
-        rest = {"fetch": options.fetch, "memory": options.memory, "server": options.server}
+        fetch = {
+            "offline": options.fetch.get("offline"),
+            "accept_licences": options.fetch.get("accept_licence", False),
+        }
+        rows = [catalogue.find_row(name) for name in options.memory.get("pinned", ())]
+        pinned = [part.name for row in rows for part in (row.parts if isinstance(row, ModelSpec) else (row,))]
+        memory = {**options.memory, "pinned": pinned}
+        rest = {"fetch": fetch, "memory": memory, "server": options.server}
         self.workers = {
             name: WorkerProcess(WorkerSettings(name, device, shares[name], rest), self._hear)
             for name, device in ((DEVICE, options.device), (SPEECH, "cpu"))

@@ -1,0 +1,269 @@
+"""Who gets which job when, and what becomes of it: the scheduler with workers that do as they are told."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ui.server.database import Database
+from ui.server.lanes import DEVICE, LANES, SPEECH
+from ui.server.request import JobRequest
+from ui.server.scheduler import MOST_CRASHES, Scheduler
+from ui.server.store import Job, JobStore, QueueLimits
+
+SPEAK = JobRequest(task="speak", text="Hello.")
+SEPARATE = JobRequest(task="separate")
+MANY = QueueLimits(1000)
+
+
+class Puppet:
+    """A worker that is ready and notes what it is sent."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.is_ready, self.is_there = name, True, True
+        self.jobs: list[dict] = []
+        self.cancelled: list[str] = []
+        self.n_killed = 0
+
+    def send(self, message) -> bool:
+        if self.is_there and message["do"] == "job":
+            self.jobs.append(message)
+        elif message["do"] == "cancel":
+            self.cancelled.append(message["id"])
+        return self.is_there
+
+    def kill(self) -> None:
+        self.n_killed += 1
+
+
+class Stage:
+    """A scheduler with its store and two puppets."""
+
+    def __init__(self, folder, job_seconds: float = 3600.0) -> None:
+        self.folder = folder
+        self.store = JobStore(Database(folder / "jobs.sqlite"))
+        self.workers = {name: Puppet(name) for name in (DEVICE, SPEECH)}
+        self.ended: list[Job] = []
+        self.scheduler = Scheduler(
+            self.store, self.workers, folder, job_seconds=job_seconds, listener=self.ended.append
+        )
+
+    def submit(self, request=SPEAK, owner="anna", limits=MANY, inputs=()) -> Job:
+        return self.scheduler.submit(request, owner, list(inputs), limits=limits)[0]
+
+    def given(self, worker: str, n: int) -> list[dict]:
+        """Waits until a worker has got so many jobs."""
+        eventually(lambda: len(self.workers[worker].jobs) >= n)
+        return self.workers[worker].jobs
+
+    def finish(self, message, content: bytes = b"sound") -> None:
+        """Does as a worker that has made one file."""
+        from pathlib import Path
+
+        folder = Path(message["folder"])
+        (folder / "files" / "song").mkdir(parents=True)
+        (folder / "files" / "song" / "vocals.wav").write_bytes(content)
+        self.say({"is": "done", "id": message["id"], "report": {"n": 1}})
+
+    def say(self, message) -> None:
+        worker = next(w for w in self.workers.values() if any(job["id"] == message.get("id") for job in w.jobs))
+        self.scheduler.hear(worker, message)
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 5.0) -> None:
+    ends_at = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < ends_at, "it did not come to that"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    stage = Stage(tmp_path)
+    stage.scheduler.start()
+    yield stage
+    stage.scheduler.close()
+
+
+def test_results_appear_under_their_name_and_nothing_is_left_of_the_work(stage):
+    job = stage.submit()
+    stage.finish(stage.given(SPEECH, 1)[0])
+    kept = stage.store.get(job.id)
+    assert kept.state == "done"
+    assert [file.name for file in kept.outcome.files] == ["song/vocals.wav"]
+    assert (stage.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
+    assert list((stage.folder / "work").iterdir()) == []
+    assert [ended.id for ended in stage.ended] == [job.id]
+
+
+def test_a_worker_gets_no_more_than_its_lane_has_room_for(stage):
+    for _ in range(5):
+        stage.submit()
+    stage.given(SPEECH, LANES["speech"].slots)
+    time.sleep(0.1)
+    assert len(stage.workers[SPEECH].jobs) == LANES["speech"].slots
+    stage.finish(stage.workers[SPEECH].jobs[0])
+    stage.given(SPEECH, LANES["speech"].slots + 1)
+
+
+def test_speech_and_short_work_go_on_beside_long_work(stage, tmp_path):
+    reel, clip = tmp_path / "reel.wav", tmp_path / "clip.wav"
+    clip.write_bytes(b"")
+    with reel.open("wb") as file:
+        file.truncate(1_000_000_000)
+    for _ in range(3):
+        stage.submit(SEPARATE, inputs=[{"path": str(reel)}])
+    stage.given(DEVICE, 1)
+    short = stage.submit(SEPARATE, inputs=[{"path": str(clip)}])
+    speech = stage.submit()
+    assert stage.given(DEVICE, 2)[1]["id"] == short.id
+    assert stage.given(SPEECH, 1)[0]["id"] == speech.id
+
+
+def test_owners_take_turns(stage, tmp_path):
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(b"")
+    stage.workers[DEVICE].is_ready = False
+    for owner in ("anna", "anna", "anna", "ben"):
+        stage.submit(SEPARATE, owner, inputs=[{"path": str(clip)}])
+    stage.workers[DEVICE].is_ready = True
+    stage.scheduler.wake()
+    for n in range(1, 5):
+        stage.finish(stage.given(DEVICE, n)[n - 1])
+    owners = [stage.store.get(message["id"]).owner for message in stage.workers[DEVICE].jobs]
+    assert owners == ["anna", "ben", "anna", "anna"]
+
+
+def test_an_owner_has_no_more_at_work_than_allowed(stage):
+    for _ in range(3):
+        stage.submit(limits=QueueLimits(10, at_once_of_owner=1))
+    stage.given(SPEECH, 1)
+    other = stage.submit(owner="ben")
+    assert stage.given(SPEECH, 2)[1]["id"] == other.id
+
+
+def test_a_job_whose_worker_died_runs_again_once(stage):
+    job = stage.submit()
+    for n in range(1, MOST_CRASHES + 1):
+        stage.given(SPEECH, n)
+        stage.scheduler.hear(stage.workers[SPEECH], {"is": "gone"})
+    failed = stage.store.get(job.id)
+    assert (failed.state, failed.attempts) == ("failed", MOST_CRASHES)
+    assert failed.outcome.error is not None and failed.outcome.error.type == "WorkerGone"
+
+
+def test_the_death_of_one_worker_is_no_matter_to_the_jobs_of_the_other(stage, tmp_path):
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(b"")
+    stage.submit()
+    separated = stage.submit(SEPARATE, inputs=[{"path": str(clip)}])
+    stage.given(SPEECH, 1)
+    message = stage.given(DEVICE, 1)[0]
+    stage.scheduler.hear(stage.workers[SPEECH], {"is": "gone"})
+    stage.finish(message)
+    assert stage.store.get(separated.id).state == "done"
+
+
+def test_what_an_earlier_attempt_says_late_counts_for_nothing(stage):
+    stage.submit()
+    message = stage.given(SPEECH, 1)[0]
+    stage.scheduler.hear(stage.workers[DEVICE], {"is": "done", "id": message["id"], "report": {}})
+    assert stage.store.get(message["id"]).state == "running"
+
+
+def test_cancelling_tells_the_worker_and_nothing_is_published(stage):
+    job = stage.submit()
+    message = stage.given(SPEECH, 1)[0]
+    stage.scheduler.cancel(job.id)
+    assert stage.workers[SPEECH].cancelled == [job.id]
+    stage.finish(message)  # it was faster than the news
+    assert stage.store.get(job.id).state == "cancelled"
+    assert not stage.scheduler.folder_of(job.id).exists()
+
+
+def test_a_job_that_waits_is_cancelled_and_never_handed_out(stage):
+    stage.workers[SPEECH].is_ready = False
+    job = stage.submit()
+    stage.scheduler.cancel(job.id)
+    stage.workers[SPEECH].is_ready = True
+    other = stage.submit()
+    assert stage.given(SPEECH, 1)[0]["id"] == other.id
+
+
+def test_a_job_that_takes_too_long_is_stopped_and_told_so(tmp_path):
+    stage = Stage(tmp_path, job_seconds=0.0)
+    stage.scheduler.start()
+    job = stage.submit()
+    stage.given(SPEECH, 1)
+    eventually(lambda: job.id in stage.workers[SPEECH].cancelled)
+    stage.say({"is": "failed", "id": job.id, "error": {"type": "Cancelled", "message": "Stopped.", "code": 499}})
+    stage.scheduler.close()
+    failed = stage.store.get(job.id)
+    assert failed.outcome.error is not None and failed.outcome.error.type == "TookTooLong"
+
+
+def test_a_failure_is_told_without_its_trace(stage):
+    job = stage.submit()
+    stage.given(SPEECH, 1)
+    error = {"type": "InternalError", "message": "It broke.", "code": 500, "trace": "secret"}
+    stage.say({"is": "failed", "id": job.id, "error": error})
+    told = stage.store.get(job.id).as_dict()
+    assert told["error"]["message"] == "It broke."
+    assert "secret" not in str(told)
+
+
+class TestAfterAKill:
+    def test_a_job_that_ran_runs_again(self, stage, tmp_path):
+        job = stage.submit()
+        stage.given(SPEECH, 1)
+        stage.workers[SPEECH].is_ready = False
+        after = Stage(tmp_path)
+        after.scheduler.start()
+        assert after.given(SPEECH, 1)[0]["id"] == job.id
+        after.scheduler.close()
+
+    def test_results_that_had_their_name_are_published_and_not_made_again(self, stage, tmp_path):
+        job = stage.submit()
+        message = stage.given(SPEECH, 1)[0]
+        publish = stage.store.publish
+
+        def killed(id, outcome, reveal):
+            def reveal_and_die() -> None:
+                reveal()
+                raise KeyboardInterrupt  # after the renaming, before the transaction is on the disk
+
+            return publish(id, outcome, reveal_and_die)
+
+        stage.store.publish = killed
+        with pytest.raises(KeyboardInterrupt):
+            stage.finish(message)
+        stage.workers[SPEECH].is_ready = False
+        after = Stage(tmp_path)
+        after.scheduler.start()
+        assert after.store.get(job.id).state == "done"
+        assert (after.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
+        time.sleep(0.1)
+        assert after.workers[SPEECH].jobs == []
+        after.scheduler.close()
+
+    def test_half_of_a_result_is_never_there(self, stage, tmp_path):
+        job = stage.submit()
+        folder = tmp_path / "work" / stage.given(SPEECH, 1)[0]["folder"].rpartition("/")[2]
+        (folder / "files").mkdir(parents=True)
+        (folder / "files" / "vocals.wav").write_bytes(b"so")
+        stage.workers[SPEECH].is_ready = False
+        after = Stage(tmp_path)
+        after.workers[SPEECH].is_ready = False
+        after.scheduler.start()
+        assert not folder.exists()
+        assert not after.scheduler.folder_of(job.id).exists()
+        after.scheduler.close()
+
+
+def test_closing_puts_what_runs_back(tmp_path):
+    stage = Stage(tmp_path)
+    stage.scheduler.start()
+    job = stage.submit()
+    stage.given(SPEECH, 1)
+    stage.scheduler.close()
+    assert stage.store.get(job.id).state == "queued"
