@@ -193,8 +193,8 @@ def _report(head: str, found: Findings) -> str:
     return f"""{head}
 
 `POST /v1/audio/speech` of "{SENTENCE}" (ten words), warm, a new connection for each request,
-{len(found.first_bytes[0].waits_ms)} requests a format, in turn: from before the connection is opened to the first byte of
-the body.
+{len(found.first_bytes[0].waits_ms)} requests a format, in turn: from before the connection is opened to the first byte
+of the body.
 
 {first}
 
