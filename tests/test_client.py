@@ -1,0 +1,362 @@
+"""The client: connections break, queues fill, servers go away, and every job is one job and every file whole."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stand_in_server import StandIn, stand_in
+
+import audio_ml_client
+from audio_ml_client import AsyncClient, Client, Job, ServerError, Step, Unreachable
+
+CLIENT = Path(audio_ml_client.__file__)
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with stand_in() as running:
+        yield running
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """Three and a half megabytes, no two alike."""
+    path = tmp_path / "söng.wav"
+    path.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(900_000)))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_ml_client, "PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(audio_ml_client, "SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr(audio_ml_client, "POLL_SECONDS", 0.02)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestFile:
+    """The file itself is fit for hosts."""
+
+    def test_it_is_python_3_8(self) -> None:
+        ast.parse(CLIENT.read_text(), feature_version=(3, 8))
+
+    def test_it_needs_nothing_but_the_standard_library(self) -> None:
+        code = f"import sys; sys.path[:0] = [{str(CLIENT.parent)!r}]; import audio_ml_client"
+        ran = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+class TestUploads:
+    def test_a_file_arrives_whole_and_under_its_name(self, server: StandIn, song: Path) -> None:
+        told: list[tuple[int, int]] = []
+        id = Client(server.url).upload(song, lambda sent, size: told.append((sent, size)))
+        assert server.uploads[id]["content"] == song.read_bytes()
+        assert server.uploads[id]["name"] == "söng.wav"
+        assert [sent for sent, _ in told] == sorted(sent for sent, _ in told)
+        assert told[-1] == (3_600_000, 3_600_000)
+
+    @pytest.mark.parametrize("breaks", [[1], [500_000, 0, 1 << 20], [1000] * 30])
+    def test_a_broken_connection_goes_on_where_it_broke(self, server: StandIn, song: Path, breaks: list[int]) -> None:
+        server.faults.break_upload_after = list(breaks)
+        id = Client(server.url).upload(song)
+        assert not server.faults.break_upload_after
+        assert server.uploads[id]["content"] == song.read_bytes()
+        assert len(server.uploads) == 1
+
+    def test_a_small_file_takes_one_request(self, server: StandIn, tmp_path: Path) -> None:
+        (tmp_path / "a.wav").write_bytes(b"abc")
+        Client(server.url).upload(tmp_path / "a.wav")
+        assert [method for method, _, _ in server.requests] == ["POST"]
+
+    def test_an_empty_file_is_a_file(self, server: StandIn, tmp_path: Path) -> None:
+        (tmp_path / "a.wav").touch()
+        assert server.uploads[Client(server.url).upload(tmp_path / "a.wav")]["size"] == 0
+
+    def test_a_server_that_stays_away_is_told(self, server: StandIn, song: Path) -> None:
+        server.faults.break_upload_after = [0] * 10_000
+        with pytest.raises(Unreachable, match=server.url):
+            Client(server.url, patience=0.3).upload(song)
+
+
+class TestJobs:
+    def test_a_lost_reply_makes_no_second_job(self, server: StandIn) -> None:
+        server.faults.lose_reply_to_job = 2
+        job = Client(server.url).submit("speak", text="Hello.")
+        assert list(server.jobs) == [job.id]
+        assert server.count("POST", "/v1/jobs") == 3
+
+    def test_two_requests_are_two_jobs(self, server: StandIn) -> None:
+        client = Client(server.url)
+        assert client.submit("speak", text="Hello.").id != client.submit("speak", text="Hello.").id
+
+    def test_a_full_queue_is_waited_for_as_long_as_it_asks(self, server: StandIn) -> None:
+        server.faults.busy, server.faults.retry_after = 1, "1"
+        began = time.monotonic()
+        Client(server.url).submit("speak", text="Hello.")
+        assert 1 <= time.monotonic() - began < 3
+
+    def test_patience_with_a_full_queue_ends(self, server: StandIn) -> None:
+        server.faults.busy, server.faults.retry_after = 100, "60"
+        with pytest.raises(ServerError) as caught:
+            Client(server.url, queue_patience=1).submit("speak", text="Hello.")
+        assert (caught.value.status, caught.value.type) == (429, "QueueFull")
+
+    def test_a_proxy_without_its_server_is_waited_for(self, server: StandIn) -> None:
+        server.faults.refuse_all = 2
+        assert Client(server.url).jobs() == []
+
+    def test_a_refusal_is_told_as_the_server_words_it(self, server: StandIn) -> None:
+        with pytest.raises(ServerError, match="There is no such job") as caught:
+            Client(server.url).job("none")
+        assert (caught.value.status, caught.value.type, caught.value.request_id) == (404, "UnknownJob", "r1")
+
+    def test_nobody_at_the_address_is_told_at_once(self) -> None:
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            Client("http://127.0.0.1:9").models()
+        assert time.monotonic() - began < 1
+
+    def test_the_token_is_shown(self) -> None:
+        with stand_in(token="secret") as server:
+            assert Client(server.url, "secret").jobs() == []
+            with pytest.raises(ServerError) as caught:
+                Client(server.url).jobs()
+            assert caught.value.status == 401
+
+
+class TestEvents:
+    def _states(self, server: StandIn) -> list[Job]:
+        client = Client(server.url)
+        return list(client.events(client.submit("speak", text="Hello.").id))
+
+    def test_news_come_in_order_and_end_with_the_end(self, server: StandIn) -> None:
+        server.faults.seconds = 0.3
+        seen = self._states(server)
+        assert [job.state for job in seen if job.is_over] == ["done"]
+        assert seen[-1].state == "done" and seen[-1].files
+        running = [job.fraction for job in seen if job.state == "running"]
+        assert running == sorted(running) and len(running) > 2
+
+    def test_a_stream_that_breaks_is_opened_again(self, server: StandIn) -> None:
+        server.faults.seconds, server.faults.break_events = 0.4, 3
+        assert self._states(server)[-1].state == "done"
+        assert server.count("GET", "/v1/jobs/") > 3
+
+    def test_without_a_stream_it_asks(self, server: StandIn) -> None:
+        server.faults.seconds, server.faults.no_events = 0.3, True
+        assert [job.state for job in self._states(server)][-1] == "done"
+
+    def test_a_failed_job_is_its_error(self, server: StandIn) -> None:
+        server.faults.fail_with = {"type": "OutOfMemory", "message": "Too little memory.", "code": 507}
+        client = Client(server.url)
+        with pytest.raises(ServerError, match="Too little memory") as caught:
+            client.wait(client.submit("speak", text="Hello."))
+        assert (caught.value.status, caught.value.type) == (507, "OutOfMemory")
+
+    def test_a_check_ends_the_wait_within_a_moment(self, server: StandIn) -> None:
+        server.faults.seconds = 60
+        stop = threading.Event()
+
+        def check() -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+        threading.Timer(0.3, stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            Client(server.url, check=check).run("speak", text="Hello.")
+        assert time.monotonic() - began < 2
+        assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
+
+
+class TestDownloads:
+    CONTENT = bytes(range(256)) * 4000
+
+    def _job(self, server: StandIn) -> Job:
+        server.files = {"song/vocals.wav": self.CONTENT}
+        client = Client(server.url)
+        return client.wait(client.submit("speak", text="Hello."))
+
+    @pytest.mark.parametrize("breaks", [[100_000], [0, 1, 70_000, 0]])
+    def test_a_broken_one_goes_on_where_it_broke(self, server: StandIn, tmp_path: Path, breaks: list[int]) -> None:
+        job = self._job(server)
+        server.faults.break_file_after = list(breaks)
+        Client(server.url).download(job, "song/vocals.wav", tmp_path / "v.wav")
+        assert (tmp_path / "v.wav").read_bytes() == self.CONTENT
+        ranges = [headers.get("range") for _, path, headers in server.requests if "/files/" in path]
+        assert ranges[-1] not in (None, "bytes=0-")
+        assert names_in(tmp_path) == ["v.wav"]
+
+    def test_of_a_file_that_changed_meanwhile_no_half_is_kept(self, server: StandIn, tmp_path: Path) -> None:
+        job = self._job(server)
+        server.faults.break_file_after, server.faults.change_file = [100_000], True
+        Client(server.url).download(job, "song/vocals.wav", tmp_path / "v.wav")
+        assert (tmp_path / "v.wav").read_bytes() == bytes(reversed(self.CONTENT))
+
+    def test_a_file_that_is_there_is_kept(self, server: StandIn, tmp_path: Path) -> None:
+        job, target = self._job(server), tmp_path / "v.wav"
+        target.write_text("mine")
+        with pytest.raises(FileExistsError, match="v[.]wav"):
+            Client(server.url).download(job, "song/vocals.wav", target)
+        assert (target.read_text(), names_in(tmp_path)) == ("mine", ["v.wav"])
+        Client(server.url).download(job, "song/vocals.wav", target, overwrite=True)
+        assert target.read_bytes() == self.CONTENT
+
+    def test_a_file_that_comes_meanwhile_is_kept(self, server: StandIn, tmp_path: Path) -> None:
+        job, target = self._job(server), tmp_path / "v.wav"
+        with pytest.raises(FileExistsError):
+            Client(server.url).download(
+                job, "song/vocals.wav", target, on_progress=lambda got, size: target.write_text("mine") and None
+            )
+        assert (target.read_text(), names_in(tmp_path)) == ("mine", ["v.wav"])
+
+    @pytest.mark.parametrize("name", ["../x.wav", "/x.wav", "a/../../x.wav", "a\\..\\x.wav", "c:x.wav", "a//x.wav", ""])
+    def test_a_name_that_leaves_the_folder_is_refused(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(ServerError, match="cannot be used"):
+            audio_ml_client.safe_path(tmp_path, name)
+
+
+class TestWholeRequests:
+    def test_a_separation_leaves_its_stems_here_and_nothing_there(
+        self, server: StandIn, song: Path, tmp_path: Path
+    ) -> None:
+        stages: list[Step] = []
+        done = Client(server.url).separate(
+            song, tmp_path / "stems", model="htdemucs", options={"shifts": 2}, on_progress=stages.append
+        )
+        assert (tmp_path / "stems/song/vocals.wav").read_bytes() == song.read_bytes()
+        assert done.paths["song/rest.wav"].read_bytes() == b"rest"
+        assert server.bodies[0]["options"] == {"shifts": 2} and server.bodies[0]["model"] == "htdemucs"
+        assert not server.jobs and not server.uploads
+        assert {step.stage for step in stages} >= {"uploading", "downloading"}
+
+    def test_a_shared_disk_needs_no_upload(self, server: StandIn, song: Path, tmp_path: Path) -> None:
+        os.chdir(tmp_path)
+        Client(server.url).separate(song.name, tmp_path / "stems", shared=True)
+        assert server.bodies[0]["inputs"] == [{"path": str(song)}]
+        assert not server.count("POST", "/v1/uploads")
+
+    def test_one_stem_that_is_there_already_keeps_all_away(self, server: StandIn, song: Path, tmp_path: Path) -> None:
+        (tmp_path / "song").mkdir()
+        (tmp_path / "song/rest.wav").write_text("mine")
+        with pytest.raises(FileExistsError):
+            Client(server.url).separate(song, tmp_path)
+        assert names_in(tmp_path / "song") == ["rest.wav"]
+        assert not server.jobs and not server.uploads
+
+    def test_a_failure_leaves_nothing(self, server: StandIn, song: Path, tmp_path: Path) -> None:
+        server.faults.fail_with = {"type": "UnreadableAudio", "message": "This is no sound.", "code": 422}
+        with pytest.raises(ServerError, match="no sound"):
+            Client(server.url).separate(song, tmp_path / "stems")
+        assert not (tmp_path / "stems").exists() and not server.jobs and not server.uploads
+
+    def test_speech_and_its_captions_have_the_name_that_was_asked(self, server: StandIn, tmp_path: Path) -> None:
+        server.files = {
+            "speech_001.mp3": b"one",
+            "speech_002.mp3": b"two",
+            "speech_001.srt": b"1",
+            "speech_002.srt": b"2",
+        }
+        Client(server.url).speak_file("Hello.", tmp_path / "line.mp3", captions=["srt"], voice="heart")
+        assert names_in(tmp_path) == ["line_001.mp3", "line_001.srt", "line_002.mp3", "line_002.srt"]
+        assert server.bodies[0]["delivery"] == {"format": "mp3", "captions": ["srt"]}
+
+    def test_steps_never_take_long_and_closing_them_cancels(self, server: StandIn, song: Path) -> None:
+        server.faults.seconds = 60
+        steps = Client(server.url).steps("separate", inputs=[song])
+        longest = 0.0
+        for _ in range(30):
+            began = time.monotonic()
+            next(steps)
+            longest = max(longest, time.monotonic() - began)
+        steps.close()
+        assert longest < 0.5
+        assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
+        assert not server.uploads
+
+    def test_steps_end_with_the_result(self, server: StandIn, tmp_path: Path) -> None:
+        server.files = {"speech.wav": b"sound"}
+        steps = Client(server.url).steps("speak", text="Hello.", place=lambda name: tmp_path / name)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                assert end.value.paths["speech.wav"].read_bytes() == b"sound"
+                return
+
+    def test_speech_comes_as_bytes(self, server: StandIn) -> None:
+        server.files = {"speech": b"x" * 200_000}
+        assert Client(server.url).speak("Hello.", voice="heart", response_format="wav") == b"x" * 200_000
+        assert server.bodies[0] == {"input": "Hello.", "voice": "heart", "response_format": "wav"}
+
+
+class TestProxies:
+    """Of the environment, never for this machine."""
+
+    def test_this_machine_is_reached_without_one(self, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+            assert Client(url).jobs() == []
+
+    def test_others_are_reached_through_it(self, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", server.url.replace("//", "//user:word@"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        with pytest.raises(ServerError):  # the stand-in knows no whole addresses
+            Client("http://studio.example:8600").models()
+        method, path, headers = server.requests[0]
+        assert (method, path) == ("GET", "http://studio.example:8600/v1/models")
+        assert headers["proxy-authorization"] == "Basic dXNlcjp3b3Jk"
+
+
+class TestAsync:
+    def test_jobs_run_beside_each_other(self, server: StandIn, tmp_path: Path) -> None:
+        server.faults.seconds = 0.5
+        server.files = {"speech.wav": b"sound"}
+        client = AsyncClient(server.url)
+
+        async def speak() -> None:
+            await asyncio.gather(*(client.speak_file("Hello.", tmp_path / f"{n}.wav") for n in range(4)))
+
+        began = time.monotonic()
+        asyncio.run(speak())
+        assert len(names_in(tmp_path)) == 4
+        assert time.monotonic() - began < 4 * 0.5
+
+    def test_a_task_that_is_cancelled_cancels_its_job(self, server: StandIn, tmp_path: Path) -> None:
+        server.faults.seconds = 60
+
+        async def speak() -> None:
+            await asyncio.wait_for(AsyncClient(server.url).speak_file("Hello.", tmp_path / "a.wav"), 0.4)
+
+        began = time.monotonic()
+        with pytest.raises((asyncio.TimeoutError, TimeoutError)):
+            asyncio.run(speak())
+        assert time.monotonic() - began < 3
+        assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
+
+    def test_events_are_an_asynchronous_iterator(self, server: StandIn) -> None:
+        server.faults.seconds = 0.2
+
+        async def follow() -> list[str]:
+            client = AsyncClient(server.url)
+            job = await client.submit("speak", text="Hello.")
+            return [each.state async for each in client.events(job.id)]
+
+        assert asyncio.run(follow())[-1] == "done"
+
+    def test_it_has_every_method_of_the_client(self) -> None:
+        missing = {name for name in vars(Client) if not name.startswith("_")} - set(vars(AsyncClient))
+        assert missing == {"checked", "steps"}
