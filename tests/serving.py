@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from ui.server.app import create_app
+from ui.server.connections import connection_settings
 from ui.server.launch import listen, running
 from ui.server.options import ServerOptions
 from ui.server.services import Services
@@ -90,7 +91,8 @@ class Server:
 def serving(options: ServerOptions, **settings: Any) -> Iterator[Server]:
     """Runs a server for a block; its workers are ready when it begins."""
     with listen("127.0.0.1", 0) as listener, running(options, device="cpu", **settings) as services:
-        server = uvicorn.Server(uvicorn.Config(create_app(services), log_config=None, timeout_graceful_shutdown=1))
+        config = uvicorn.Config(create_app(services), **connection_settings(options), timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         ends_at = time.monotonic() + SECONDS_TO_BEGIN

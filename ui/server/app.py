@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from pathlib import Path
 
-from ui.server.guard import Guard
-from ui.server.replies import install_replies
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from ui.server.guard import guarded
+from ui.server.replies import add_error_replies
 from ui.server.routes import health, jobs, models, speech
 from ui.server.services import Services
+from ui.server.tokens import Tokens
 
 DESCRIPTION = "Stem separation, speech and voice cloning: jobs, models, and speech as it is made."
 
 
-def create_app(services: Services, host: str = "127.0.0.1") -> FastAPI:
-    """Returns the application that serves these parts on an address."""
+def create_app(services: Services, host: str = "127.0.0.1") -> ASGIApp:
+    """Returns the application that serves these parts on an address; raises `InvalidInput` for a file of tokens."""
+    options = services.options
     app = FastAPI(title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = services
     for router in (health.router, models.router, jobs.router, speech.router, services.uploads.router()):
         app.include_router(router)
-    install_replies(app)
-    app.add_middleware(Guard, options=services.options, host=host, metrics=services.metrics)
-    return app
+    add_error_replies(app)
+    tokens = Tokens(Path(options.tokens), options) if options.tokens else None
+    return guarded(app, options, host, tokens, services.metrics.request)

@@ -14,7 +14,7 @@ from ui.server.scheduler import Scheduler
 from ui.server.store import Job, JobStore
 from ui.server.uploads import Uploads
 
-LOG = logging.getLogger("audio_ml.server")
+log = logging.getLogger(__name__)
 SECONDS_BETWEEN_ROUNDS = 60.0
 WEBHOOK_TRIES = 3
 WEBHOOK_SECONDS = 10.0
@@ -49,7 +49,7 @@ class Housekeeper:
             try:
                 self.tidy()
             except Exception:  # a disk that is full now may not be in a minute
-                LOG.exception("what is old could not be removed")
+                log.exception("What is old could not be removed.")
             if self._closing.wait(SECONDS_BETWEEN_ROUNDS):
                 return
 
@@ -91,8 +91,8 @@ class Bell:
                 if reply.status_code < 500:
                     return
             except Exception as error:
-                LOG.warning("webhook of job %s: %s", job.id, error)
-        LOG.error("the webhook of job %s could not be told", job.id)
+                log.warning("A webhook failed: %s", error, extra={"facts": {"job": job.id}})
+        log.error("The webhook of a job could not be told.", extra={"facts": {"job": job.id}})
 
 
 def _sound_seconds(job: Job) -> float | None:

@@ -15,10 +15,11 @@ from audio_ml import own_files
 from audio_ml.errors import InvalidInput, OutputUnwritable
 from audio_ml.streams import show
 from ui.server.app import create_app
+from ui.server.connections import connection_settings
 from ui.server.database import Database
 from ui.server.fleet import Fleet, FleetOptions
 from ui.server.housekeeping import Bell, Housekeeper
-from ui.server.logs import AuditLog, set_up_logs
+from ui.server.logs import AuditLog, set_up_logging
 from ui.server.metrics import Metrics
 from ui.server.options import ServerOptions
 from ui.server.scheduler import Scheduler
@@ -26,7 +27,6 @@ from ui.server.services import Services
 from ui.server.store import JobStore
 from ui.server.uploads import Uploads
 
-SECONDS_FOR_HEADERS = 20
 SECONDS_TO_END = 5
 
 
@@ -45,19 +45,11 @@ def launch(
         InvalidInput: when nothing can listen on that address, or another server has the folder.
         OutputUnwritable: when the folder cannot be written to.
     """
-    set_up_logs(options.log_format)
+    set_up_logging(options.log_format)
     with listen(host, port) as listener, running(options, device=device, fetch=fetch, memory=memory) as services:
         own_files.serve_others()
-        config = uvicorn.Config(
-            create_app(services, host),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ssl_certfile=options.certificate or None,
-            ssl_keyfile=options.key or None,
-            timeout_graceful_shutdown=SECONDS_TO_END,
-        )
+        app = create_app(services, host)
+        config = uvicorn.Config(app, **connection_settings(options), timeout_graceful_shutdown=SECONDS_TO_END)
         scheme = "https" if options.certificate else "http"
         shown = f"[{host}]" if ":" in host else host
         print(f"Serving at {scheme}://{shown}:{listener.getsockname()[1]}/ (end it with Ctrl-C).", flush=True)
@@ -95,7 +87,7 @@ def running(
             stack.callback(part.close)
         fleet.start()
         housekeeper.start()
-        audit = AuditLog(folder / "audit.jsonl")
+        audit = AuditLog(folder / "audit.log")
         yield Services(options, database, store, fleet, scheduler, uploads, audit, metrics)
 
 

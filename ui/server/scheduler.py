@@ -25,7 +25,7 @@ from ui.server.store import Job, JobError, JobStore, Outcome, QueueLimits, Waiti
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerProcess
 
-LOG = logging.getLogger("audio_ml.server")
+log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SECONDS_TO_CANCEL = 60.0  # after which a worker that does not listen is ended
 MOST_CRASHES = 2  # of the worker that runs a job: it may not be the job's fault once
@@ -163,7 +163,7 @@ class Scheduler:
                 try:
                     self._end(running, message)
                 except Exception:  # a full disk, say: the job is taken up when the server begins anew
-                    LOG.exception("job %s could not be ended", running.job.id)
+                    log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
                 finally:
                     self._release(message["id"])
         elif what == "gone":
@@ -240,7 +240,7 @@ class Scheduler:
         elif running.cancelled_at is None:
             error = dict(message["error"])
             if trace := error.pop("trace", None):
-                LOG.error("job %s failed\n%s", job.id, trace)
+                log.error("A job failed.", extra={"facts": {"job": job.id, "trace": trace}})
             ended = self._store.fail(job.id, JobError(**error))
         remove_folder(running.folder)
         if ended is not None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse
 from sse_starlette import EventSourceResponse
@@ -31,7 +31,6 @@ CLONING = ("clone", "convert", "enroll")
 @router.post("", status_code=202)
 def submit(
     body: JobRequest,
-    request: Request,
     services: Served,
     caller: Known,
     idempotency_key: Annotated[str | None, Header(max_length=LONGEST_KEY)] = None,
@@ -48,7 +47,7 @@ def submit(
     job, is_new = services.scheduler.submit(body, caller.name, inputs, key=idempotency_key, limits=limits)
     if is_new and (body.task in CLONING or (body.voice or "").startswith("cloned/")):
         facts = {"voice": body.name or body.voice, "consent": body.consent}
-        services.audit.note(caller, body.task, job=job.id, request=request.state.request_id, **facts)
+        services.audit.note(caller, body.task, job=job.id, **facts)
     return told(services, job)
 
 
