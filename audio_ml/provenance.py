@@ -57,7 +57,7 @@ def record(
     `cloned_voices` comes with whether what it says carries the watermark.
     """
     return Provenance(
-        software=f"audio-ml {version('audio-ml')}",
+        software=_software(),
         model=spec.name,
         licence=spec.licence.name,
         weights_sha256=weights_of(spec, store),
@@ -66,18 +66,60 @@ def record(
         source=Path(source).name,
         source_sha256=source_sha256,
         source_umid=source_umid,
-        versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-        cloned_voices=tuple(
-            {
-                "voice": voice.name,
-                "sha256": voice.sha256,
-                "consent": voice.consent.summary,
-                "consent_checked": voice.consent.checked,
-                "watermark": WATERMARK if is_marked else "none",
-            }
-            for voice, is_marked in cloned_voices
-        ),
+        versions=_versions(),
+        cloned_voices=tuple(_told(voice, is_marked) for voice, is_marked in cloned_voices),
     )
+
+
+def record_mix(
+    specs: Iterable[ModelSpec],
+    device: str,
+    source: str | os.PathLike[str],
+    source_sha256: str,
+    *,
+    cloned_voices: Iterable[tuple[ClonedVoice, bool]],
+) -> Provenance:
+    """Returns the provenance of a mix of results by several models, as `record` tells that of one result.
+
+    Each cloned voice is told once, as marked if all that it says is.
+    """
+    models = {spec.name: spec for spec in specs}
+    voices: dict[str, tuple[ClonedVoice, bool]] = {}
+    for voice, is_marked in cloned_voices:
+        voices[voice.sha256] = voice, is_marked and voices.get(voice.sha256, (voice, True))[1]
+    return Provenance(
+        software=_software(),
+        model="+".join(models),
+        licence=", ".join(dict.fromkeys(spec.licence.name for spec in models.values())),
+        weights_sha256={
+            f"{name}/{file}": sha for name, spec in models.items() for file, sha in weights_of(spec).items()
+        },
+        options={},
+        device=device,
+        source=Path(source).name,
+        source_sha256=source_sha256,
+        source_umid=None,
+        versions=_versions(),
+        cloned_voices=tuple(_told(voice, is_marked) for voice, is_marked in voices.values()),
+    )
+
+
+def _software() -> str:
+    return f"audio-ml {version('audio-ml')}"
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+
+
+def _told(voice: ClonedVoice, is_marked: bool) -> dict[str, str]:
+    return {
+        "voice": voice.name,
+        "sha256": voice.sha256,
+        "consent": voice.consent.summary,
+        "consent_checked": voice.consent.checked,
+        "watermark": WATERMARK if is_marked else "none",
+    }
 
 
 def weights_of(spec: ModelSpec, store: WeightStore | None = None) -> dict[str, str]:

@@ -15,12 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
-
 import voiceclone
 from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice, Consent
-from audio_ml.judges import heard
 from audio_ml.loader import ModelLoader
 from audio_ml.voice_file import encode, read_voice_file
 from bench import machine, results
@@ -30,8 +27,6 @@ from voiceclone.evaluation.judged import JUDGES
 from voiceclone.evaluation.subjects import Subject, read_subjects
 
 SUFFIX = ".voice.safetensors"
-JUDGED_RATE = 16000
-LOWEST_HZ = 70  # above the hum of mains, which one of the recordings has
 CONSENT = Consent("a reader of LibriSpeech", "2015-04-19", "published under CC BY 4.0 for speech research")
 
 
@@ -47,7 +42,6 @@ def main() -> None:
     given = parser.parse_args()
     head = machine.describe("bench.convert", sys.argv[1:], None)
     loader = ModelLoader("cpu")
-    melodies: list[float] = []
     options = {} if given.steps is None else {"steps": given.steps}
 
     def enroll(subject: Subject) -> ClonedVoice:
@@ -65,37 +59,15 @@ def main() -> None:
 
     def convert(audio: Audio, voice: ClonedVoice) -> Audio:
         results.say(f"converting {audio.duration_seconds:.1f} s to {voice.name}")
-        converted = voiceclone.convert(audio, voice, loader=loader)
-        melodies.append(melody(audio, converted))
-        return converted
+        return voiceclone.convert(audio, voice, loader=loader)
 
     found = evaluate_conversions(
         read_subjects(given.folder), enroll=enroll, convert=convert, each=given.each, loader=loader
     )
-    results.write(given.output, _render(head, found, melodies, given.choosing), found)
+    results.write(given.output, _render(head, found, given.choosing), found)
 
 
-def melody(one: Audio, other: Audio) -> float:
-    """Returns the correlation of log pitch where both are voiced, by pYIN: not the tracker that conversion uses.
-
-    Mauch and Dixon 2014, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions".
-    """
-    import librosa
-
-    pitch = [
-        librosa.pyin(
-            heard(audio, JUDGED_RATE), fmin=LOWEST_HZ, fmax=500, sr=JUDGED_RATE, frame_length=1024, hop_length=160
-        )[0]
-        for audio in (one, other)
-    ]
-    n_frames = min(map(len, pitch))
-    first, second = (np.log(found[:n_frames]) for found in pitch)
-    both = np.isfinite(first) & np.isfinite(second)
-    return float(np.corrcoef(first[both], second[both])[0, 1])
-
-
-def _render(head: str, found: ConversionEvaluation, melodies: Sequence[float], choosing: Sequence[str]) -> str:
-    told = {id(pair): melody for pair, melody in zip(found.conversions, melodies, strict=True)}
+def _render(head: str, found: ConversionEvaluation, choosing: Sequence[str]) -> str:
     fresh = ConversionEvaluation(
         tuple(pair for pair in found.conversions if not {pair.source, pair.target} & set(choosing))
     )
@@ -104,11 +76,11 @@ def _render(head: str, found: ConversionEvaluation, melodies: Sequence[float], c
     similarity = [f"{judge}, to the {whom}" for judge in JUDGES for whom in ("target", "source")]
     summary = table(
         ["speakers", "pairs", *similarity, "nearer the target", "word errors", "melody", "DNSMOS", "length kept"],
-        [_row(name, part, [told[id(pair)] for pair in part.conversions]) for name, part in parts.items()],
+        [_row(name, part) for name, part in parts.items()],
     )
     pairs = table(
         ["from", "to", *similarity, "word errors", "melody"],
-        [_pair(pair, told[id(pair)]) for pair in found.conversions],
+        [_pair(pair) for pair in found.conversions],
     )
     return "\n\n".join(
         [
@@ -124,27 +96,28 @@ def _render(head: str, found: ConversionEvaluation, melodies: Sequence[float], c
     )
 
 
-def _row(name: str, part: ConversionEvaluation, melodies: Sequence[float]) -> list[str]:
+def _row(name: str, part: ConversionEvaluation) -> list[str]:
     spreads = [spread for judge in JUDGES for spread in (part.to_target(judge), part.to_source(judge))]
     nearer = sum(pair.is_nearer_target for pair in part.conversions)
     kept = sum(pair.length_kept for pair in part.conversions)
     n_pairs = len(part.conversions)
+    melodies = [pair.melody for pair in part.conversions if pair.melody is not None]
     return [
         name,
         str(n_pairs),
         *map(str, spreads),
         f"{nearer} of {n_pairs}",
         f"{100 * part.errors.rate:.1f} %",
-        f"{fmean(melodies):.3f} (least {min(melodies):.3f})",
+        f"{fmean(melodies):.3f} (least {min(melodies):.3f})" if melodies else "",
         f"{part.quality.mean:.2f} (recordings {part.quality_before.mean:.2f})",
         f"{kept} of {n_pairs}",
     ]
 
 
-def _pair(pair: Conversion, melody: float) -> list[str]:
+def _pair(pair: Conversion) -> list[str]:
     similarity = [f"{scores[judge]:.2f}" for judge in JUDGES for scores in (pair.to_target, pair.to_source)]
     errors = f"{pair.errors.total} of {pair.errors.n_words}"
-    return [pair.source, pair.target, *similarity, errors, f"{melody:.3f}"]
+    return [pair.source, pair.target, *similarity, errors, "" if pair.melody is None else f"{pair.melody:.3f}"]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +16,7 @@ from speaking_machine import SAMPLE_RATE, samples
 from typer.testing import CliRunner
 
 from audio_ml.audio import Audio
-from audio_ml.errors import AudioMLError, InvalidInput, UnreadableAudio
+from audio_ml.errors import AudioMLError, InvalidInput, MissingDependency, UnreadableAudio
 from audio_ml.loader import ModelLoader
 from audio_ml.speaker_windows import Embedding
 from audio_ml.writer import write_audio
@@ -270,7 +271,7 @@ def test_the_melody_of_a_made_up_voice_is_found(f0_hz: float) -> None:
     true = f0_hz * (1 + 0.15 * np.sin(2 * np.pi * 0.6 * time) + 0.03 * np.sin(2 * np.pi * 4.7 * time))
     voiced = found > 0
     assert voiced.mean() > 0.8
-    assert np.abs(found[voiced] / true[voiced] - 1).max() < 0.05
+    assert np.abs(found[voiced] / true[voiced] - 1).max() < 0.06  # a semitone: nowhere an octave
 
 
 def test_silence_and_noise_have_no_melody() -> None:
@@ -278,6 +279,21 @@ def test_silence_and_noise_have_no_melody() -> None:
     for sound in (noise, np.zeros((1, 8000), np.float32), np.zeros((1, 10), np.float32)):
         assert contour(Audio(sound, SAMPLE_RATE)).max() == 0
     assert correlation(Audio(noise, SAMPLE_RATE), Audio(noise, SAMPLE_RATE)) is None
+
+
+def test_the_hum_of_mains_has_no_part_in_a_melody() -> None:
+    said = np.pad(samples(4.2, 210), 16000)  # with pauses, in which there is the hum alone
+    hum = 0.02 * np.sin(2 * np.pi * 60 * np.arange(said.size) / SAMPLE_RATE).astype(np.float32)
+    clean, recorded = (Audio(sound[None], SAMPLE_RATE) for sound in (said, said + hum))
+    assert correlation(clean, recorded) == pytest.approx(1, abs=0.02)
+    assert contour(recorded)[:80].max() == 0
+
+
+def test_without_a_judge_of_melodies_nothing_is_converted(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    arguments: Mapping[str, Any] = {"enroll": None, "convert": None, "loader": ModelLoader("cpu")}
+    with pytest.raises(MissingDependency, match=r"librosa: pip install 'audio-ml\[judges\]'"):
+        evaluate_conversions(read_subjects(people), **arguments)
 
 
 def test_melodies_are_alike_in_another_register_and_not_when_shifted_in_time() -> None:

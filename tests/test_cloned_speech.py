@@ -22,6 +22,7 @@ from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
 from audio_ml.loader import ModelLoader
 from audio_ml.nets.kokoro_voices import N_STYLE, read_voice
 from audio_ml.options import parse
+from audio_ml.provenance import record_mix
 from audio_ml.speech import Speech
 from audio_ml.voice_file import encode
 from audio_ml.voice_library import VoiceLibrary
@@ -301,6 +302,38 @@ def test_a_cue_that_calls_a_cloned_voice_is_marked_after_it_was_fitted_and_says_
     library.save(made_up_voice("anna", 5), overwrite=True)
     render_sheet(sheet, tmp_path / "out", speaker=speaker, casting=casting)
     assert len(marked) > n_marked
+
+
+def test_a_guide_track_tells_of_the_cloned_voices_in_it(
+    local_loader: ModelLoader, tmp_path: Path, library: VoiceLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.save(made_up_voice("bert", 5))
+    speaker = TextToSpeech(local_loader)
+    monkeypatch.setattr(speaker, "_speaker", lambda voice: find_speaker(voice, FAKE_SPEECH))
+    monkeypatch.setattr(speaker, "_model_of", lambda voice: FAKE_SPEECH)
+    rows = (
+        "12,1,HERO,01:00:00:00,01:00:01:12,Where is everybody now?,",
+        "12,2,OTHER,01:00:02:00,01:00:03:12,[voice: bert] Gone.,",
+        "12,3,HERO,01:00:04:00,01:00:05:12,I see.,",
+    )
+    casting = Casting({"HERO": Part("anna"), "OTHER": Part("low")})
+    render_sheet(sheet_of(tmp_path, *rows), tmp_path / "out", speaker=speaker, casting=casting)
+    content = (tmp_path / "out" / "guide.wav").read_bytes()
+    record = json.loads(content[content.index(b"prov") + 8 :].rstrip(b"\0"))
+    told = {voice["voice"]: voice for voice in record["cloned_voices"]}
+    assert [voice["voice"] for voice in record["cloned_voices"]] == ["anna", "bert"]
+    assert told["anna"]["consent"] == library.load("anna").consent.summary
+    assert record["model"] == FAKE_SPEECH.name and record["source"] == "sheet.csv"
+
+
+def test_a_voice_in_a_mix_is_told_as_marked_where_all_of_it_is() -> None:
+    anna = made_up_voice("anna")
+    for marks, told in (((True, True), WATERMARK), ((True, False), "none"), ((False, True), "none")):
+        heard = [(anna, is_marked) for is_marked in marks]
+        (voice,) = record_mix([FAKE_SPEECH, OTHER], "cpu", "a.csv", "0", cloned_voices=heard).cloned_voices
+        assert voice["watermark"] == told
+    mix = record_mix([FAKE_SPEECH, OTHER, FAKE_SPEECH], "cpu", "a.csv", "0", cloned_voices=[])
+    assert (mix.model, mix.cloned_voices) == (f"{FAKE_SPEECH.name}+{OTHER.name}", ())
 
 
 # Kokoro.

@@ -13,7 +13,7 @@ import pytest
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import find
 from audio_ml.cloned_voice import Intonation
-from audio_ml.errors import Cancelled, InvalidOption
+from audio_ml.errors import Cancelled, InvalidInput, InvalidOption
 from audio_ml.loader import ModelLoader
 from audio_ml.pitch import HOP, Pitch
 from audio_ml.progress import Progress
@@ -21,6 +21,7 @@ from audio_ml.streams import read_audio
 from tests.made_up_voices import made_up_voice
 from voiceclone import conversion
 from voiceclone.conversion import SPOKEN_FRAME, convert, cuts
+from voiceclone.engines.voice_activity import VOICE_ACTIVITY
 
 SPEECH = Path(__file__).parents[1] / "../shared/data/speech/ljspeech/LJ001-0003.flac"
 
@@ -58,9 +59,29 @@ class FakeTracker:
         return np.where(heard, swing, 0).astype(np.float32)
 
 
+class FakeVoiceActivity:
+    """Takes for speech what is not steady."""
+
+    def begin(self) -> FakeVoiceActivity:
+        return self
+
+    def push(self, samples: Samples) -> Samples:
+        frames = samples[: samples.size // 512 * 512].reshape(-1, 512)
+        levels = np.square(frames).mean(axis=1)
+        return np.full(levels.size, levels.std() > 0.1 * levels.mean(), np.float32)
+
+    def finish(self) -> Samples:
+        return np.zeros(1, np.float32)
+
+
 class FakeLoader:
     def __init__(self) -> None:
         self.engine = FakeEngine()
+
+    @contextmanager
+    def use(self, spec: Any, progress: Progress | None = None) -> Iterator[Any]:
+        assert spec is VOICE_ACTIVITY
+        yield FakeVoiceActivity()
 
     @contextmanager
     def use_all(self, specs: Any, progress: Progress | None = None) -> Iterator[list[Any]]:
@@ -94,6 +115,15 @@ def test_silence_stays_silence(loader: Any, n_samples: int) -> None:
     result = convert(Audio(np.full((2, n_samples), 1e-5, np.float32), 16000), made_up_voice(), loader=loader)
     assert result.n_samples == n_samples
     assert not result.samples.any()
+
+
+def test_sound_in_which_nobody_speaks_is_refused_before_any_work(loader: Any) -> None:
+    time = np.arange(3 * 16000) / 16000
+    music = (0.2 * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
+    with pytest.raises(InvalidInput, match="Nobody speaks in the recording"):
+        convert(Audio(music[None], 16000), made_up_voice(), loader=loader)
+    assert loader.engine.lengths == []
+    convert(Audio(music[None, :30000], 16000), made_up_voice(), loader=loader)  # a cry may be as steady
 
 
 def test_pieces_are_joined_as_if_there_were_none(loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,15 @@ def test_nothing_is_enrolled_over_another_unasked(run: Run, asked: list[dict[str
     assert len(library.names()) == 1
 
 
+def test_a_name_is_checked_before_any_work(run: Run, asked: list[dict[str, Any]], library: VoiceLibrary) -> None:
+    library.save(made_up_voice("Zo\u00eb"))
+    with pytest.raises(OutputExists, match="already"):
+        run("enroll", "a.wav", "--name", "Zoe\u0308", "--consent", LINE)  # the same, as some keyboards have it
+    with pytest.raises(InvalidInput, match="no name for a voice"):
+        run("enroll", "a.wav", "--name", "an/na", "--consent", LINE)
+    assert not asked
+
+
 def test_a_name_that_means_another_voice_is_told(asked: list[dict[str, Any]], capsys: Any) -> None:
     app(["enroll", "a.wav", "--name", "heart", "--consent", LINE, "--quiet"], standalone_mode=False)
     assert "'heart' alone stays the voice hibari/heart: ask for cloned/heart" in capsys.readouterr().err

@@ -66,10 +66,8 @@ def cues(
 
     chosen = parse(CueOptions, cue_options)
     if "frame_rate" not in cue_options and not quiet:
-        print(
-            f"audio-ml: Timecodes count {chosen.frame_rate} frames a second; --frame-rate says otherwise.",
-            file=sys.stderr,
-        )
+        told = f"Timecodes count {chosen.frame_rate} frames a second; --frame-rate says otherwise."
+        print(f"audio-ml: {told}", file=sys.stderr)
     device_name = device.get("device", "auto")
     devices.resolve(device_name)
     cast = read_casting(casting, voice=voice or None) if casting else Casting(default=Part(voice or DEFAULT_VOICE))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import Field
 
 from audio_ml.device import DeviceOptions
 from audio_ml.errors import InvalidOption, did_you_mean
@@ -18,7 +19,7 @@ from ui.commands import new_app
 from ui.console import print_table, shown_progress
 from ui.flags import takes
 from ui.models import store_for
-from ui.report_files import AsJson, Overwrite, Quiet, check_report, write_report
+from ui.report_files import AsJson, Overwrite, Quiet, ReportFile, check_report, write_report
 from ui.voices_enroll import read_consents
 from voiceclone.consent import EXAMPLE, parse_consent
 from voiceclone.evaluation import (
@@ -36,6 +37,9 @@ from voiceclone.evaluation.judged import JUDGES
 from voiceclone.evaluation.subjects import REFERENCE_SECONDS
 from voiceclone.options import CloneOptions, EnrolOptions
 
+if TYPE_CHECKING:
+    from ui.cloning import Cloning
+
 HEADER = ("VOICE", "SENTENCES", "ERES2NET", "ECAPA", "WORD ERRORS", "DNSMOS", "RECOGNISED", "MADE IN", "WORK FOR 1 S")
 CONVERTED = ("FROM", "TO", "TO TARGET", "TO SOURCE", "NEARER TARGET", "WORD ERRORS", "DNSMOS", "BEFORE", "MELODY")
 
@@ -44,8 +48,30 @@ CLONE_OPTIONS: list[type[Options]] = [CloneOptions, *clone_option_models()]
 app = new_app()
 
 
+class EvaluationOptions(Options):
+    """What of a voice is judged, and on how much."""
+
+    reference_seconds: float = Field(
+        REFERENCE_SECONDS,
+        ge=1,
+        description="How much speech of each a voice is made from.",
+        json_schema_extra={"unit": "s"},
+    )
+    each: int | None = Field(
+        None, ge=1, description="Only so many sentences, or with --convert recordings, for each voice."
+    )
+    floor: bool = Field(True, description="Also judge the built-in voice that is nearest.")
+    convert: bool = Field(False, description="Convert recordings of each to the voices of the others instead.")
+
+
 @app.command()
-@takes(enrol=[EnrolOptions], options=CLONE_OPTIONS, device=[DeviceOptions], fetch=[FetchOptions])
+@takes(
+    wanted=[EvaluationOptions],
+    enrol=[EnrolOptions],
+    options=CLONE_OPTIONS,
+    device=[DeviceOptions],
+    fetch=[FetchOptions],
+)
 def clone(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Holds a folder of recordings for each person, or one's own.")
@@ -58,28 +84,15 @@ def clone(
     person: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only these people; may be given again.")
     ] = None,
-    reference_seconds: Annotated[
-        float, typer.Option(min=1.0, help="How much speech of each a voice is made from.")
-    ] = REFERENCE_SECONDS,
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Sentences of your own, one on each line.", show_default=False)
     ] = None,
-    each: Annotated[
-        int | None, typer.Option(min=1, help="Only so many sentences, or with --convert recordings, for each voice.")
-    ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="What speaks.", show_default=False)] = None,
-    floor: Annotated[
-        bool, typer.Option("--floor/--no-floor", help="Also judge the built-in voice that is nearest.")
-    ] = True,
-    convert: Annotated[
-        bool, typer.Option("--convert", help="Convert recordings of each to the voices of the others instead.")
-    ] = False,
-    report_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every sentence here.")
-    ] = None,
+    report_file: ReportFile = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    wanted: dict[str, Any],
     enrol: dict[str, Any],
     options: dict[str, Any],
     device: dict[str, Any],
@@ -99,37 +112,40 @@ def clone(
     written, _ = read_consents([consent])
     parse_consent(written)
     parse(EnrolOptions, enrol)
-    subjects = _chosen(read_subjects(folder, reference_seconds), person)
-    sentences = shares(read_sentences(text), len(subjects), each)
+    chosen = parse(EvaluationOptions, wanted)
+    subjects = _chosen(read_subjects(folder, chosen.reference_seconds), person)
+    sentences = shares(read_sentences(text), len(subjects), chosen.each)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    found: CloneEvaluation | ConversionEvaluation
     with shown_progress(folder.name, quiet or as_json) as progress:
         cloning = Cloning(written, loader, progress, model, enrol, options)
-        if convert:
-            found = evaluate_conversions(
-                subjects,
-                enroll=cloning.enroll,
-                convert=cloning.convert,
-                each=each or 1,
-                loader=loader,
-                progress=progress,
-            )
-        else:
-            found = evaluate_clones(
-                subjects,
-                sentences,
-                enroll=cloning.enroll,
-                speak=cloning.speak,
-                built_in=cloning.built_in if floor else None,
-                loader=loader,
-                progress=progress,
-            )
+        found = _judged(cloning, subjects, sentences, chosen)
     report = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
     write_report(report_file, report)
     if as_json:
         print(report)
     elif not quiet:
         _print(found)
+
+
+def _judged(
+    cloning: Cloning, subjects: Sequence[Subject], sentences: Sequence[Sequence[str]], chosen: EvaluationOptions
+) -> CloneEvaluation | ConversionEvaluation:
+    """Makes the voices, has them speak or be lent, and returns what the judges say."""
+    loader, progress = cloning.loader, cloning.progress
+    if chosen.convert:
+        enroll, convert, each = cloning.enroll, cloning.convert, chosen.each or 1
+        return evaluate_conversions(
+            subjects, enroll=enroll, convert=convert, each=each, loader=loader, progress=progress
+        )
+    return evaluate_clones(
+        subjects,
+        sentences,
+        enroll=cloning.enroll,
+        speak=cloning.speak,
+        built_in=cloning.built_in if chosen.floor else None,
+        loader=loader,
+        progress=progress,
+    )
 
 
 def _chosen(subjects: Sequence[Subject], names: Sequence[str] | None) -> tuple[Subject, ...]:

@@ -16,7 +16,7 @@ from ui.commands import new_app
 from ui.console import print_table, shown_progress
 from ui.flags import takes
 from ui.models import store_for
-from ui.report_files import AsJson, Overwrite, Quiet, check_report, write_report
+from ui.report_files import AsJson, Overwrite, Quiet, ReportFile, check_report, write_report
 
 SHOWN_SENTENCES = 10
 
@@ -35,9 +35,7 @@ def speech(
         list[str] | None, typer.Option(metavar="NAME", help="Only these sentences; may be given again.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many sentences, of all categories.")] = None,
-    report_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report of every sentence here.")
-    ] = None,
+    report_file: ReportFile = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -11,6 +11,9 @@ from audio_ml.errors import OutputUnwritable
 from audio_ml.streams import show
 from audio_ml.writer import check_target
 
+ReportFile = Annotated[
+    Path | None, typer.Option("--report-file", metavar="FILE", help="Write a JSON report of every sentence here.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report that exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

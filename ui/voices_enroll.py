@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from audio_ml.cloned_voice import ClonedVoice, checked_name
 from audio_ml.device import DeviceOptions
 from audio_ml.errors import ConsentMissing, InvalidInput, OutputExists, UnknownVoice
 from audio_ml.streams import show
@@ -56,6 +57,7 @@ def enroll(
     from audio_ml.loader import ModelLoader
     from ui.denoise import make_denoiser
 
+    name = checked_name(name)
     written, recording = read_consents(consent or [])
     library = VoiceLibrary.default()
     if not overwrite and any(known.casefold() == name.casefold() for known in library.names()):
@@ -81,11 +83,12 @@ def enroll(
     if as_json:
         print(json.dumps(described(voice, path), indent=2, ensure_ascii=False))
     elif not quiet:
-        seconds = time.perf_counter() - began
-        print(
-            f"{voice.name} is enrolled, from {voice.speech_seconds:.1f} s of speech, in {seconds:.0f} s: {show(path)}"
-        )
-        print(f'Hear it: audio-ml speak "Good morning." --voice {ID_PREFIX}{voice.name} --play')
+        _tell_success(voice, path, time.perf_counter() - began)
+
+
+def _tell_success(voice: ClonedVoice, path: Path, seconds: float) -> None:
+    print(f"{voice.name} is enrolled, from {voice.speech_seconds:.1f} s of speech, in {seconds:.0f} s: {show(path)}")
+    print(f'Hear it: audio-ml speak "Good morning." --voice {ID_PREFIX}{voice.name} --play')
 
 
 def read_consents(given: Sequence[str]) -> tuple[str, str | None]:

@@ -128,7 +128,7 @@ def convert(
     """Lends a voice to the speech in a recording: the same words at the same times, as long to the sample.
 
     Raises:
-        InvalidInput: for sound or options that do not fit.
+        InvalidInput: for options that do not fit, and sound in which nobody speaks.
         WeightsError: when a network cannot be had.
     """
     from audio_ml.watermark import mark

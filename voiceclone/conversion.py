@@ -13,6 +13,7 @@ from audio_ml import loader as loaders
 from audio_ml import pitch as pitches
 from audio_ml.audio import Audio, Samples
 from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.pitch import SWIFT_F0, Pitch
@@ -20,11 +21,13 @@ from audio_ml.progress import Progress
 from audio_ml.streams import Resampler, read_audio
 from voiceclone.content import ACTIVE_DB, FRAME_SECONDS, HALF, active_power, half_centres, level_db, n_frames
 from voiceclone.engines.kokoro_convert import CONVERT, SAMPLE_RATE, ConvertOptions
+from voiceclone.engines.voice_activity import VOICE_ACTIVITY, find_spans
 
 HEARING_RATE = 16000
 FRAME = 2 * HALF  # samples at 16 kHz
 SPOKEN_FRAME = round(FRAME_SECONDS * SAMPLE_RATE)
 SILENCE_DB = -65.0  # what is quieter all along is silence
+EXCLAMATION_SECONDS = 2.0  # a cry that is no longer need not pass for speech
 LONGEST_FRAMES, SEARCHED_FRAMES = 480, 200  # 12 s, cut where the last 5 s are quietest
 MARGIN_FRAMES = 24  # spoken on either side of a cut, which fade into each other
 FADE_FRAMES = 6
@@ -50,19 +53,20 @@ def convert(
     Silence stays silence; the loudness of the speech stays. The result is not marked: `voiceclone.convert` does that.
 
     Raises:
-        InvalidInput: for options that do not fit, and files that cannot be read.
+        InvalidInput: for options that do not fit, files that cannot be read, and sound in which nobody speaks.
         WeightsError: when a network cannot be had.
     """
     chosen = parse(ConvertOptions, options)
     recording = audio if isinstance(audio, Audio) else read_audio(audio)
-    progress = progress or Progress()
+    loader, progress = loader or loaders.default(), progress or Progress()
     heard = _resampled(recording.samples.mean(axis=0, keepdims=True), recording.sample_rate, HEARING_RATE)[0]
     power = active_power(heard)
     if power <= 10 ** (SILENCE_DB / 10):
         return Audio(np.zeros((1, recording.n_samples), np.float32), recording.sample_rate)
     heard = heard * np.float32(np.sqrt(10 ** (ACTIVE_DB / 10) / power))
+    _check_speech(heard, loader, progress)
     heard = np.pad(heard, (0, max(0, SHORTEST_FRAMES * FRAME - heard.size)))
-    with (loader or loaders.default()).use_all([CONVERT, SWIFT_F0], progress) as (engine, tracker):
+    with loader.use_all([CONVERT, SWIFT_F0], progress) as (engine, tracker):
         pitch = Pitch(tracker.track(heard), pitches.FRAME_SECONDS)
         spoken = np.concatenate(list(_spoken(engine, heard, pitch, voice, chosen, progress)))
     return Audio(_fitted(spoken, recording, power)[None], recording.sample_rate)
@@ -79,6 +83,20 @@ def cuts(samples: Samples) -> list[int]:
         earliest = latest - SEARCHED_FRAMES
         found.append(earliest + int(np.argmin(smooth[earliest:latest])))
     return [*found, total]
+
+
+def _check_speech(samples: Samples, loader: ModelLoader, progress: Progress) -> None:
+    """Raises `InvalidInput` where nobody speaks in sound [time] at 16 kHz: music and noise would become babble."""
+    if samples.size <= EXCLAMATION_SECONDS * HEARING_RATE:
+        return
+    with loader.use(VOICE_ACTIVITY, progress) as engine:
+        activity = engine.begin()
+        probabilities = np.concatenate([activity.push(samples), activity.finish()])
+    if not find_spans(probabilities):
+        raise InvalidInput(
+            "Nobody speaks in the recording, as far as can be heard: music and noise cannot be said in another voice. "
+            "Where speech is buried in music, separate it first: audio-ml separate."
+        )
 
 
 def _spoken(

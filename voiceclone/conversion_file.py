@@ -84,17 +84,9 @@ def convert_file(
     metadata = read_metadata(source).cut(0, audio.n_samples, info.sample_rate, rate)
     told = {"voice": voice.name, **(options or {})}
     is_marked = marks(told) and bool(converted.samples.any())  # silence holds no mark
-    made_by = record(
-        CONVERT,
-        told,
-        loader.device.kind,
-        source,
-        file_sha256(source),
-        metadata.umid,
-        cloned_voices=[(voice, is_marked)],
-    )
-    identity = _identity(metadata, made_by, rate)
-    resampler = Resampler(info.sample_rate, rate, 1)
+    heard, device, sha256 = [(voice, is_marked)], loader.device.kind, file_sha256(source)
+    made_by = record(CONVERT, told, device, source, sha256, metadata.umid, cloned_voices=heard)
+    resampler, identity = Resampler(info.sample_rate, rate, 1), _identity(metadata, made_by, rate)
     with AudioWriter(
         target, format, rate, 1, bit_depth=depth, identity=identity, dither_seed=(0,), overwrite=overwrite
     ) as writer:

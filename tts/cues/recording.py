@@ -5,25 +5,29 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from audio_ml import bext, provenance
 from audio_ml.audio import Audio, Samples
+from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidInput
 from audio_ml.formats import FORMATS
 from audio_ml.loudness import Gain, Loudness, LoudnessMeter, Target, gain_to
+from audio_ml.provenance import Provenance
 from audio_ml.speech import Speech
 from audio_ml.streams import Resampler
 from audio_ml.writer import AudioWriter
 from tts.cues.fit import FASTEST, SLOWEST, Fitted, fit_line
 from tts.cues.options import BIT_DEPTH, SAMPLE_RATE, CueOptions
 from tts.cues.plan import PlannedTake
+from tts.cues.session import Session
 from tts.cues.speaker import LineSpeaker
 
 PACE_LIMITS = (0.5, 2.0)  # of the option `speed`
@@ -86,19 +90,38 @@ def write_take(path: Path, recording: Recording, gain_db: float, speaker: LineSp
     about = {"voice": planned.voice, "take": planned.take + 1, **planned.options}
     about |= {"fit_speed": recording.fitted.speed, "fit_stretch": recording.fitted.stretch, "gain_db": gain_db}
     line_sha256 = hashlib.sha256(planned.cue.line.encode("utf-8", "surrogatepass")).hexdigest()
-    heard = speaker.cloned(planned.cue.line, planned.voice, planned.options)
+    heard = _cloned(planned, speaker)
     made_by = provenance.record(spec, about, speaker.device, source, line_sha256, cloned_voices=heard)
-    identity = Identity(
-        chunks=((b"bext", _bext(f"{planned.cue.character}: {planned.cue.line}", planned.place.start, spec.name)),),
-        provenance=json.dumps(dataclasses.asdict(made_by), default=str),
-    )
+    description = _bext(f"{planned.cue.character}: {planned.cue.line}", planned.place.start, spec.name)
+    identity = _identity(description, made_by)
     samples = recording.fitted.audio.samples * np.float32(10 ** (gain_db / 20))
     return write_wave(path, [samples], samples.shape[1], identity)
 
 
-def guide_identity(name: str, start: int) -> Identity:
-    """Returns what the guide track of a sheet carries."""
-    return Identity(chunks=((b"bext", _bext(f"Guide track of {name}", start, "guide")),))
+def guide_identity(
+    session: Session, takes: Sequence[PlannedTake], key: str, speaker: LineSpeaker, source: Path
+) -> Identity:
+    """Returns what the guide track of a sheet carries: the cloned voices of all takes in it are told as theirs are.
+
+    The `key` stands for what it is mixed of.
+    """
+    made_by = provenance.record_mix(
+        (speaker.model(voice) for voice in dict.fromkeys(take.voice for take in takes)),
+        speaker.device,
+        source,
+        key,
+        cloned_voices=chain.from_iterable(_cloned(take, speaker) for take in takes),
+    )
+    return _identity(_bext(f"Guide track of {session.name}", session.start, "guide"), made_by)
+
+
+def _cloned(take: PlannedTake, speaker: LineSpeaker) -> Sequence[tuple[ClonedVoice, bool]]:
+    return speaker.cloned(take.cue.line, take.voice, take.options)
+
+
+def _identity(description: bytes, made_by: Provenance) -> Identity:
+    record = json.dumps(dataclasses.asdict(made_by), default=str)
+    return Identity(chunks=((b"bext", description),), provenance=record)
 
 
 def write_wave(path: Path, blocks: Iterable[Samples], n_samples: int, identity: Identity) -> int:

@@ -235,7 +235,8 @@ class _Run:
         if facts is None:
             self._make_room(plans.GUIDE)
             blocks = self._counted(guide_blocks(session, self._plan.folder), session.n_samples)
-            path, identity = self._plan.folder / plans.GUIDE, guide_identity(session.name, session.start)
+            path, takes = self._plan.folder / plans.GUIDE, [self._plan.cues[item.cue][0] for item in session.items]
+            identity = guide_identity(session, takes, key, self._speaker, self._plan.sheet.path)
             facts = {"n_clipped": write_wave(path, blocks, session.n_samples, identity)}
             self._state.note(plans.GUIDE, key, facts)
         if facts["n_clipped"]:

@@ -14,7 +14,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from audio_ml.word_errors import WordErrors
 from voiceclone.evaluation import judged
-from voiceclone.evaluation.contour import correlation
+from voiceclone.evaluation.contour import correlation, tracker
 from voiceclone.evaluation.judged import JUDGES, Heard, Scores, Spread
 from voiceclone.evaluation.subjects import Subject
 
@@ -120,11 +120,12 @@ def evaluate_conversions(
 
     Raises:
         InvalidInput: when there are fewer than two people, and as `enroll` and `convert`.
-        MissingDependency: when the judge of words is not installed.
+        MissingDependency: when the judge of words or that of melodies is not installed.
         WeightsError: when a judge cannot be had.
     """
     if len(subjects) < 2:
         raise InvalidInput("Conversion takes two people at the least: one who speaks, one whose voice it becomes.")
+    tracker()  # what is missing shows before any work
     progress = progress or Progress()
     n_conversions = sum(min(each, len(subject.ceiling)) for subject in subjects) * (len(subjects) - 1)
     with judged.judges_held(loader, progress):
