@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from audio_ml.formats import FORMATS
 from audio_ml.loudness import Loudness
@@ -77,7 +80,13 @@ class SeparationReport:
         """How many seconds of sound were separated in a second, loading left out."""
         return self.duration_seconds / max(self.seconds_separating, 1e-9)
 
+    @staticmethod
+    def from_dict(told: Mapping[str, Any]) -> SeparationReport:
+        """Returns a report that was told as plain values; raises `ValueError` when it is none."""
+        return TypeAdapter(SeparationReport).validate_python(told)
+
     def as_dict(self) -> dict[str, Any]:
+        """Returns the report as plain values, with the lengths that follow from them."""
         derived = {"duration_seconds": self.duration_seconds, "times_real_time": self.times_real_time}
         return dataclasses.asdict(self) | derived
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-
 from pathlib import Path
 
 from fastapi import FastAPI

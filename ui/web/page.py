@@ -7,18 +7,25 @@ import contextlib
 import os
 import socket
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import uvicorn
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import separation
 from audio_ml import loader as loaders
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
+from audio_ml.weights import WeightStore
 from ui.web.jobs import Sessions
 
 if TYPE_CHECKING:
-    import uvicorn
-    from fastapi import FastAPI
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from ui.web.separate import Separate
 
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
@@ -64,32 +71,30 @@ def launch(
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
         sessions = Sessions(files)
-        page = build_page(loader or loaders.default(), sessions, commercial_only)
+        lender = loader or loaders.default()
+        separate = partial(separation.separate_file, loader=lender)
+        page = build_page(lender.store, separate, sessions, commercial_only)
         server = _server(_application(host, page), sessions)
         print(f"The page is at http://{f'[{host}]' if ':' in host else host}:{port}/ (end it with Ctrl-C).", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
 
-def build_page(loader: ModelLoader, sessions: Sessions, commercial_only: bool = False) -> Any:
+def build_page(store: WeightStore, separate: Separate, sessions: Sessions, commercial_only: bool = False) -> Any:
     """Returns the page as `gradio.Blocks`, with one tab for each thing the suite does."""
     import gradio as gr
 
     from ui.web.separate import SeparateTab
 
     with gr.Blocks(title="audio-ml", analytics_enabled=False) as page, gr.Tabs(), gr.Tab("Separate"):
-        SeparateTab(page, loader, sessions, commercial_only)
+        SeparateTab(page, store, separate, sessions, commercial_only)
     return page
 
 
-def _application(host: str, page: Any) -> FastAPI:
+def mount_page(app: FastAPI, page: Any) -> FastAPI:
+    """Puts a page at the root of an application; every answer of it carries the content policy."""
     import gradio as gr
-    from fastapi import FastAPI
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    if host in LOCAL_NAMES:  # else a page on the internet whose name leads here could act for its reader
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_NAMES, "[::1]"])
     theme = gr.themes.Default(font=FONTS, font_mono=MONOSPACE).set(block_info_text_color="*neutral_500")
     gr.mount_gradio_app(
         app,
@@ -105,37 +110,49 @@ def _application(host: str, page: Any) -> FastAPI:
         pwa=False,
         mcp_server=False,
     )
+    mount = next(route for route in reversed(app.routes) if isinstance(route, Mount))
+    mount.app = _ServesOnlyItself(mount.app)
     return app
 
 
-def _server(app: FastAPI, sessions: Sessions) -> uvicorn.Server:
-    import uvicorn
-    from starlette.routing import Mount
+def end_pages(app: FastAPI) -> None:
+    """Ends what open pages still wait for, which would otherwise be broken off with a traceback each."""
+    for mount in (route for route in app.routes if isinstance(route, Mount)):
+        cast(Any, mount.app).inner.stop_event.set()
 
+
+def _application(host: str, page: Any) -> FastAPI:
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    if host in LOCAL_NAMES:  # else a page on the internet whose name leads here could act for its reader
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_NAMES, "[::1]"])
+    return mount_page(app, page)
+
+
+def _server(app: FastAPI, sessions: Sessions) -> uvicorn.Server:
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            """Ends what open pages still wait for, which would otherwise be broken off with a traceback each."""
-            for mount in (route for route in app.routes if isinstance(route, Mount)):
-                cast(Any, mount.app).stop_event.set()
+            end_pages(app)
             await asyncio.to_thread(sessions.close)
             await super().shutdown(sockets)
 
-    return Server(uvicorn.Config(_serve_only_itself(app), log_level="warning", timeout_graceful_shutdown=5))
+    return Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
 
 
-def _serve_only_itself(app: ASGIApp) -> ASGIApp:
+class _ServesOnlyItself:
     """Wraps an application so that every answer carries the content policy."""
-    from starlette.datastructures import MutableHeaders
 
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, inner: ASGIApp) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = CONTENT_POLICY
             await send(message)
 
-        await app(scope, receive, send_with_policy)
-
-    return guarded
+        await self.inner(scope, receive, send_with_policy)
 
 
 def _listen(host: str, port: int) -> socket.socket:

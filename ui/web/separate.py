@@ -8,17 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
-import separation
 from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec
 from audio_ml.errors import AudioMLError, InvalidInput
-from audio_ml.loader import ModelLoader
 from audio_ml.options import OptionField, describe
 from audio_ml.progress import Progress, ProgressState
+from audio_ml.weights import WeightStore
 from separation import DeliveryOptions, SeparationReport
 from separation.options import DEFAULT_MODEL
 from ui.web.jobs import Job, Sessions
@@ -33,6 +32,21 @@ TERMS = "I accept the terms of this model"
 N_PLAYERS = 8  # stems, the residual and mixes; more are among the files
 
 
+class Separate(Protocol):
+    """What separates a file into a folder: `separation.separate_file`, or a job of a server."""
+
+    def __call__(
+        self,
+        path: str,
+        out_dir: Path,
+        *,
+        model: str,
+        options: Mapping[str, Any],
+        delivery: Mapping[str, Any],
+        progress: Progress,
+    ) -> SeparationReport: ...
+
+
 @dataclass(frozen=True)
 class Delivered:
     """What a job leaves in its folder: the stems the report names, and all of them in one archive."""
@@ -44,10 +58,13 @@ class Delivered:
 class SeparateTab:
     """Draws the tab into the Gradio `page` that is being built, and answers its buttons."""
 
-    def __init__(self, page: Any, loader: ModelLoader, sessions: Sessions, commercial_only: bool = False) -> None:
-        self._loader = loader
+    def __init__(
+        self, page: Any, store: WeightStore, separate: Separate, sessions: Sessions, commercial_only: bool = False
+    ) -> None:
+        self._licences = store.licences
+        self._run = separate
         self._sessions = sessions
-        self._specs = {spec.name: spec for spec in _offered(loader, commercial_only)}
+        self._specs = {spec.name: spec for spec in _offered(store, commercial_only)}
         self._draw()
         self._connect(page)
 
@@ -129,7 +146,7 @@ class SeparateTab:
 
     def _asks(self, spec: ModelSpec) -> bool:
         """Tells whether a model's terms have yet to be accepted."""
-        return not all(self._loader.store.licences.accepted(part) for part in spec.parts)
+        return not all(self._licences.accepted(part) for part in spec.parts)
 
     def _separate(self, values: Mapping[Any, Any], session: str) -> Iterator[dict[Any, Any]]:
         """Runs a job for a session, yielding what changes on the page."""
@@ -143,18 +160,12 @@ class SeparateTab:
                 if not values[self._terms]:
                     raise InvalidInput("This model has terms: accept them in the box below its description first.")
                 for part in self._specs[model].parts:
-                    self._loader.store.licences.accept(part)
+                    self._licences.accept(part)
             options, delivery = self._options[model].read(values), self._delivery.read(values) | {"filename": FILENAME}
 
             def work(folder: Path, progress: Progress) -> Delivered:
-                report = separation.separate_file(
-                    source,
-                    folder,
-                    model=model,
-                    options=options,
-                    delivery=delivery,
-                    loader=self._loader,
-                    progress=progress,
+                report = self._run(
+                    source, folder, model=model, options=options, delivery=delivery, progress=progress
                 )
                 return Delivered(report, _pack(report, folder, progress))
 
@@ -197,13 +208,13 @@ class SeparateTab:
         return {self._start: gr.update(interactive=not running), self._stop: gr.update(interactive=running)}
 
 
-def _offered(loader: ModelLoader, commercial_only: bool) -> list[ModelSpec]:
+def _offered(store: WeightStore, commercial_only: bool) -> list[ModelSpec]:
     """Returns the models that are known to run: those that were verified, and those whose weights are here."""
     return [
         spec
         for spec in catalogue.models("separation")
         if (spec.licence.commercial or not commercial_only)
-        and (spec.verified or all(loader.store.find(part, file) for part in spec.parts for file in part.files))
+        and (spec.verified or all(store.find(part, file) for part in spec.parts for file in part.files))
     ]
 
 

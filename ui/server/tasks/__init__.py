@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,9 @@ def run_task(
 
 
 def _without_paths(value: Any, folders: tuple[str, ...]) -> Any:
-    """Returns a report in which no folder of the server's is named."""
+    """Returns a report in which no folder of the server's is named, as JSON can tell it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, Mapping):
         return {key: _without_paths(each, folders) for key, each in value.items()}
     if isinstance(value, list | tuple):
