@@ -19,6 +19,7 @@ COMMANDS = {
     "loudness": ("ui.loudness", "Measure loudness and true peak (EBU R 128), and bring files to a target."),
     "evaluate": ("ui.evaluate", "Measure what models are worth."),
     "models": ("ui.models", "List, fetch, check and move models."),
+    "serve": ("ui.serve", "Offer the models of this machine to clients over HTTP."),
     "ui": ("ui.page", "Open the page: drop a file in a browser, listen to its stems."),
 }
 

@@ -69,7 +69,7 @@ def _declared(field: OptionField) -> str:
 
 def _help(field: OptionField) -> str:
     unit = f" ({field.unit})" if field.unit else ""
-    default = "" if field.default in (None, (), False) else f" Default: {field.default}."
+    default = "" if field.default in (None, (), False, "") else f" Default: {field.default}."
     if field.default is True:
         default = " On by default."
     return field.description.removesuffix(".") + unit + "." + default

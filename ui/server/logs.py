@@ -17,7 +17,7 @@ from audio_ml.streams import show
 from ui.server.tokens import Caller
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")  # of the request that is served here
-LOGGER = "ui.server"
+LOGGERS = ("ui", "audio_ml", "separation", "tts", "voiceclone")
 APPEND_ONLY = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -25,10 +25,10 @@ def set_up_logging(form: Literal["json", "text"], level: int = logging.INFO) -> 
     """Sends what the server and uvicorn log to standard error, one line each; called by the face alone."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
-    for name, least in ((LOGGER, level), ("uvicorn", logging.WARNING), ("py.warnings", logging.WARNING)):
+    for name in (*LOGGERS, "uvicorn", "py.warnings"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
-        logger.setLevel(least)
+        logger.setLevel(level if name in LOGGERS else logging.WARNING)
         logger.propagate = False
     logging.captureWarnings(True)
 
