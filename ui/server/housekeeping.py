@@ -7,7 +7,8 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ui.server.inputs import check_webhook
+from audio_ml.errors import AudioMLError
+from ui.server.hosts import Hosts
 from ui.server.metrics import Metrics
 from ui.server.options import ServerOptions
 from ui.server.scheduler import Scheduler
@@ -17,7 +18,6 @@ from ui.server.uploads import Uploads
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_ROUNDS = 60.0
 WEBHOOK_TRIES = 3
-WEBHOOK_SECONDS = 10.0
 
 
 class Housekeeper:
@@ -73,24 +73,14 @@ class Bell:
         self._pool.shutdown(cancel_futures=True)
 
     def _ring(self, url: str, job: Job) -> None:
-        import requests
-
-        told = json.dumps({"id": job.id, "task": job.request.task, "state": job.state})
+        told = json.dumps({"id": job.id, "task": job.request.task, "state": job.state}).encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": job.id}
         for _ in range(WEBHOOK_TRIES):
             try:
-                check_webhook(url, self._options)  # again: names may lead elsewhere by now
-                session = requests.Session()
-                session.trust_env = False
-                reply = session.post(
-                    url,
-                    data=told,
-                    headers={"Content-Type": "application/json", "Idempotency-Key": job.id},
-                    timeout=WEBHOOK_SECONDS,
-                    allow_redirects=False,
-                )
-                if reply.status_code < 500:
-                    return
-            except Exception as error:
+                with Hosts(self._options.webhook_hosts).request("POST", url, body=told, headers=headers) as reply:
+                    if reply.status < 500:
+                        return
+            except AudioMLError as error:
                 log.warning("A webhook failed: %s", error, extra={"facts": {"job": job.id}})
         log.error("The webhook of a job could not be told.", extra={"facts": {"job": job.id}})
 

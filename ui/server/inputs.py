@@ -84,8 +84,10 @@ def resolve_below(name: str, roots: Sequence[Path]) -> tuple[Path, Path]:
     raise refused
 
 
-def open_input(ref: Mapping[str, str], folder: Path, options: ServerOptions, progress: Progress) -> Path:
-    """Returns an input as a file whose sound is within the limits; called in the worker, as the work begins.
+def open_input(
+    ref: Mapping[str, str], folder: Path, options: ServerOptions, progress: Progress, *, is_sound: bool = True
+) -> Path:
+    """Returns an input as a file, whose sound is within the limits; called in the worker, as the work begins.
 
     An upload appears in `folder` under its own name, and stays there if it expires meanwhile; what an address
     leads to is fetched into it; a file below a root is looked for anew, since links may have changed.
@@ -102,7 +104,8 @@ def open_input(ref: Mapping[str, str], folder: Path, options: ServerOptions, pro
     else:
         path = folder / ref["name"]
         _link(Path(ref["path"]), path)
-    check_sound(path, options, progress)
+    if is_sound:
+        check_sound(path, options, progress)
     return path
 
 

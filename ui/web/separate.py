@@ -164,9 +164,7 @@ class SeparateTab:
             options, delivery = self._options[model].read(values), self._delivery.read(values) | {"filename": FILENAME}
 
             def work(folder: Path, progress: Progress) -> Delivered:
-                report = self._run(
-                    source, folder, model=model, options=options, delivery=delivery, progress=progress
-                )
+                report = self._run(source, folder, model=model, options=options, delivery=delivery, progress=progress)
                 return Delivered(report, _pack(report, folder, progress))
 
             job: Job[Delivered] = self._sessions.start(session, work)

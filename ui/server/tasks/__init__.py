@@ -33,7 +33,8 @@ class Task(Protocol):
     """A module that does one task."""
 
     TAKES: frozenset[str]  # the fields of a request that it reads, besides task, model, options, delivery and webhook
-    N_INPUTS: tuple[int, int]  # the least and the most recordings
+    N_INPUTS: tuple[int, int]  # the least and the most
+    READS_SOUND: bool  # or texts
 
     @staticmethod
     def check(request: JobRequest) -> None:
@@ -89,11 +90,12 @@ def run_task(
     for each in (folder, read, files):
         each.mkdir(mode=0o700)
     sources = []
+    task = find_task(request.task)
     for number, ref in enumerate(inputs):
         place = read / str(number)
         place.mkdir()
-        sources.append(open_input(ref, place, options, progress))
-    report = find_task(request.task).run(Work(request, tuple(sources), files, loader, progress))
+        sources.append(open_input(ref, place, options, progress, is_sound=task.READS_SOUND))
+    report = task.run(Work(request, tuple(sources), files, loader, progress))
     told_report = _without_paths(report, (f"{files}/", f"{read}/", f"{folder}/"))
     assert isinstance(told_report, dict)
     return told_report

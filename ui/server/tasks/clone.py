@@ -17,6 +17,7 @@ from voiceclone.zero_shot import ZeroShotSpeaker
 
 TAKES = frozenset({"text", "voice"})
 N_INPUTS = (0, 10)
+READS_SOUND = False
 
 
 def check(request: JobRequest) -> None:

@@ -17,6 +17,7 @@ from voiceclone.options import CloneOptions
 
 TAKES = frozenset({"voice"})
 N_INPUTS = (1, 1)
+READS_SOUND = True
 
 
 class ConversionFileOptions(Options):

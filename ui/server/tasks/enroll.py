@@ -18,6 +18,7 @@ from voiceclone.options import EnrolOptions
 
 TAKES = frozenset({"name", "consent"})
 N_INPUTS = (1, 50)
+READS_SOUND = True
 
 
 def check(request: JobRequest) -> None:

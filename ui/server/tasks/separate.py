@@ -11,6 +11,7 @@ from ui.server.tasks import Work
 
 TAKES = frozenset[str]()
 N_INPUTS = (1, 1)
+READS_SOUND = True
 
 
 def check(request: JobRequest) -> None:

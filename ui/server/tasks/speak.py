@@ -15,6 +15,7 @@ from ui.server.tasks import Work
 
 TAKES = frozenset({"text", "voice", "cast"})
 N_INPUTS = (0, 10)
+READS_SOUND = False
 CAPTIONS = ("srt", "vtt", "json", "txt")
 
 
