@@ -21,7 +21,7 @@ class InputRef(BaseModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> InputRef:
-        if len(self.model_fields_set) != 1 or None in (getattr(self, name) for name in self.model_fields_set):
+        if [self.upload, self.path, self.url].count(None) != 2:
             raise ValueError("an input is one of upload, path and url")
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,12 +96,13 @@ def run_task(
         place.mkdir()
         sources.append(open_input(ref, place, options, progress, is_sound=task.READS_SOUND))
     report = task.run(Work(request, tuple(sources), files, loader, progress))
-    told_report = _without_paths(report, (f"{files}/", f"{read}/", f"{folder}/"))
+    places = [f"{read}/{number}/" for number in range(len(inputs))]
+    told_report = _without_paths(report, (f"{files}/", *places))
     assert isinstance(told_report, dict)
     return told_report
 
 
-def _without_paths(value: Any, folders: tuple[str, ...]) -> Any:
+def _without_paths(value: Any, folders: Sequence[str]) -> Any:
     """Returns a report in which no folder of the server's is named, as JSON can tell it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
