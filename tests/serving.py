@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from ui.server.app import create_app
+from ui.server.app import admit, create_app
 from ui.server.connections import connection_settings
 from ui.server.launch import listen, running
 from ui.server.options import ServerOptions
@@ -91,7 +91,9 @@ class Server:
 def serving(options: ServerOptions, **settings: Any) -> Iterator[Server]:
     """Runs a server for a block; its workers are ready when it begins."""
     with listen("127.0.0.1", 0) as listener, running(options, device="cpu", **settings) as services:
-        config = uvicorn.Config(create_app(services), **connection_settings(options), timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            admit(create_app(services), services), **connection_settings(options), timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

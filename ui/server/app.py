@@ -17,13 +17,22 @@ from ui.server.tokens import Tokens
 DESCRIPTION = "Stem separation, speech and voice cloning: jobs, models, and speech as it is made."
 
 
-def create_app(services: Services, host: str = "127.0.0.1") -> ASGIApp:
-    """Returns the application that serves these parts on an address; raises `InvalidInput` for a file of tokens."""
-    options = services.options
+def create_app(services: Services) -> FastAPI:
+    """Returns the application that serves these parts, to whomever its caller lets in (see `admit`)."""
     app = FastAPI(title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = services
     for router in (health.router, models.router, jobs.router, speech.router, services.uploads.router()):
         app.include_router(router)
     add_error_replies(app)
+    return app
+
+
+def admit(app: FastAPI, services: Services, host: str = "127.0.0.1") -> ASGIApp:
+    """Returns the application behind its guard, as it is served on an address.
+
+    Raises:
+        InvalidInput: when the file of tokens is not right.
+    """
+    options = services.options
     tokens = Tokens(Path(options.tokens), options) if options.tokens else None
     return guarded(app, options, host, tokens, services.metrics.request)

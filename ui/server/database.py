@@ -1,4 +1,4 @@
-"""The server's one database: SQLite, written ahead of time (WAL), so that what was told to a client survives a crash."""
+"""The server's database: SQLite, written ahead of time (WAL), so that what a client was told survives a crash."""
 
 from __future__ import annotations
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from filelock import FileLock, Timeout
 
 from audio_ml import own_files
 from audio_ml.errors import InvalidInput, OutputUnwritable
 from audio_ml.streams import show
-from ui.server.app import create_app
+from audio_ml.weights import WeightStore
+from ui.models import store_for
+from ui.server.app import admit, create_app
 from ui.server.connections import connection_settings
 from ui.server.database import Database
 from ui.server.fleet import Fleet, FleetOptions
@@ -46,15 +50,32 @@ def launch(
         OutputUnwritable: when the folder cannot be written to.
     """
     set_up_logging(options.log_format)
+    os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"  # nothing is told to anyone
     with listen(host, port) as listener, running(options, device=device, fetch=fetch, memory=memory) as services:
         own_files.serve_others()
-        app = create_app(services, host)
-        config = uvicorn.Config(app, **connection_settings(options), timeout_graceful_shutdown=SECONDS_TO_END)
-        scheme = "https" if options.certificate else "http"
-        shown = f"[{host}]" if ":" in host else host
-        print(f"Serving at {scheme}://{shown}:{listener.getsockname()[1]}/ (end it with Ctrl-C).", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+        app = create_app(services)
+        config = uvicorn.Config(
+            admit(app, services, host), **connection_settings(options), timeout_graceful_shutdown=SECONDS_TO_END
+        )
+        with _server(config, app, services, store_for(dict(fetch or {}))) as server:
+            scheme = "https" if options.certificate else "http"
+            shown = f"[{host}]" if ":" in host else host
+            print(f"Serving at {scheme}://{shown}:{listener.getsockname()[1]}/ (end it with Ctrl-C).", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                server.run(sockets=[listener])
+
+
+@contextmanager
+def _server(config: uvicorn.Config, app: FastAPI, services: Services, store: WeightStore) -> Iterator[uvicorn.Server]:
+    """Opens what serves the application, with the page where it is wanted; a browser has no token to show."""
+    if services.options.tokens or not services.options.page:
+        yield uvicorn.Server(config)
+        return
+    from ui.server.page import page_of
+    from ui.web.page import PageServer
+
+    with page_of(services, app, store) as sessions:
+        yield PageServer(config, app, sessions)
 
 
 @contextmanager

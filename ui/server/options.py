@@ -86,6 +86,7 @@ class ServerOptions(Options):
     upload_hours: float = Field(
         24.0, gt=0, description="How long an upload is kept that nobody goes on with.", json_schema_extra={"unit": "h"}
     )
+    page: bool = Field(True, description="Serve the page at /, too, where no tokens are needed.")
     log_format: Literal["json", "text"] = Field("json", description="How the log on standard error is written.")
 
     @property

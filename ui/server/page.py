@@ -20,26 +20,21 @@ from ui.server.fleet import as_error
 from ui.server.request import JobRequest
 from ui.server.services import Services
 from ui.server.store import Job, QueueLimits
+from ui.web.jobs import Sessions
+from ui.web.page import build_page, mount_page, open_sessions
 
 OWNER = "page"  # of what is separated on it; no token has this name, since the page is there without tokens only
 POLL_SECONDS = 0.1
 
 
 @contextmanager
-def page_of(services: Services, app: FastAPI, store: WeightStore) -> Iterator[None]:
+def page_of(services: Services, app: FastAPI, store: WeightStore) -> Iterator[Sessions]:
     """Puts the page at the root of the application for a block; then all files of its users go."""
-    from ui.web.jobs import Sessions
-
     with tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
-        files = Path(folder).resolve()
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
-        from ui.web.page import build_page, mount_page
-
-        sessions = Sessions(files)
+        sessions = open_sessions(Path(folder))
         mount_page(app, build_page(store, JobSeparation(services), sessions))
         try:
-            yield
+            yield sessions
         finally:
             sessions.close()
 

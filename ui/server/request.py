@@ -15,9 +15,9 @@ class InputRef(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    upload: str | None = Field(None, description="The id of a complete upload.")
-    path: str | None = Field(None, description="A file of the server's, below a root that the token may read.")
-    url: str | None = Field(None, description="An address of a host that the server may fetch from.")
+    upload: str | None = Field(default=None, description="The id of a complete upload.")
+    path: str | None = Field(default=None, description="A file of the server's, below a root that the token may read.")
+    url: str | None = Field(default=None, description="An address of a host that the server may fetch from.")
 
     @model_validator(mode="after")
     def _is_one(self) -> InputRef:
@@ -32,19 +32,25 @@ class JobRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: TaskName = Field(description="What is to be done.")
-    model: str | None = Field(None, max_length=300, description="A model of that task; its default without one.")
-    inputs: tuple[InputRef, ...] = Field((), max_length=50, description="The recordings that it reads.")
-    text: str | None = Field(None, description="What is spoken (speak, clone).")
-    voice: str | None = Field(
-        None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert)."
+    model: str | None = Field(
+        default=None, max_length=300, description="A model of that task; its default without one."
     )
-    cast: dict[str, str] = Field({}, description="The voices of the names that a script calls (speak).")
-    options: dict[str, Any] = Field({}, description="The model's options, as GET /v1/models/{id} describes them.")
-    delivery: dict[str, Any] = Field({}, description="The form of the files, as GET /v1/models/{id} describes it.")
-    name: str | None = Field(None, max_length=200, description="The name of a new voice (enroll).")
-    consent: str | None = Field(None, max_length=2000, description="Who agreed, when and to what (enroll).")
+    inputs: tuple[InputRef, ...] = Field(default=(), max_length=50, description="The recordings that it reads.")
+    text: str | None = Field(default=None, description="What is spoken (speak, clone).")
+    voice: str | None = Field(
+        default=None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert)."
+    )
+    cast: dict[str, str] = Field(default={}, description="The voices of the names that a script calls (speak).")
+    options: dict[str, Any] = Field(
+        default={}, description="The model's options, as GET /v1/models/{id} describes them."
+    )
+    delivery: dict[str, Any] = Field(
+        default={}, description="The form of the files, as GET /v1/models/{id} describes it."
+    )
+    name: str | None = Field(default=None, max_length=200, description="The name of a new voice (enroll).")
+    consent: str | None = Field(default=None, max_length=2000, description="Who agreed, when and to what (enroll).")
     webhook: str | None = Field(
-        None, max_length=2000, description="An address of an allowed host that is told when the job has ended."
+        default=None, max_length=2000, description="An address of an allowed host that is told when the job has ended."
     )
 
     @property

@@ -67,17 +67,24 @@ def launch(
         InvalidInput: when nothing can listen on that address.
     """
     with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
-        files = Path(folder).resolve()
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
-        sessions = Sessions(files)
+        sessions = open_sessions(Path(folder))
         lender = loader or loaders.default()
         separate = partial(separation.separate_file, loader=lender)
         page = build_page(lender.store, separate, sessions, commercial_only)
-        server = _server(_application(host, page), sessions)
+        app = _application(host, page)
+        server = PageServer(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5), app, sessions)
         print(f"The page is at http://{f'[{host}]' if ':' in host else host}:{port}/ (end it with Ctrl-C).", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
+
+
+def open_sessions(folder: Path) -> Sessions:
+    """Returns the sessions of a page whose files lie in a folder; nothing is told to anyone."""
+    files = folder.resolve()
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"
+    os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
+    return Sessions(files)
 
 
 def build_page(store: WeightStore, separate: Separate, sessions: Sessions, commercial_only: bool = False) -> Any:
@@ -115,12 +122,6 @@ def mount_page(app: FastAPI, page: Any) -> FastAPI:
     return app
 
 
-def end_pages(app: FastAPI) -> None:
-    """Ends what open pages still wait for, which would otherwise be broken off with a traceback each."""
-    for mount in (route for route in app.routes if isinstance(route, Mount)):
-        cast(Any, mount.app).inner.stop_event.set()
-
-
 def _application(host: str, page: Any) -> FastAPI:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -130,14 +131,19 @@ def _application(host: str, page: Any) -> FastAPI:
     return mount_page(app, page)
 
 
-def _server(app: FastAPI, sessions: Sessions) -> uvicorn.Server:
-    class Server(uvicorn.Server):
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            end_pages(app)
-            await asyncio.to_thread(sessions.close)
-            await super().shutdown(sockets)
+class PageServer(uvicorn.Server):
+    """Serves an application that has a page; at the end, the work of its users stops first."""
 
-    return Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+    def __init__(self, config: uvicorn.Config, app: FastAPI, sessions: Sessions) -> None:
+        super().__init__(config)
+        self._app, self._sessions = app, sessions
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends what open pages still wait for, which would otherwise be broken off with a traceback each."""
+        for mount in (route for route in self._app.routes if isinstance(route, Mount)):
+            cast(Any, mount.app).inner.stop_event.set()
+        await asyncio.to_thread(self._sessions.close)
+        await super().shutdown(sockets)
 
 
 class _ServesOnlyItself:
