@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from audio_ml.errors import AudioMLError
 from ui.server.hosts import Hosts
@@ -62,9 +64,14 @@ class Bell:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="webhook")
 
     def __call__(self, job: Job) -> None:
-        began = job.started or job.finished or job.created
-        working = (job.finished or began) - began if job.started else 0.0
-        self._metrics.job_ended(job.request.task, job.state, began - job.created, working, _sound_seconds(job))
+        waited = None if job.started is None else job.started - job.created
+        worked = None if job.started is None or job.finished is None else job.finished - job.started
+        report, error = job.outcome.report or {}, job.outcome.error
+        model = str(report.get("model") or job.request.model or "")
+        kind = error.type if error else None
+        self._metrics.job_ended(
+            job.request.task, job.state, waited, worked, _sound_seconds(report), model=model, error=kind
+        )
         if job.request.webhook is not None:
             self._pool.submit(self._ring, job.request.webhook, job)
 
@@ -85,10 +92,9 @@ class Bell:
         log.error("The webhook of a job could not be told.", extra={"facts": {"job": job.id}})
 
 
-def _sound_seconds(job: Job) -> float | None:
+def _sound_seconds(report: Mapping[str, Any]) -> float | None:
     """Returns how long the sound is that a job made or read, where its report says so."""
-    report = job.outcome.report or {}
     if report.get("n_samples") and report.get("sample_rate"):
         return float(report["n_samples"] / report["sample_rate"])
-    lengths = [file.get("duration_seconds") for file in report.get("files", ()) if isinstance(file, dict)]
-    return float(sum(lengths)) if lengths and None not in lengths else None
+    lengths = [file["duration_seconds"] for file in report.get("files", ()) if "duration_seconds" in file]
+    return float(sum(lengths)) if lengths else None

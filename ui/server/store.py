@@ -207,7 +207,7 @@ class JobStore:
         return _job(row)
 
     def find(
-        self, *, owner: str | None = None, states: Collection[State] = (), lane: str | None = None, limit: int = 0
+        self, *, owner: str | None = None, states: Collection[str] = (), lane: str | None = None, limit: int = 0
     ) -> list[Job]:
         """Returns jobs, those that came last first."""
         query = sql.select(JOBS).order_by(JOBS.c.number.desc())
