@@ -159,7 +159,7 @@ class UploadStore:
         """Removes what nobody went on with, but not what jobs still read; returns how many went."""
         now = time.time()
         with self._database.read() as connection:
-            known = dict(connection.execute(sa.select(UPLOADS.c.id, UPLOADS.c.expires)).tuples().all())
+            known = {id: ends for id, ends in connection.execute(sa.select(UPLOADS.c.id, UPLOADS.c.expires))}
         kept = {*in_use, *self._locked}
         due = [upload_id for upload_id, expires in known.items() if expires < now and upload_id not in kept]
         for upload_id in due:
