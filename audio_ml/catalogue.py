@@ -163,14 +163,14 @@ def _discover(entry: EntryPoint) -> tuple[tuple[Row, ...], dict[str, str], tuple
     failures: dict[str, str] = {}
     try:
         package = importlib.import_module(entry.module)
-    except ImportError as error:
-        return (), {entry.module: str(error)}, ()
+    except Exception as error:  # whatever other people's code may raise: it is told, and the rest goes on
+        return (), {entry.module: _reason(error)}, ()
     for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         try:
             module = importlib.import_module(found.name)
-            offered = module.MODELS
-        except (ImportError, AttributeError) as error:
-            failures[found.name] = str(error)
+            offered = tuple(module.MODELS)
+        except Exception as error:
+            failures[found.name] = _reason(error)
             continue
         strays = {row.task for row in offered if isinstance(row, ModelSpec)} - {_task(entry)}
         if strays:
@@ -179,6 +179,10 @@ def _discover(entry: EntryPoint) -> tuple[tuple[Row, ...], dict[str, str], tuple
             rows.extend(offered)
             openers += [module.from_path] if hasattr(module, "from_path") else []
     return tuple(rows), failures, tuple(openers)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
 
 
 def _task(entry: EntryPoint) -> str:
@@ -190,9 +194,10 @@ def rows() -> tuple[Row, ...]:
     return tuple(row for entry in _entries() for row in _discover(entry)[0])
 
 
-def unavailable() -> dict[str, str]:
-    """Returns the engine modules that could not be imported, each with the reason."""
-    return {module: reason for entry in _entries() for module, reason in _discover(entry)[1].items()}
+def unavailable(task: str | None = None) -> dict[str, str]:
+    """Returns the engine modules (of a task) that could not be imported, each with the reason."""
+    entries = (entry for entry in _entries() if task in (None, _task(entry)))
+    return {module: reason for entry in entries for module, reason in _discover(entry)[1].items()}
 
 
 def models(task: str) -> tuple[ModelSpec, ...]:

@@ -84,6 +84,7 @@ class ModelLoader:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store or WeightStore()
+        self.n_evicted = 0  # models that had to go because others needed their room
         self._device_name, self._budget_asked = device, memory_budget
         self._idle_seconds = None if idle_minutes is None else 60 * idle_minutes
         self._pinned = set(pinned)
@@ -182,7 +183,7 @@ class ModelLoader:
             try:
                 if admitted.beyond_budget:
                     progress.update(f"loading {shortage.names(specs)} beyond the memory budget", 0.0)
-                self._drop(admitted.going)
+                self._evict(admitted.going)
                 for resident in admitted.new:
                     self._load(resident, lease, progress)
                 if all(self._arrives(resident, progress) for resident in admitted.residents):
@@ -256,7 +257,7 @@ class ModelLoader:
             for other in going:
                 self._residency.remove(other)
             self._changed.notify_all()
-        self._drop(going)
+        self._evict(going)
         self._wake_watcher()
 
     def _arrives(self, resident: Resident, progress: Progress) -> bool:
@@ -281,7 +282,7 @@ class ModelLoader:
             for resident in going:
                 self._residency.remove(resident)
             self._changed.notify_all()
-        self._drop(going)
+        self._evict(going)
         self._wake_watcher()
 
     def _unload_where(self, is_meant: Callable[[Resident], bool]) -> list[str]:
@@ -292,6 +293,11 @@ class ModelLoader:
             self._changed.notify_all()
         self._drop(going)
         return [resident.spec.name for resident in going]
+
+    def _evict(self, going: Sequence[Resident]) -> None:
+        with self._changed:
+            self.n_evicted += len(going)
+        self._drop(going)
 
     def _drop(self, going: Sequence[Resident]) -> None:
         """Gives the memory of models back that were removed from the table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -20,8 +21,9 @@ class Options(BaseModel):
     """A frozen set of options; an unknown name is refused.
 
     A field carries its default, description and range; `json_schema_extra` may add `flag` (the
-    command line's name for it), `unit`, `advanced` (folded away on a page) and `names` (what a text or
-    list names, such as "stems", so that a page can offer them).
+    command line's name for it), `unit`, `advanced` (folded away on a page), `names` (what a text or
+    list names, such as "stems", so that a page can offer them) and `group` (which options stand together;
+    otherwise those of one class do).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -47,6 +49,7 @@ class OptionField:
     advanced: bool = False
     optional: bool = False
     names: str = ""
+    group: str = ""
 
 
 def parse(model: type[AnyOptions], values: AnyOptions | Mapping[str, Any] | None) -> AnyOptions:
@@ -74,10 +77,10 @@ def describe(model: type[Options]) -> list[OptionField]:
     >>> describe(Blur)[0].flag
     '--size'
     """
-    return [_describe_field(name, field) for name, field in model.model_fields.items()]
+    return [_describe_field(name, field, model) for name, field in model.model_fields.items()]
 
 
-def _describe_field(name: str, field: FieldInfo) -> OptionField:
+def _describe_field(name: str, field: FieldInfo, model: type[Options]) -> OptionField:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     kind, choices, optional = _kind(field.annotation)
     limits = {type(rule).__name__: rule for rule in field.metadata}
@@ -95,7 +98,15 @@ def _describe_field(name: str, field: FieldInfo) -> OptionField:
         advanced=bool(extra.get("advanced", False)),
         optional=optional,
         names=str(extra.get("names", "")),
+        group=str(extra.get("group", "")) or _group(name, model),
     )
+
+
+def _group(name: str, model: type[Options]) -> str:
+    """Returns what the class that an option first comes from is called: "Speech file" of SpeechFileOptions."""
+    origin = next(base for base in reversed(model.__mro__) if name in vars(base).get("__annotations__", {}))
+    words = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[^A-Z]+", origin.__name__.removesuffix("Options"))
+    return " ".join(word if word.isupper() else word.lower() for word in words).strip().capitalize()
 
 
 def _limit(limits: Mapping[str, Any], closed: str, open_: str) -> float | None:

@@ -17,6 +17,7 @@ from audio_ml.layouts import mask_of_speakers
 
 BLOCK_SAMPLES = 1 << 16
 UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
+UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile takes FLAC for that was streamed
 FFMPEG_OPTIONS = {"protocol_whitelist": "file"}  # a media file may name others, on other machines too
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
 EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
@@ -199,7 +200,10 @@ def _sndfile_info(path: Path) -> AudioInfo | None:
         info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return None
-    if info.frames == 0:  # perhaps an unfinished recording, whose header does not know its length: FFmpeg reads on
+    if info.frames in (
+        0,
+        UNKNOWN_FRAMES,
+    ):  # an unfinished recording or a stream, whose header does not know: FFmpeg does
         return None
     if info.format == "OGG" and info.channels > 2:  # in an order of its own, which FFmpeg brings into WAVE's
         return None

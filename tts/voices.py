@@ -12,6 +12,7 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput, InvalidOption, UnknownModel, UnknownVoice, did_you_mean
 from audio_ml.voice_file import SUFFIX as CLONED_FILE
 from audio_ml.voice_library import VoiceLibrary, read_known_voice, voices_folder
+from audio_ml.weights import WeightStore
 from tts.cloned_voices import FAMILY as CLONED
 from tts.cloned_voices import broken_cloned_voices, cloned_rows, row_that_speaks
 from tts.engine import Blend, SpeechModel, Voice
@@ -82,6 +83,13 @@ def list_voices(language: str | None = None) -> list[Speaker]:
                 speaker = Speaker(spec, Blend(((voice, 1.0),)))
                 found.setdefault(speaker.id, speaker)
     return list(found.values())
+
+
+def is_here(speaker: Speaker, store: WeightStore) -> bool:
+    """Whether all files that a voice needs are on this machine; those of the model's other voices it does not."""
+    spec, (voice, _) = speaker.spec, speaker.blend.parts[0]
+    of_others = {other.file for other in (spec.base or spec).voices} - {voice.file}
+    return all(store.find(spec, file) for file in spec.files if file.name not in of_others)
 
 
 def find_speaker(name: str | ClonedVoice | None = None, model: str | SpeechModel | None = None) -> Speaker:

@@ -155,7 +155,7 @@ app.command("ps")(list_running)
 def _rows(names: list[str] | None) -> list[Row]:
     """Returns the rows of these names, those of an ensemble's members in its place; without names, all."""
     named = [catalogue.find_row(name) for name in names] if names else catalogue.rows()
-    return list(dict.fromkeys(part for row in named for part in _parts(row)))
+    return list(dict.fromkeys(part for row in named for part in parts_of(row)))
 
 
 def _rows_here(store: WeightStore) -> list[Row]:
@@ -168,23 +168,25 @@ def _rows_here(store: WeightStore) -> list[Row]:
 def _has_begun(row: Row, store: WeightStore) -> bool:
     """Whether a row is on this machine, or a part of it: one that it shares with no other row or package."""
     if row.files_shared_with:
-        return _is_here(row, store)
+        return is_here(row, store)
     fetched = [file for file in row.files if not isinstance(file.sources[0], InstalledSource)] or row.files
     return any(store.find(row, file) for file in fetched)
 
 
-def _parts(row: Row) -> tuple[Row, ...]:
+def parts_of(row: Row) -> tuple[Row, ...]:
+    """Returns the rows that are loaded to run one: itself, or an ensemble's members."""
     return row.parts if isinstance(row, ModelSpec) else (row,)
 
 
-def _is_here(row: Row, store: WeightStore) -> bool:
+def is_here(row: Row, store: WeightStore) -> bool:
+    """Whether all files of a row are on this machine; they are not checked."""
     return all(store.find(row, file) is not None for file in row.files)
 
 
 def _describe(row: Row, store: WeightStore) -> dict[str, Any]:
-    parts = _parts(row)
+    parts = parts_of(row)
     places = [store.find_folder(part) for part in parts]
-    is_here = all(_is_here(part, store) for part in parts)
+    is_whole = all(is_here(part, store) for part in parts)
     described: dict[str, Any] = {
         "name": row.name,
         "aliases": list(row.aliases),
@@ -197,7 +199,7 @@ def _describe(row: Row, store: WeightStore) -> dict[str, Any]:
         "accepted": all(store.licences.accepted(part) for part in parts),
         "download_bytes": sum(part.download_bytes for part in parts),
         "bytes_on_disk": sum(store.size_on_disk(part) for part in parts),
-        "folder": ", ".join(str(place) for place in places) if is_here else None,
+        "folder": ", ".join(str(place) for place in places) if is_whole else None,
     }
     if isinstance(row, ModelSpec):
         known = [Footprints(store.cache).of(part, devices.resolve().kind) for part in row.parts]

@@ -12,7 +12,7 @@ from audio_ml.device import DeviceOptions
 from audio_ml.errors import UnknownVoice
 from audio_ml.weights import FetchOptions, WeightStore
 from audio_ml.writer import check_target
-from tts.voices import Speaker, broken_voices, find_speaker, list_voices
+from tts.voices import Speaker, broken_voices, find_speaker, is_here, list_voices
 from ui.commands import new_app
 from ui.console import print_line, print_table, shown_progress
 from ui.flags import takes
@@ -102,13 +102,6 @@ def _speakers(language: str | None) -> list[Speaker]:
     return speakers
 
 
-def _is_here(speaker: Speaker, store: WeightStore) -> bool:
-    """Whether all files that a voice needs are on this machine; those of the model's other voices it does not."""
-    spec, (voice, _) = speaker.spec, speaker.blend.parts[0]
-    of_others = {other.file for other in (spec.base or spec).voices} - {voice.file}
-    return all(store.find(spec, file) for file in spec.files if file.name not in of_others)
-
-
 def _described(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
     voice, spec = speaker.blend.parts[0][0], speaker.spec
     return {
@@ -119,7 +112,7 @@ def _described(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
         "model": spec.name,
         "licence": spec.licence.name,
         "commercial": spec.licence.commercial,
-        "here": "yes" if _is_here(speaker, store) else "fetched on first use",
+        "here": "yes" if is_here(speaker, store) else "fetched on first use",
         "note": voice.note,
     }
 

@@ -1,0 +1,71 @@
+"""Speech as encoded bytes while it is spoken: what a worker does for `POST /v1/audio/speech`."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import tts
+from audio_ml.byte_streams import ByteStream
+from audio_ml.loader import ModelLoader
+from audio_ml.progress import Progress
+
+_HEAD = struct.Struct("<QId")  # of a piece on its way to the server
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some bytes of a reply, how many samples of speech went into them, and for how long they were worked at.
+
+    >>> Piece.load(Piece(36_000, 24_000, 0.1, b"ID3").dump()).content
+    b'ID3'
+    """
+
+    n_samples: int
+    sample_rate: int
+    work_seconds: float
+    content: bytes
+
+    def dump(self) -> bytes:
+        """Returns it as a worker sends it."""
+        return _HEAD.pack(self.n_samples, self.sample_rate, self.work_seconds) + self.content
+
+    @staticmethod
+    def load(sent: bytes) -> Piece:
+        """Returns what a worker sent."""
+        n_samples, sample_rate, work_seconds = _HEAD.unpack_from(sent)
+        return Piece(n_samples, sample_rate, work_seconds, sent[_HEAD.size :])
+
+
+def speak(request: Mapping[str, Any], loader: ModelLoader, progress: Progress) -> Iterator[bytes]:
+    """Yields a text as pieces of a format, each a `Piece` as it is sent; none before the first words are spoken.
+
+    `request` has `text`, `format`, and perhaps `voice`, `model` and `options`. Asking for the next piece late is not
+    counted as work.
+
+    Raises:
+        InvalidInput, WeightsError: as `tts.stream`.
+    """
+    began = time.perf_counter()
+    options = request.get("options") or {}
+    chunks = tts.stream(
+        request["text"],
+        request.get("voice"),
+        model=request.get("model"),
+        options=options,
+        loader=loader,
+        progress=progress,
+    )
+    first = next(chunks)
+    rate = first.audio.sample_rate
+    encoded = ByteStream(request["format"], rate, seed=options.get("seed", 0))
+    for chunk in chain([first], chunks):
+        content = encoded.push(chunk.audio.samples)
+        yield Piece(chunk.audio.n_samples, rate, time.perf_counter() - began, content).dump()
+        progress.check()
+        began = time.perf_counter()
+    yield Piece(0, rate, time.perf_counter() - began, encoded.finish()).dump()
