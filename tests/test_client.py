@@ -117,7 +117,7 @@ class TestJobs:
         assert Client(server.url).jobs() == []
 
     def test_a_refusal_is_told_as_the_server_words_it(self, server: StandIn) -> None:
-        with pytest.raises(ServerError, match="There is no such job") as caught:
+        with pytest.raises(ServerError, match="no such job") as caught:
             Client(server.url).job("none")
         assert (caught.value.status, caught.value.type, caught.value.request_id) == (404, "UnknownJob", "r1")
 
