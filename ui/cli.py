@@ -52,11 +52,10 @@ def _root(
     """Takes songs and film sound apart into stems, and speaks texts and cue sheets."""
     if server is None and (token_file or shared):
         raise InvalidOption("--token-file and --shared are for a server: name it with --server URL.")
-    if server is not None and ctx.invoked_subcommand not in remote.COMMANDS:
-        if ctx.get_parameter_source("server").name == "COMMANDLINE":  # type: ignore[union-attr]
-            raise InvalidOption(f"`{ctx.invoked_subcommand}` works on this machine alone: leave out --server.")
-        server = None  # the environment's is for the commands that a server can do
-    remote.choose(server, token_file, shared)
+    source = ctx.get_parameter_source("server")
+    remote.choose(server, token_file, shared, is_named=source is not None and source.name == "COMMANDLINE")
+    if ctx.invoked_subcommand not in remote.COMMANDS:
+        remote.refuse_command(str(ctx.invoked_subcommand))
 
 
 def _end_on_termination(*_: object) -> None:

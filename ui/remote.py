@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,6 +46,7 @@ class Remote:
     url: str
     token: str | None = None
     shared: bool = False
+    is_named: bool = True  # on the command line, and not by the environment alone
 
     def client(self, progress: Progress) -> Client:
         """Returns a client whose waiting ends when the progress is cancelled; raises `InvalidOption`."""
@@ -77,7 +78,7 @@ class Remote:
 _chosen: ContextVar[Remote | None] = ContextVar("remote", default=None)
 
 
-def choose(server: str | None, token_file: Path | None, shared: bool) -> None:
+def choose(server: str | None, token_file: Path | None, shared: bool, *, is_named: bool = True) -> None:
     """Settles for the rest of this command line which server works, if one does.
 
     Raises:
@@ -89,12 +90,20 @@ def choose(server: str | None, token_file: Path | None, shared: bool) -> None:
     token = os.environ.get(TOKEN_VARIABLE) or None
     if token_file is not None:
         token = _read_token(token_file)
-    _chosen.set(Remote(server, token, shared))
+    _chosen.set(Remote(server, token, shared, is_named))
 
 
 def chosen() -> Remote | None:
     """Returns the server that is to work, or None where this machine does."""
     return _chosen.get()
+
+
+def refuse_command(name: str) -> None:
+    """Has this machine do a command that no server can; raises `InvalidOption` where one was named for it."""
+    server = chosen()
+    if server is not None and server.is_named:
+        raise InvalidOption(f"`audio-ml {name}` works on this machine alone: leave out --server.")
+    _chosen.set(None)  # the environment's is for the commands that a server can do
 
 
 def refuse_flags(*groups: tuple[Mapping[str, Any], type[Options]]) -> None:
@@ -174,9 +183,7 @@ def _read_token(path: Path) -> str:
     except OSError as error:
         raise InvalidInput(f"The token file {show(path)} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"The token file {show(path)} holds no token: it is to have one line of plain text."
-        ) from error
+        raise InvalidInput(f"The token file {show(path)} is no plain text, as a token is.") from error
     if not token or len(token.split()) != 1:
         raise InvalidInput(f"The token file {show(path)} holds no token: it is to have one line of plain text.")
     return token
@@ -184,7 +191,4 @@ def _read_token(path: Path) -> str:
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns options as JSON has them."""
-    return {
-        name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        for name, value in options.items()
-    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
