@@ -96,6 +96,17 @@ class EngineFailed(AudioMLError):
     http_status = 502
 
 
+class ServerFailed(AudioMLError):
+    """A server broke down, or turned a request away for reasons of its own; the message has its words."""
+
+    exit_code = 9
+    http_status = 502
+
+
+class ServerUnreachable(ServerFailed):
+    """No server answers there, or it lets nobody in without the right token."""
+
+
 class OutputError(AudioMLError):
     """A result could not be written."""
 

@@ -282,7 +282,7 @@ class Client:
 
     remove = cancel
 
-    def events(self, id: str) -> Iterator[Job]:
+    def events(self, id: str) -> Generator[Job, None, None]:
         """Yields a job whenever there is news of it, until it is over.
 
         The stream of events is opened again when it breaks; where there is none (a proxy in between), it is asked
@@ -498,7 +498,7 @@ class Client:
         """Returns a spoken text as a sound file; `request` may have voice, model, response_format and speed."""
         return b"".join(self.speak_stream(text, **request))
 
-    def speak_stream(self, text: str, **request: Any) -> Iterator[bytes]:
+    def speak_stream(self, text: str, **request: Any) -> Generator[bytes, None, None]:
         """Yields a spoken text while it is made; leaving the loop ends it on the server as well."""
         body = {name: value for name, value in request.items() if value is not None}
         content = json.dumps({"input": text, **body}).encode("utf-8")

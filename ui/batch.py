@@ -23,6 +23,7 @@ from audio_ml.errors import (
     LicenceNotAccepted,
     MissingDependency,
     OutputExists,
+    ServerUnreachable,
     WeightsError,
 )
 from audio_ml.loader import ModelLoader
@@ -35,8 +36,10 @@ from separation.options import DEFAULT_MODEL, DeliveryOptions
 from ui.batch_state import BatchState, Stamp
 from ui.items import Item
 
-FAILS_EVERY_ITEM = (WeightsError, LicenceNotAccepted, MissingDependency, DiskFull)
+FAILS_EVERY_ITEM = (WeightsError, LicenceNotAccepted, MissingDependency, DiskFull, ServerUnreachable)
 POLL_SECONDS = 0.5  # on Windows, a wait without an end does not hear Ctrl-C
+
+SeparateFile = Callable[..., SeparationReport]  # called as `separation.separate_file`
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class Outcome:
 class Batch:
     """Separates items, `jobs` at once, with one loader; a `state` lets it skip what an earlier run has done.
 
-    A batch runs once. `stopped` has the items that `cancel` ended. `progress` opens the progress of an
-    item for as long as the item is worked on.
+    A batch runs once. `separate_file` is what separates: by default here, with the loader. `stopped` has the items
+    that `cancel` ended. `progress` opens the progress of an item for as long as the item is worked on.
 
     >>> batch = Batch(Request(), ModelLoader("cpu"), jobs=2)
     >>> list(batch.run([])), batch.stopped
@@ -103,8 +106,9 @@ class Batch:
     def __init__(
         self,
         request: Request,
-        loader: ModelLoader,
+        loader: ModelLoader | None,
         *,
+        separate_file: SeparateFile = separation.separate_file,
         jobs: int = 1,
         state: BatchState | None = None,
         progress: Callable[[Item], AbstractContextManager[Progress]] = lambda _: nullcontext(Progress()),
@@ -112,6 +116,7 @@ class Batch:
         self.stopped: list[Item] = []
         self._request = request
         self._loader = loader
+        self._separate_file = separate_file
         self._jobs = jobs
         self._state = state
         self._progress = progress
@@ -202,7 +207,7 @@ class Batch:
             may_replace = self._state.may_replace(item.source, targets)
         begun = self._state.begun(item.source, targets) if self._state is not None else nullcontext()
         with begun, self._cancellable(item) as progress:
-            report = separation.separate_file(
+            report = self._separate_file(
                 item.source,
                 item.folder,
                 model=self._request.spec,

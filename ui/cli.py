@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audio_ml.errors import AudioMLError
+from audio_ml.errors import AudioMLError, InvalidOption
+from ui import remote
 from ui.commands import CommandGroup, new_app
 
 app = new_app(cls=CommandGroup, no_args_is_help=True)
@@ -25,11 +27,35 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    ctx: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            envvar=remote.SERVER_VARIABLE,
+            metavar="URL",
+            help="Have a server do the work of separate, speak, clone and convert; models list and ps ask it.",
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help=f"A file with the token for that server; otherwise {remote.TOKEN_VARIABLE} has it."
+        ),
+    ] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="The server sees these files at the same places: upload nothing.")
+    ] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
     """Takes songs and film sound apart into stems, and speaks texts and cue sheets."""
+    if server is None and (token_file or shared):
+        raise InvalidOption("--token-file and --shared are for a server: name it with --server URL.")
+    source = ctx.get_parameter_source("server")
+    remote.choose(server, token_file, shared, is_named=source is not None and source.name == "COMMANDLINE")
+    if ctx.invoked_subcommand not in remote.COMMANDS:
+        remote.refuse_command(str(ctx.invoked_subcommand))
 
 
 def _end_on_termination(*_: object) -> None:

@@ -13,6 +13,7 @@ from audio_ml.voice_library import find_voice
 from audio_ml.weights import FetchOptions
 from tts.options import SpeechFileOptions
 from tts.voices import clone_option_models
+from ui import remote
 from ui.commands import new_app
 from ui.flags import takes
 from ui.models import store_for
@@ -60,12 +61,19 @@ def clone(
 
     `audio-ml speak --voice` and cue sheets speak with cloned voices as well.
     """
+    out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
+    script = read_script(text, file)
+    server = remote.chosen()
+    if server is not None:
+        from ui.remote_speech import SpeechRequest, speak_remotely
+
+        remote.refuse_flags((device, DeviceOptions), (fetch, FetchOptions))
+        speak_remotely(server, out, SpeechRequest("clone", script, voice, model, options), script_files(text, file))
+        return
     import voiceclone
     from audio_ml.loader import ModelLoader
     from ui.clone_file import clone_file, speaker_of
 
-    out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
-    script = read_script(text, file)
     known = find_voice(voice)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     speaker = speaker_of(model, loader)

@@ -13,6 +13,7 @@ from audio_ml.streams import show
 from audio_ml.voice_library import find_voice
 from audio_ml.weights import FetchOptions
 from audio_ml.writer import check_target
+from ui import remote
 from ui.commands import new_app
 from ui.console import print_line, shown_progress
 from ui.flags import takes
@@ -53,20 +54,31 @@ def convert(
     The file keeps the recording's timecode and metadata. Its sound is marked as made by a machine, which cannot be
     heard.
     """
-    from audio_ml.loader import ModelLoader
-    from voiceclone.conversion_file import convert_file
+    server = remote.chosen()
+    if server is not None:
+        from ui.remote_conversion import check_voice, convert_remotely
 
-    known = find_voice(voice)
-    target = output or Path(f"{recording.stem}-{known.name}.wav")
+        remote.refuse_flags((device, DeviceOptions), (fetch, FetchOptions))
+        name = check_voice(voice)
+    else:
+        known = find_voice(voice)
+        name = known.name
+    target = output or Path(f"{recording.stem}-{name}.wav")
     check_target(target, overwrite)
-    loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     with shown_progress(show(recording.name), quiet or as_json) as progress:
-        report = convert_file(
-            recording, target, known, options=options, overwrite=overwrite, loader=loader, progress=progress
-        )
+        if server is not None:
+            report = convert_remotely(server, recording, target, name, options, overwrite, progress)
+        else:
+            from audio_ml.loader import ModelLoader
+            from voiceclone.conversion_file import convert_file
+
+            loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
+            report = convert_file(
+                recording, target, known, options=options, overwrite=overwrite, loader=loader, progress=progress
+            )
     for warning in report.warnings:
         print_line(f"audio-ml: {warning}")
     if as_json:
         print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     elif not quiet:
-        print(f"{report.n_samples / report.sample_rate:.1f} s in the voice {known.name}: {show(target)}")
+        print(f"{report.n_samples / report.sample_rate:.1f} s in the voice {name}: {show(target)}")

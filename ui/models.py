@@ -16,12 +16,15 @@ from audio_ml.errors import InvalidInput, WeightsCorrupt
 from audio_ml.footprints import Footprints
 from audio_ml.sources import InstalledSource
 from audio_ml.weights import FetchOptions, WeightStore
+from ui import remote
 from ui.commands import new_app
 from ui.console import megabytes, print_table, shown_progress
 from ui.flags import takes
 from ui.models_ps import list_running
 
 app = new_app(help="List, fetch, check and move models.", no_args_is_help=True)
+
+ASKED_OF_SERVERS = ("list", "ps")
 
 HEADER = (
     *("MODEL", "TASK", "MAKES", "RATE", "LICENCE", "COMMERCIAL", "VERIFIED"),
@@ -39,6 +42,12 @@ def store_for(fetch: dict[str, Any]) -> WeightStore:
     return WeightStore(offline=fetch.get("offline"), accept_licences=fetch.get("accept_licence", False))
 
 
+@app.callback()
+def _models(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand not in ASKED_OF_SERVERS:
+        remote.refuse_command(f"models {ctx.invoked_subcommand}")
+
+
 @app.command("list")
 def list_models(
     as_json: Json = False,
@@ -51,6 +60,12 @@ def list_models(
     VERIFIED is the day on which a model was run with its published weights; where there is none, those could
     not be had, and only its network and the names and shapes of its weights were checked.
     """
+    server = remote.chosen()
+    if server is not None:
+        from ui.remote_models import list_models_of
+
+        list_models_of(server, as_json=as_json, commercial_only=commercial_only)
+        return
     store = WeightStore()
     rows = [row for row in catalogue.rows() if row.licence.commercial or not commercial_only]
     described = [_describe(row, store) for row in rows]

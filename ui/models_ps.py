@@ -11,14 +11,21 @@ import typer
 
 from audio_ml.running import ModelState, RunningLoader, find_running
 from audio_ml.weights import WeightStore
+from ui import remote
 from ui.console import megabytes, print_table
 
 HEADER = ("MODEL", "DEVICE", "MEMORY", "STATE", "UNLOADS", "PID", "PROCESS", "BUDGET")
 
 
 def list_running(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the models in memory now: of the page, of batches and of scripts, by process."""
-    loaders = find_running(WeightStore().cache)
+    """Show the models in memory now: of the page, of batches and of scripts, by process; with --server, the server's."""
+    server = remote.chosen()
+    if server is None:
+        loaders = find_running(WeightStore().cache)
+    else:
+        from ui.remote_models import loaders_of
+
+        loaders = loaders_of(server)
     if as_json:
         print(json.dumps([dataclasses.asdict(loader) for loader in loaders], indent=2))
     elif loaders:

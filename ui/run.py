@@ -10,7 +10,8 @@ from pathlib import Path
 from audio_ml.errors import Cancelled, PartialFailure
 from audio_ml.loader import ModelLoader
 from audio_ml.streams import show
-from ui.batch import Batch, Outcome, Request
+from separation import separate_file
+from ui.batch import Batch, Outcome, Request, SeparateFile
 from ui.batch_state import BatchState
 from ui.console import ProgressDisplay, print_line
 from ui.items import Item, check_watchable, find_items, is_batch
@@ -22,8 +23,9 @@ def separate_paths(
     paths: Sequence[Path],
     out_dir: Path,
     request: Request,
-    loader: ModelLoader,
+    loader: ModelLoader | None,
     *,
+    separate_file: SeparateFile = separate_file,
     jobs: int,
     watch: bool,
     report_file: Path | None,
@@ -51,7 +53,14 @@ def separate_paths(
         look = partial(find_items, paths, out_dir, is_output=is_output, warn=_once(print_line))
         found = None if watch else look()
         display = ProgressDisplay(silent, n_items=len(found) if found else None)
-        batch = Batch(request, loader, jobs=jobs, state=state, progress=lambda item: display.progress(show(item.name)))
+        batch = Batch(
+            request,
+            loader,
+            separate_file=separate_file,
+            jobs=jobs,
+            state=state,
+            progress=lambda item: display.progress(show(item.name)),
+        )
         try:
             _run(batch, _watched(look, silent) if found is None else found, display, silent)
         except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from audio_ml.options import Options
 from audio_ml.weights import FetchOptions
 from separation.ensemble import EnsembleOptions
 from separation.options import DEFAULT_MODEL, DeliveryOptions, SeparationOptions, SharedOptions
+from ui import remote
 from ui.commands import new_app
 from ui.flags import takes
 from ui.models import store_for
@@ -69,18 +70,30 @@ def separate(
     command again and it does what is missing, changed or failed. With --overwrite it does everything again.
     """
     import separation
-    from audio_ml.loader import ModelLoader
-    from ui.batch import Request
+    from ui.batch import Request, SeparateFile
     from ui.run import separate_paths
 
+    server, loader = remote.chosen(), None
+    separate_file: SeparateFile = separation.separate_file
     separation.check_request(model=model, options=options, delivery=delivery)
-    device_name = device.get("device", "auto")
-    devices.resolve(device_name)  # a device that is not here would fail every file
+    if server is not None:
+        from ui.remote_separation import RemoteSeparation, check_model
+
+        remote.refuse_flags((device, DeviceOptions), (fetch, FetchOptions))
+        check_model(model)
+        separate_file = RemoteSeparation(server)
+    else:
+        from audio_ml.loader import ModelLoader
+
+        device_name = device.get("device", "auto")
+        devices.resolve(device_name)  # a device that is not here would fail every file
+        loader = ModelLoader(device_name, store_for(fetch))
     separate_paths(
         paths,
         out_dir,
         Request(model, options, delivery),
-        ModelLoader(device_name, store_for(fetch)),
+        loader,
+        separate_file=separate_file,
         jobs=jobs,
         watch=watch,
         report_file=report_file,

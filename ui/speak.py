@@ -13,6 +13,7 @@ from audio_ml.options import Options
 from audio_ml.weights import FetchOptions
 from tts.options import SpeechFileOptions
 from tts.voices import find_speaker, option_models
+from ui import remote
 from ui.commands import new_app
 from ui.flags import takes
 from ui.models import store_for
@@ -65,11 +66,19 @@ def speak(
     silence, [voice: NAME] or a line that begins with NAME: changes the voice, and [word](/wɜːd/) gives its
     sounds; a text that begins with <speak> is SSML. See docs/speech.md.
     """
+    out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
+    script = read_script(text, file)
+    server = remote.chosen()
+    if server is not None:
+        from ui.remote_speech import SpeechRequest, speak_remotely
+
+        remote.refuse_flags((device, DeviceOptions), (fetch, FetchOptions))
+        asked_there = SpeechRequest("speak", script, voice, model, options, _cast(cast))
+        speak_remotely(server, out, asked_there, script_files(text, file))
+        return
     import tts
     from audio_ml.loader import ModelLoader
 
-    out = SpeechOutput(output, captions, play, phonemes, as_json, quiet, delivery)
-    script = read_script(text, file)
     speaker = find_speaker(voice, model)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
     asked: dict[str, Any] = {"voice": voice, "model": model, "options": options, "cast": _cast(cast), "loader": loader}

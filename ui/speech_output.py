@@ -79,11 +79,12 @@ class SpeechOutput:
     def __post_init__(self) -> None:
         kinds = _kinds(self.captions)
         _check_output(self.output)
-        if not self._writes_file:
+        if not self.writes_file:
             _check_no_file_options(self.output, self.delivery, kinds, self.as_json)
 
     @property
-    def _writes_file(self) -> bool:
+    def writes_file(self) -> bool:
+        """Whether the speech goes into files, and not to standard output or a player alone."""
         return self.output != "-" and not (self.play and self.output is None)
 
     @property
@@ -92,7 +93,7 @@ class SpeechOutput:
 
     def check_targets(self, inputs: Iterable[str]) -> None:
         """Finds out before any work whether files would replace what they are made of, or each other."""
-        if self._writes_file:
+        if self.writes_file:
             _check_targets(self._target, inputs, _kinds(self.captions), self.delivery)
 
     def take(self, script: str, sample_rate: int, streamed: Streamed, filed: Filed) -> None:
@@ -102,7 +103,7 @@ class SpeechOutput:
         with _player(sample_rate, self.play) as player:  # one that failed is told when all the rest is done
             tell = _listener(player, self.phonemes, page)
             with shown_progress("speech", self.quiet or self.as_json or to_stdout) as progress:
-                if not self._writes_file:
+                if not self.writes_file:
                     _stream(streamed(progress), tell, script, to_stdout=to_stdout, player=player)
                     return
                 began = time.perf_counter()
