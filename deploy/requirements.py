@@ -6,8 +6,9 @@ It reads the pyproject.toml of the folder that it is called in.
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 
 def requirements(extra: str | None) -> list[str]:
