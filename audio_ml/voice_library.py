@@ -136,13 +136,14 @@ class VoiceLibrary:
     def delete(self, name: str) -> list[Path]:
         """Deletes a voice and all that was derived from it, and returns the files and folders that are gone.
 
+        A file is deleted by its name even if no voice can be called so: it may have been put there by hand.
         Files that were exported, or spoken with it, are not in the library and stay.
 
         Raises:
             UnknownVoice: when there is none.
             OutputUnwritable: when something cannot be deleted.
         """
-        return self._remove(self._belongings(self.path(name)))
+        return self._remove(self._belongings(self._find(name) or self.path(name)))
 
     def _files(self) -> dict[str, Path]:
         try:
@@ -152,7 +153,8 @@ class VoiceLibrary:
         return {_name_of(path): path for path in sorted(found)}
 
     def _find(self, name: str) -> Path | None:
-        return next((path for known, path in self._files().items() if known.casefold() == name.casefold()), None)
+        wanted = unicodedata.normalize("NFC", name).casefold()
+        return next((path for known, path in self._files().items() if known.casefold() == wanted), None)
 
     def _belongings(self, path: Path) -> list[Path]:
         """Returns what is there of a voice: its file, what is derived from it, and what a kill left of writing it."""

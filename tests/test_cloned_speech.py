@@ -138,9 +138,13 @@ def test_a_wrong_name_is_told(name: str, model: Any, words: str) -> None:
 
 
 def test_cloned_voices_are_not_blended() -> None:
-    for name in ("anna+anna", "anna*0.5+heart*0.5"):
-        with pytest.raises(InvalidInput, match="mix"):
+    blends = ("anna+anna", "anna*0.5+heart*0.5", "af_heart+cloned/anna", "cloned/anna+af_heart", "kokoro/heart+anna")
+    for name in blends:
+        with pytest.raises(InvalidOption, match="cloned/anna is a cloned voice, and those do not mix"):
             find_speaker(name)
+    with pytest.raises(InvalidOption, match="cloned/nobody is a cloned voice"):
+        find_speaker("heart+cloned/nobody")
+    assert find_speaker("kokoro/heart+bella").cloned is None
 
 
 def test_a_broken_voice_is_told_where_it_matters(library: VoiceLibrary) -> None:

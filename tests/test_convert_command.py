@@ -41,6 +41,7 @@ def converter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     def convert(audio: Audio, voice: Any, *, options: Mapping[str, Any], loader: Any, progress: Any) -> Audio:
         parse(_Options, options)
+        assert audio.n_channels == 1  # the channels of an hour of surround are never in memory together
         return Audio(-audio.samples.mean(axis=0, keepdims=True), audio.sample_rate)
 
     def mark(audio: Audio, loader: Any, progress: Any) -> Audio:

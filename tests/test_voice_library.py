@@ -113,6 +113,16 @@ def test_broken_files_are_told_and_do_not_hide_others(library: VoiceLibrary) -> 
         library.delete(name)
 
 
+@pytest.mark.parametrize("name", ["an+na", "anna  2", "con", "Zoe\u0308 *"])
+def test_a_file_with_a_name_that_no_voice_can_have_is_deleted_by_it(library: VoiceLibrary, name: str) -> None:
+    good = library.save(made_up_voice())
+    path = library.folder / f"{name}.voice.safetensors"
+    path.write_bytes(good.read_bytes())
+    with pytest.raises(InvalidInput, match="no name for a voice"):
+        library.load(name)
+    assert library.delete(name) == [path] and not path.exists() and good.exists()
+
+
 def test_a_changed_file_is_read_anew(library: VoiceLibrary) -> None:
     path = library.save(made_up_voice())
     assert library.load("anna") is library.load("anna")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +123,8 @@ def find_speaker(name: str | ClonedVoice | None = None, model: str | SpeechModel
             raise InvalidOption(f"The voice file {name} brings its own model: leave out --model {named}, or --voice.")
         return _own_voice(Path(name).expanduser())
     wanted = _parse(name)
+    if len(wanted) > 1:
+        _refuse_cloned(part for part, _ in wanted)
     specs = _candidates(name, model)
     having = [spec for spec in specs if all(_voice(spec, part) for part, _ in wanted)]
     if not having:
@@ -133,6 +135,20 @@ def find_speaker(name: str | ClonedVoice | None = None, model: str | SpeechModel
     if not mixing:
         raise InvalidOption(f"{having[0].family} cannot mix voices; kokoro can: --voice 'kokoro/heart*0.6+bella*0.4'.")
     return Speaker(mixing[0], _blend(mixing[0], wanted))
+
+
+def _refuse_cloned(names: Iterable[str]) -> None:
+    """Raises `InvalidOption` for a cloned voice among those of a blend."""
+    rows = _rows()
+    cloned = cloned_rows(rows)
+    for name in names:
+        is_found = any(_voice(spec, name) for spec in cloned) and not any(_voice(spec, name) for spec in rows)
+        if is_found or name.startswith(CLONED + "/"):
+            bare = name.removeprefix(CLONED + "/")
+            raise InvalidOption(
+                f"{CLONED}/{bare} is a cloned voice, and those do not mix with others: let it speak alone. Kokoro's own "
+                "voices do: --voice 'kokoro/heart*0.6+bella*0.4'."
+            )
 
 
 def _candidates(name: str, model: str | SpeechModel | None) -> Sequence[SpeechModel]:

@@ -78,7 +78,8 @@ def convert_file(
     format, info = find_format(target), reader.info
     depth, rate = format.depth_for(info.subtype), format.rate_for(info.sample_rate)
     format.check(depth, 1)
-    audio = Audio(np.concatenate(list(reader), axis=1), info.sample_rate)
+    mono = [block.mean(axis=0, keepdims=True) for block in reader]  # all of it is held, but not all of its channels
+    audio = Audio(np.concatenate(mono, axis=1), info.sample_rate)
     converted = convert(audio, voice, options=options, loader=loader, progress=progress)
     assert converted.n_samples == audio.n_samples and converted.sample_rate == audio.sample_rate
     metadata = read_metadata(source).cut(0, audio.n_samples, info.sample_rate, rate)
