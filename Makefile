@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10
 	$(shell $(name) -c "import sys, ensurepip, venv; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
 VENV ?= .venv
 BIN = $(VENV)/bin
-CODE = audio_ml separation tts voiceclone ui bench training tests
+CODE = audio_ml separation tts voiceclone ui clients bench training tests
 
 .PHONY: demo test slow lint install install-test clean
 .PHONY: bench-separation bench-htdemucs bench-quality bench-cleanup bench-evaluation

@@ -146,8 +146,8 @@ def _refuse_cloned(names: Iterable[str]) -> None:
         if is_found or name.startswith(CLONED + "/"):
             bare = name.removeprefix(CLONED + "/")
             raise InvalidOption(
-                f"{CLONED}/{bare} is a cloned voice, and those do not mix with others: let it speak alone. Kokoro's own "
-                "voices do: --voice 'kokoro/heart*0.6+bella*0.4'."
+                f"{CLONED}/{bare} is a cloned voice, and those do not mix with others: let it speak alone. Kokoro's "
+                "own voices do: --voice 'kokoro/heart*0.6+bella*0.4'."
             )
 
 

@@ -18,7 +18,7 @@ HEADER = ("MODEL", "DEVICE", "MEMORY", "STATE", "UNLOADS", "PID", "PROCESS", "BU
 
 
 def list_running(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the models in memory now: of the page, of batches and of scripts, by process; with --server, the server's."""
+    """Show the models in memory now: of the page, of batches and of scripts, or with --server, of a server."""
     server = remote.chosen()
     if server is None:
         loaders = find_running(WeightStore().cache)

@@ -101,6 +101,8 @@ class Fleet:
                         worker.send({"do": "more", "id": id})
                         yield content or b""
                         continue
+                    if message["is"] == "progress":
+                        continue
                     has_ended = True
                     if message["is"] == "failed":
                         raise as_error(message["error"])

@@ -13,7 +13,7 @@ from audio_ml.budget import read_size
 from audio_ml.errors import InvalidOption
 from audio_ml.options import Options
 
-FOLDER_VARIABLE = "AUDIO_ML_SERVER"
+FOLDER_VARIABLE = "AUDIO_ML_SERVER_FOLDER"
 HOUR = 3600.0
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
 from ui.server.request import JobRequest
-from ui.server.results import OUTCOME, find_files, read_outcome, remove_folder, reveal_in_library
+from ui.server.results import OUTCOME, find_files, keep, read_outcome, remove_folder, reveal_in_library
 from ui.server.store import Job, JobError, JobStore, Outcome, QueueLimits, Waiting
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerProcess
@@ -192,10 +192,13 @@ class Scheduler:
             with self._changed:
                 if self._closing:
                     return
-            for lane in LANES.values():
-                while self._hand_out(lane):
-                    pass
-            self._end_overdue()
+            try:
+                for lane in LANES.values():
+                    while self._hand_out(lane):
+                        pass
+                self._end_overdue()
+            except Exception:  # a full disk, say: the next turn may do better
+                log.exception("The queue could not be looked at.")
             with self._changed:
                 if not self._closing:
                     self._changed.wait(POLL_SECONDS)
@@ -251,6 +254,7 @@ class Scheduler:
         outcome = Outcome(report, find_files(running.folder / "files"))
         remove_folder(running.folder / "read")
         (running.folder / OUTCOME).write_text(outcome.dump())
+        keep(running.folder)
 
         def reveal() -> None:
             running.folder.rename(target)
@@ -271,11 +275,19 @@ class Scheduler:
         with self._changed:
             lost = [id for id, running in self._running.items() if running.worker is worker]
         for id in lost:
-            self._put_back(id, crashed=True)
+            try:
+                self._put_back(id, crashed=True)
+            except Exception:  # it is taken up when the server begins anew
+                log.exception("A job could not be put back.", extra={"facts": {"job": id}})
+        self.wake()
 
     def _put_back(self, id: str, *, crashed: bool) -> None:
         """Puts a job whose worker is gone back, once; after that it has failed."""
-        running = self._running[id]
+        with self._changed:
+            running = self._running.pop(id, None)
+            self._changed.notify_all()
+        if running is None:
+            return  # somebody else saw that the worker is gone
         ended = None
         if running.overdue:
             ended = self._store.fail(id, JobError("TookTooLong", "The job did not stop when its time was over.", 504))
@@ -285,7 +297,6 @@ class Scheduler:
         else:
             self._store.put_back(id, crashed=crashed)
         remove_folder(running.folder)
-        self._release(id)
         if ended is not None:
             self._listener(ended)
 

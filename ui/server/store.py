@@ -169,12 +169,9 @@ class JobStore:
             QueueFull: when as many wait as may.
         """
         with self._database.begin() as connection:
-            if key is not None:
-                earlier = connection.execute(sql.select(JOBS).where(JOBS.c.owner == owner, JOBS.c.key == key)).first()
-                if earlier is not None:
-                    if earlier.sha256 != request.sha256:
-                        raise InvalidInput("This Idempotency-Key was sent with another request; make a new one.")
-                    return _job(earlier), False
+            earlier = _of_key(connection, owner, key, request)
+            if earlier is not None:
+                return earlier, False
             _check_room(connection, owner, limits)
             row = {
                 "id": secrets.token_hex(16),
@@ -193,6 +190,11 @@ class JobStore:
             }
             connection.execute(sql.insert(JOBS).values(row))
             return _job(connection.execute(sql.select(JOBS).where(JOBS.c.id == row["id"])).one()), True
+
+    def of_key(self, owner: str, key: str | None, request: JobRequest) -> Job | None:
+        """Returns the job that was accepted for a key, if one was; raises `InvalidInput` as `accept`."""
+        with self._database.read() as connection:
+            return _of_key(connection, owner, key, request)
 
     def get(self, id: str, owner: str | None = None) -> Job:
         """Returns a job; of another owner there is none.
@@ -311,6 +313,15 @@ def _check_room(connection: Connection, owner: str, limits: QueueLimits) -> None
         n = connection.execute(count.where(JOBS.c.owner == owner)).scalar_one()
         if n >= limits.waiting_of_owner:
             raise QueueFull(f"{n} jobs of yours wait already, which is as many as may; try again later.", RETRY_AFTER)
+
+
+def _of_key(connection: Connection, owner: str, key: str | None, request: JobRequest) -> Job | None:
+    if key is None:
+        return None
+    row = connection.execute(sql.select(JOBS).where(JOBS.c.owner == owner, JOBS.c.key == key)).first()
+    if row is not None and row.sha256 != request.sha256:
+        raise InvalidInput("This Idempotency-Key was sent with another request; make a new one.")
+    return None if row is None else _job(row)
 
 
 def _job(row: Any) -> Job:

@@ -159,7 +159,8 @@ class UploadStore:
         """Removes what nobody went on with, but not what jobs still read; returns how many went."""
         now = time.time()
         with self._database.read() as connection:
-            known = {id: ends for id, ends in connection.execute(sa.select(UPLOADS.c.id, UPLOADS.c.expires))}
+            rows = connection.execute(sa.select(UPLOADS.c.id, UPLOADS.c.expires))
+            known = {row.id: row.expires for row in rows}
         kept = {*in_use, *self._locked}
         due = [upload_id for upload_id, expires in known.items() if expires < now and upload_id not in kept]
         for upload_id in due:

@@ -37,6 +37,9 @@ def submit(
 ) -> dict[str, Any]:
     """Accepts a job; the same Idempotency-Key with the same request gives the job that was accepted first."""
     options = services.options
+    earlier = services.store.of_key(caller.name, idempotency_key, body)
+    if earlier is not None:  # whatever has become of its inputs since
+        return told(services, earlier)
     if len(body.text or "") > options.max_text:
         raise TooLarge(f"The text has {len(body.text or ''):,} characters, and {options.max_text:,} are accepted.")
     check_request(body)
