@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import audio_ml_client
 import pytest
-from audio_ml_client import AsyncClient, Client, Job, ServerError, Step, Unreachable
 from stand_in_server import StandIn, stand_in
+
+import audio_ml_client
+from audio_ml_client import AsyncClient, Client, Job, ServerError, Step, Unreachable
 
 CLIENT = Path(audio_ml_client.__file__)
 

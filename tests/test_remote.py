@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import audio_ml_client
 import numpy as np
 import pytest
 import soundfile
@@ -22,6 +21,7 @@ from fake_engine import FAKE
 from signals import noise
 from stand_in_server import StandIn, stand_in
 
+import audio_ml_client
 import separation
 import tts
 from audio_ml.errors import (

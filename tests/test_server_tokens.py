@@ -124,6 +124,6 @@ def test_a_wrong_option_of_the_server_is_named(values: dict[str, object]) -> Non
 
 
 def test_the_data_folder_follows_option_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUDIO_ML_SERVER", str(tmp_path / "environment"))
+    monkeypatch.setenv("AUDIO_ML_SERVER_FOLDER", str(tmp_path / "environment"))
     assert ServerOptions().data_folder == tmp_path / "environment"
     assert ServerOptions(folder=str(tmp_path)).data_folder == tmp_path
