@@ -8,13 +8,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from ui.server.app import admit, create_app
 from ui.server.connections import connection_settings
@@ -88,12 +89,19 @@ class Server:
 
 
 @contextmanager
-def serving(options: ServerOptions, **settings: Any) -> Iterator[Server]:
-    """Runs a server for a block; its workers are ready when it begins."""
-    with listen("127.0.0.1", 0) as listener, running(options, device="cpu", **settings) as services:
-        config = uvicorn.Config(
-            admit(create_app(services), services), **connection_settings(options), timeout_graceful_shutdown=1
-        )
+def serving(
+    options: ServerOptions,
+    *,
+    around: Callable[[FastAPI, Services], AbstractContextManager[Any]] = lambda *_: nullcontext(),
+    **settings: Any,
+) -> Iterator[Server]:
+    """Runs a server for a block; its workers are ready when it begins. `around` may add to the application."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen("127.0.0.1", 0))
+        services = stack.enter_context(running(options, device="cpu", **settings))
+        app = create_app(services)
+        stack.enter_context(around(app, services))
+        config = uvicorn.Config(admit(app, services), **connection_settings(options), timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
