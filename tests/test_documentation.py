@@ -8,6 +8,7 @@ import os
 import pkgutil
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -81,7 +82,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.weights
 @pytest.mark.parametrize(
-    "line", [line for line in shell_lines() if line.startswith("audio-ml") and line != "audio-ml ui"]
+    "line",
+    [
+        line
+        for line in shell_lines()
+        if line.startswith("audio-ml") and line not in ("audio-ml ui", "audio-ml serve") and "--server" not in line
+    ],
 )
 def test_a_command_of_the_readme_runs(line: str, desk: Path) -> None:
     ran = subprocess.run(
@@ -94,6 +100,28 @@ def test_a_command_of_the_readme_runs(line: str, desk: Path) -> None:
         env=os.environ | {"AUDIO_ML_VOICES": str(desk / "library")},
     )
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.weights
+def test_the_server_of_the_readme_serves_its_clients(desk: Path, tmp_path: Path) -> None:
+    assert "audio-ml serve" in shell_lines()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    folder = os.environ | {"AUDIO_ML_SERVER_FOLDER": str(tmp_path)}
+    running = subprocess.Popen([COMMAND, "serve", "--port", port], stdout=subprocess.PIPE, text=True, env=folder)
+    try:
+        assert running.stdout is not None and "Serving at" in running.stdout.readline()
+        lines = [line for line in shell_lines() if "--server" in line]
+        assert len(lines) == 3
+        for line in lines:
+            arguments = shlex.split(line.replace(":8600", f":{port}"))[1:]
+            ran = subprocess.run(
+                [COMMAND, *arguments], cwd=desk, capture_output=True, text=True, timeout=120, check=False
+            )
+            assert ran.returncode == 0, ran.stderr
+    finally:
+        running.terminate()
+        running.communicate(timeout=20)
 
 
 @pytest.mark.weights
