@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def put(page: Path, section: str, text: str, findings: Any) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(with_section(before, section, text), encoding="utf-8")
     results.RESULTS.mkdir(parents=True, exist_ok=True)
-    raw = json.dumps(dataclasses.asdict(findings), indent=2, default=str)
+    raw = json.dumps(_plain(findings), indent=2, default=str)
     name = f"{page.stem}-{section.lower().replace(' ', '-')}.json"
     (results.RESULTS / name).write_text(raw, encoding="utf-8")
     print(f"## {section}\n\n{text}")
@@ -46,3 +47,12 @@ def with_section(page: str, section: str, text: str) -> str:
     found = dict(zip(parts[::2], parts[1::2], strict=True)) | {section: text}
     ordered = [f"## {name}\n\n{found[name].strip()}\n" for name in SECTIONS if name in found]
     return "\n".join([f"{TITLE}\n", *ordered])
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value as JSON has it; `dataclasses.asdict` cannot copy counters."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

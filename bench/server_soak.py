@@ -33,7 +33,7 @@ from bench.server_process import Server
 SAMPLE_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 1.5  # before a job is cancelled
 GOAL_BYTES_PER_JOB = 100_000
-QUEUE_FLAGS: tuple[str, ...] = ()
+QUEUE_FLAGS = ("--queue-size", "12")  # fewer than there are clients, so that some are sent away
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,11 @@ class BodyLimits:
         headers = dict(scope["headers"])
         body.check_declared(headers.get(b"content-length"))
         source: Receive = body.receive
-        if is_json_expected(scope) and (content := await body.read()):
-            check_media_type(headers.get(b"content-type", b""))
-            check_json(content)
+        if is_json_expected(scope):
+            content = await body.read()
+            if content:
+                check_media_type(headers.get(b"content-type", b""))
+                check_json(content)
             source = _replay(content, body.receive)
         await _run(self._app, scope, source, send, body)
 
