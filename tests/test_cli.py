@@ -10,19 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 from signals import decibels, noise
-from typer.testing import CliRunner
 
 from audio_ml.audio import Audio
 from audio_ml.streams import read_audio
 from audio_ml.writer import write_audio
 from ui.flags import takes
-from ui.page import app as page_app
+from ui.server.fleet import Fleet, FleetOptions
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -328,16 +326,9 @@ def test_options_of_two_models_share_a_flag() -> None:
     command(**(others | {"exact": True}))
 
 
-def test_to_pin_an_ensemble_pins_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_pin_an_ensemble_pins_its_members() -> None:
     """They are what is in memory: an ensemble has no engine of its own."""
-    pinned: list[str] = []
-
-    def loader(*_: object, **given: list[str]) -> SimpleNamespace:
-        pinned.extend(given["pinned"])
-        return SimpleNamespace(memory_budget=None)
-
-    monkeypatch.setattr("ui.page.ModelLoader", loader)
-    monkeypatch.setattr("ui.web.page.launch", lambda **_: None)
-    ended = CliRunner().invoke(page_app, ["--pin", "htdemucs_ft,dtln"])
-    assert ended.exit_code == 0, ended.output
-    assert pinned == [*(f"htdemucs-ft-{stem}" for stem in ("drums", "bass", "other", "vocals")), "dtln"]
+    fleet = Fleet(FleetOptions("cpu", "4GB", {}, {"pinned": ("htdemucs_ft", "dtln")}, {}))
+    for worker in fleet.workers.values():
+        parts = [f"htdemucs-ft-{stem}" for stem in ("drums", "bass", "other", "vocals")]
+        assert worker.settings.rest["memory"]["pinned"] == [*parts, "dtln"]

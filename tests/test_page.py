@@ -31,7 +31,8 @@ from audio_ml.streams import read_audio
 from audio_ml.writer import write_audio
 from separation import DeliveryOptions
 from separation.engines.spleeter import SpleeterOptions
-from ui.web.page import launch
+from ui.server.launch import launch
+from ui.server.options import ServerOptions
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -74,8 +75,8 @@ def serving(temporary: Path) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from ui.web.page import launch; launch(port={port})"],
-        env=os.environ | {"TMPDIR": str(temporary)},
+        [sys.executable, "-m", "ui.cli", "ui", "--port", str(port)],
+        env=os.environ | {"TMPDIR": str(temporary), "AUDIO_ML_SERVER_FOLDER": str(temporary / "server")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -89,6 +90,7 @@ def serving(temporary: Path) -> Iterator[Server]:
         _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors and process.returncode == 0
     assert not list(temporary.glob("audio-ml-*"))
+    assert not any(any((temporary / "server" / name).iterdir()) for name in ("work", "results", "uploads"))
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +280,7 @@ def test_the_browser_is_told_to_talk_to_its_server_only(open_page: OpenPage, ser
     )
     assert blocked == "http://elsewhere.invalid/"
     forged = urllib.request.Request(server.url, headers={"Host": "elsewhere.invalid"})
-    with pytest.raises(urllib.error.HTTPError, match="400"):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(forged, timeout=10)
 
 
@@ -286,4 +288,4 @@ def test_a_taken_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InvalidInput, match=f"Cannot listen on 127.0.0.1, port {port}"):
-            launch(port=port)
+            launch("127.0.0.1", port, ServerOptions())

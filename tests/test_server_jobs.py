@@ -147,6 +147,7 @@ class TestRequests:
         path.write_bytes(b"RIFF, or not")
         failed = server.end_of(server.submit(task="separate", inputs=[server.upload(path)]))
         assert (failed["state"], failed["error"]["type"], failed["files"]) == ("failed", "UnreadableAudio", [])
+        assert failed["error"]["message"].startswith("song.wav is not")
 
 
 class TestFollowing:

@@ -1,21 +1,24 @@
-"""`audio-ml ui`: opens the page."""
+"""`audio-ml ui`: opens the page, which is a server for its reader alone."""
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Annotated, Any
 
 import typer
 
-from audio_ml import catalogue
-from audio_ml.catalogue import ModelSpec
 from audio_ml.device import DeviceOptions
-from audio_ml.loader import LoaderOptions, ModelLoader
+from audio_ml.loader import LoaderOptions
+from audio_ml.options import parse
 from audio_ml.weights import FetchOptions
 from ui.commands import new_app
 from ui.flags import takes
-from ui.models import store_for
+from ui.serve import check_memory, check_safety
+from ui.server.options import FOLDER_VARIABLE, ServerOptions
 
 app = new_app()
+FOLDER = "page"  # beside that of `audio-ml serve`, which may run at the same time
 
 
 @app.command()
@@ -24,6 +27,9 @@ def ui(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let whoever can reach it use the page, from other machines too.")
+    ] = False,
     commercial_only: Annotated[
         bool, typer.Option("--commercial-only", help="Offer only models that may be used commercially.")
     ] = False,
@@ -32,11 +38,20 @@ def ui(
     memory: dict[str, Any],
 ) -> None:
     """Open the page: drop a file in a browser, listen to its stems."""
-    rows = [catalogue.find_row(name) for name in memory.pop("pinned", ())]
-    pinned = [part.name for row in rows for part in (row.parts if isinstance(row, ModelSpec) else (row,))]
-    loader = ModelLoader(device.get("device", "auto"), store_for(fetch), pinned=pinned, **memory)
-    _ = loader.memory_budget  # one that is no size is told before the page is built
+    folder = "" if os.environ.get(FOLDER_VARIABLE) else str(parse(ServerOptions, None).data_folder.parent / FOLDER)
+    options = parse(ServerOptions, {"folder": folder, "insecure": insecure, "log_format": "text"})
+    check_safety(host, options)
+    check_memory(memory)
 
-    from ui.web.page import launch
+    from ui.server.launch import launch
 
-    launch(host=host, port=port, loader=loader, commercial_only=commercial_only)
+    launch(
+        host,
+        port,
+        options,
+        device=device.get("device", "auto"),
+        fetch=fetch,
+        memory=memory,
+        commercial_only=commercial_only,
+        log_level=logging.WARNING,
+    )

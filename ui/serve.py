@@ -37,14 +37,20 @@ def serve(
     """Offer the models of this machine to clients: jobs, voices, and speech as OpenAI's clients ask for it."""
     options = parse(ServerOptions, server)
     check_safety(host, options)
-    for name in parse(LoaderOptions, memory).pinned:
-        catalogue.find_row(name)
-    if budget := memory.get("memory_budget"):
-        read_size(budget)
+    check_memory(memory)
 
     from ui.server.launch import launch
 
     launch(host, port, options, device=device.get("device", "auto"), fetch=fetch, memory=memory)
+
+
+def check_memory(memory: dict[str, Any]) -> None:
+    """Raises `InvalidInput` for options of loaders that no loader could follow."""
+    options = parse(LoaderOptions, memory)
+    for name in options.pinned:
+        catalogue.find_row(name)
+    if options.memory_budget:
+        read_size(options.memory_budget)
 
 
 def check_safety(host: str, options: ServerOptions) -> None:

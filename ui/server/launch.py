@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -42,14 +43,18 @@ def launch(
     device: str = "auto",
     fetch: Mapping[str, Any] | None = None,
     memory: Mapping[str, Any] | None = None,
+    commercial_only: bool = False,
+    log_level: int = logging.INFO,
 ) -> None:
     """Serves until Ctrl-C or SIGTERM; jobs that are at work then run again when the server begins anew.
+
+    With `commercial_only` the page offers no model that may not be used commercially by its owner's word.
 
     Raises:
         InvalidInput: when nothing can listen on that address, or another server has the folder.
         OutputUnwritable: when the folder cannot be written to.
     """
-    set_up_logging(options.log_format)
+    set_up_logging(options.log_format, log_level)
     os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"  # nothing is told to anyone
     with listen(host, port) as listener, running(options, device=device, fetch=fetch, memory=memory) as services:
         own_files.serve_others()
@@ -57,7 +62,7 @@ def launch(
         config = uvicorn.Config(
             admit(app, services, host), **connection_settings(options), timeout_graceful_shutdown=SECONDS_TO_END
         )
-        with _server(config, app, services, store_for(dict(fetch or {}))) as server:
+        with _server(config, app, services, store_for(dict(fetch or {})), commercial_only) as server:
             scheme = "https" if options.certificate else "http"
             shown = f"[{host}]" if ":" in host else host
             print(f"Serving at {scheme}://{shown}:{listener.getsockname()[1]}/ (end it with Ctrl-C).", flush=True)
@@ -66,7 +71,9 @@ def launch(
 
 
 @contextmanager
-def _server(config: uvicorn.Config, app: FastAPI, services: Services, store: WeightStore) -> Iterator[uvicorn.Server]:
+def _server(
+    config: uvicorn.Config, app: FastAPI, services: Services, store: WeightStore, commercial_only: bool
+) -> Iterator[uvicorn.Server]:
     """Opens what serves the application, with the page where it is wanted; a browser has no token to show."""
     if services.options.tokens or not services.options.page:
         yield uvicorn.Server(config)
@@ -74,7 +81,7 @@ def _server(config: uvicorn.Config, app: FastAPI, services: Services, store: Wei
     from ui.server.page import page_of
     from ui.web.page import PageServer
 
-    with page_of(services, app, store) as sessions:
+    with page_of(services, app, store, commercial_only) as sessions:
         yield PageServer(config, app, sessions)
 
 

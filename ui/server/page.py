@@ -28,11 +28,11 @@ POLL_SECONDS = 0.1
 
 
 @contextmanager
-def page_of(services: Services, app: FastAPI, store: WeightStore) -> Iterator[Sessions]:
+def page_of(services: Services, app: FastAPI, store: WeightStore, commercial_only: bool = False) -> Iterator[Sessions]:
     """Puts the page at the root of the application for a block; then all files of its users go."""
     with tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
         sessions = open_sessions(Path(folder))
-        mount_page(app, build_page(store, JobSeparation(services), sessions))
+        mount_page(app, build_page(store, JobSeparation(services), sessions, commercial_only))
         try:
             yield sessions
         finally:

@@ -1,1 +1,1 @@
-"""The page: one tab per engine, drawn from the same options as the command line. Start it with `page.launch`."""
+"""The page: one tab per engine, drawn from the same options as the command line. A server has it at /."""

@@ -1,13 +1,10 @@
-"""Serves the page to browsers on this machine; nothing of it comes from, or goes to, anywhere else."""
+"""The page for browsers; nothing of it comes from, or goes to, anywhere but the server that it is on."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,17 +14,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import separation
-from audio_ml import loader as loaders
-from audio_ml.errors import InvalidInput
-from audio_ml.loader import ModelLoader
 from audio_ml.weights import WeightStore
 from ui.web.jobs import Sessions
 
 if TYPE_CHECKING:
     from ui.web.separate import Separate
 
-LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
 MONOSPACE = ("Consolas", "Menlo", "monospace")
 CSS = """
@@ -54,28 +46,6 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
-
-
-def launch(
-    host: str = "127.0.0.1", port: int = 7860, loader: ModelLoader | None = None, commercial_only: bool = False
-) -> None:
-    """Serves the page until the process is told to stop; then all files of its users go.
-
-    With `commercial_only` it offers no model that may not be used commercially by its owner's word.
-
-    Raises:
-        InvalidInput: when nothing can listen on that address.
-    """
-    with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
-        sessions = open_sessions(Path(folder))
-        lender = loader or loaders.default()
-        separate = partial(separation.separate_file, loader=lender)
-        page = build_page(lender.store, separate, sessions, commercial_only)
-        app = _application(host, page)
-        server = PageServer(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5), app, sessions)
-        print(f"The page is at http://{f'[{host}]' if ':' in host else host}:{port}/ (end it with Ctrl-C).", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
 
 
 def open_sessions(folder: Path) -> Sessions:
@@ -122,15 +92,6 @@ def mount_page(app: FastAPI, page: Any) -> FastAPI:
     return app
 
 
-def _application(host: str, page: Any) -> FastAPI:
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    if host in LOCAL_NAMES:  # else a page on the internet whose name leads here could act for its reader
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_NAMES, "[::1]"])
-    return mount_page(app, page)
-
-
 class PageServer(uvicorn.Server):
     """Serves an application that has a page; at the end, the work of its users stops first."""
 
@@ -159,10 +120,3 @@ class _ServesOnlyItself:
             await send(message)
 
         await self.inner(scope, receive, send_with_policy)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise InvalidInput(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another --port.") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from audio_ml.errors import InvalidInput, InvalidOption
+from audio_ml.errors import AudioMLError, InvalidInput, InvalidOption
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from ui.server.request import JobRequest
@@ -89,14 +89,15 @@ def run_task(
     read, files = folder / READ, folder / FILES
     for each in (folder, read, files):
         each.mkdir(mode=0o700)
-    sources = []
-    task = find_task(request.task)
-    for number, ref in enumerate(inputs):
-        place = read / str(number)
-        place.mkdir()
-        sources.append(open_input(ref, place, options, progress, is_sound=task.READS_SOUND))
-    report = task.run(Work(request, tuple(sources), files, loader, progress))
+    task, sources = find_task(request.task), []
     places = [f"{read}/{number}/" for number in range(len(inputs))]
+    try:
+        for ref, place in zip(inputs, places, strict=True):
+            Path(place).mkdir()
+            sources.append(open_input(ref, Path(place), options, progress, is_sound=task.READS_SOUND))
+        report = task.run(Work(request, tuple(sources), files, loader, progress))
+    except AudioMLError as error:
+        raise type(error)(_without_paths(str(error), (f"{files}/", *places))) from error
     told_report = _without_paths(report, (f"{files}/", *places))
     assert isinstance(told_report, dict)
     return told_report
