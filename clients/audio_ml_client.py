@@ -834,6 +834,53 @@ def _name(partial: Path, target: Path) -> None:
         os.rename(partial, target)
 
 
+def option_types(rules: Mapping[str, Any]) -> list[str]:
+    """Returns what an option may be, by its JSON Schema: "number", or "number" and "null", say."""
+    types = rules.get("type", "string")
+    return [types] if isinstance(types, str) else list(types)
+
+
+def option_text(value: Any) -> str:
+    """Returns the value of an option as people write it, for dialogs and command lines.
+
+    >>> option_text(True), option_text(None), option_text(["vocals", "drums"]), option_text(0.5)
+    ('yes', '', 'vocals, drums', '0.5')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def read_option(rules: Mapping[str, Any], text: str) -> Any:
+    """Returns the value that `option_text` would write so; raises `ValueError` for what the schema does not allow.
+
+    >>> read_option({"type": ["number", "null"], "maximum": 2}, "0.5"), read_option({"type": "boolean"}, "yes")
+    (0.5, True)
+    """
+    text, types = text.strip(), option_types(rules)
+    if not text and "null" in types:
+        return None
+    if "boolean" in types:
+        if text.lower() not in _SWITCH:
+            raise ValueError("yes or no")
+        return _SWITCH[text.lower()]
+    if "array" in types:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if "integer" in types or "number" in types:
+        value = int(text) if "integer" in types else float(text)
+        if not rules.get("minimum", -1e300) <= value <= rules.get("maximum", 1e300):
+            raise ValueError("out of range")
+        return value
+    if text not in rules.get("enum", (text,)):
+        raise ValueError("one of " + ", ".join(map(str, rules["enum"])))
+    return text
+
+
+_SWITCH = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
+
+
 def safe_path(folder: AnyPath, name: str) -> Path:
     """Returns where a file of that name goes below a folder; raises `ServerError` for a name that leaves it.
 
