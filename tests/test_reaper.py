@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals import noise
 from stand_in_reaper import Project, Reaper
@@ -236,6 +236,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 class TestExcerpt:
     """Which part of a file an item plays, against what it plays sample by sample."""
 
+    @settings(max_examples=60, deadline=None)
     @given(
         offset=st.floats(-2, 9),
         length=st.floats(0.01, 20),

@@ -85,13 +85,14 @@ class Audacity:
         """Returns what is selected; raises `AudacityError` when that is no sound."""
         tracks = self.get("Tracks")
         chosen = [index for index, track in enumerate(tracks) if track.get("selected") and track["kind"] == "wave"]
-        start, end = self._span()
+        start, end = self.span()
         if not chosen:
             raise AudacityError("Select a part of a track first.")
         names = tuple(str(tracks[index]["name"]) for index in chosen)
         return Selection(start, end, tuple(chosen), names, max(int(tracks[index]["channels"]) for index in chosen))
 
-    def _span(self) -> tuple[float, float]:
+    def span(self) -> tuple[float, float]:
+        """Returns from when to when is selected, in seconds."""
         with contextlib.suppress(AudacityError):  # before Audacity 3.7, it does not tell
             told = {str(name).lower(): value for name, value in self.get("Selection").items()}
             return float(told["start"]), float(told["end"])
@@ -200,7 +201,7 @@ def separate(audacity: Audacity, client: Client, asked: argparse.Namespace) -> N
 
 def speak(audacity: Audacity, client: Client, asked: argparse.Namespace) -> None:
     """Speaks a text at the selection's start, on a new track, with a label for each word."""
-    start = audacity._span()[0] if asked.at is None else asked.at
+    start = audacity.span()[0] if asked.at is None else asked.at
     options = read_options(client, asked.model, asked.option)
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "speech.wav"
