@@ -1,4 +1,4 @@
-"""Audacity's script against a pipe that only remembers: stems lie where the selection was, words where they are said."""
+"""Audacity's script against a pipe that only remembers: stems lie where the selection was, words where they are."""
 
 from __future__ import annotations
 
