@@ -144,8 +144,8 @@ def try_file(client: Client, file: MediaFile, model: str | None) -> Outcome:
         return Outcome(file.kind, file.name, reply.status, reply.body[:300].decode("utf-8", "replace"), 0)
     job = client.wait(reply.json["id"], WITHIN_SECONDS)
     client.ask("DELETE", f"/v1/jobs/{job['id']}")
-    error = job["error"] or {"code": 0, "type": "", "message": ""}
-    return Outcome(file.kind, file.name, error["code"], f"{error['type']}: {error['message']}", job["attempts"])
+    failure = job["error"] or {"code": 0, "type": "", "message": ""}
+    return Outcome(file.kind, file.name, failure["code"], f"{failure['type']}: {failure['message']}", job["attempts"])
 
 
 def _status_in(error: ServerSaidNo) -> int:
