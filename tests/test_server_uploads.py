@@ -395,7 +395,7 @@ class server_process:  # noqa: N801 - reads as a function
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
 def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
     data, sent, place = noise(4_000_000), 0, ""
-    for _ in range(3):
+    for _ in range(2):
         with server_process(tmp_path, max_upload="1GB") as (process, url):
             place = (
                 place or httpx.post(url + "/v1/uploads", headers={"Upload-Length": str(len(data))}).headers["location"]
@@ -411,7 +411,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
             sent = offset + 1
     with server_process(tmp_path, max_upload="1GB") as (_, url):
         offset = int(httpx.head(url + place).headers["upload-offset"])
-        assert offset > 2_000_000
+        assert offset > 1_000_000
         headers = {"Upload-Offset": str(offset), "Content-Type": BYTES}
         assert httpx.patch(url + place, headers=headers, content=data[offset:]).status_code == 204
     (path,) = (tmp_path / "server" / "uploads").iterdir()
