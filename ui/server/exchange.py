@@ -67,6 +67,7 @@ class Exchange:
         async def drain() -> None:
             while not self._body_ended:
                 await self.receive()
+                await asyncio.sleep(0)  # where there is always more at hand, time passes all the same
 
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(drain(), LINGER_SECONDS)

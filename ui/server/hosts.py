@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -138,6 +139,7 @@ def _connect(allowed: AllowedHost) -> Any:
     settings: dict[str, Any] = {"timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)}
     if allowed.scheme == "https":
         settings |= {"server_hostname": allowed.name, "assert_hostname": allowed.name}
+        settings["ssl_context"] = ssl.create_default_context()
     kind = urllib3.HTTPSConnectionPool if allowed.scheme == "https" else urllib3.HTTPConnectionPool
     addresses = _look_up(allowed)
     for address in addresses[:-1]:
