@@ -96,6 +96,9 @@ class StandInFleet:
     def stream(self, request: Mapping[str, Any], owner: str) -> Stream:
         return self.worker.streams.open(request, owner)
 
+    def stream_counts(self) -> dict[str, int]:
+        return self.worker.streams.counts()
+
     def memory(self) -> list[dict[str, Any]]:
         models = [vars(state) for state in self.loader.states()]
         of_one = {"pid": 1, "name": "speech", "device": "cpu", "memory_budget": 10, "n_evicted": 2, "models": models}

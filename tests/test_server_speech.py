@@ -176,7 +176,7 @@ def wait_for(condition: Any, seconds: float = 5.0) -> bool:
         ({"instructions": "Whisper."}, "instructions"),
         ({"options": {"wobble": 1}}, "Unknown option 'wobble'"),
         ({"options": {"volume": float("nan")}}, "volume"),
-        ({"options": {"lexicon": ["/etc/passwd"]}}, "lexicon"),
+        ({"options": {"lexicon": ["/etc/passwd"]}}, "names files of the server"),
         ({"input": "[rate: 9]Go![/rate]"}, "Line 1"),
         ({"input": "<speak><foo/></speak>"}, "foo"),
         ({"input": "[voice: nobody]Hello."}, "nobody"),

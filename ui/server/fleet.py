@@ -78,6 +78,10 @@ class Fleet:
         """
         return self._streams.open(request, owner)
 
+    def stream_counts(self) -> dict[str, int]:
+        """Counts the streams that wait and those that are spoken, as jobs are counted by their state."""
+        return self._streams.counts()
+
     def load(self, spec_task: str, model: str) -> None:
         """Loads a model into the worker that runs it; raises what that raises."""
         self._ask(self._worker_of(spec_task), {"do": "load", "task": spec_task, "model": model}, SECONDS_TO_LOAD)
