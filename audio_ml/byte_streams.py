@@ -139,9 +139,7 @@ class _Codec:
         self._rate = rate
         self._position = 0
         self._is_lossy = bool(form.bitrate_kbps)
-        self._container = av.open(
-            self._sink, "w", format=form.container, options={"flush_packets": "1", **form.options}
-        )
+        self._container = av.open(self._sink, "w", format=form.container, options=form.options)
         stream: Any = self._container.add_stream(form.codec, rate=rate)
         stream.layout = "mono"
         if self._is_lossy:

@@ -200,10 +200,7 @@ def _sndfile_info(path: Path) -> AudioInfo | None:
         info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return None
-    if info.frames in (
-        0,
-        UNKNOWN_FRAMES,
-    ):  # an unfinished recording or a stream, whose header does not know: FFmpeg does
+    if info.frames in (0, UNKNOWN_FRAMES):  # the header of an unfinished recording or a stream: FFmpeg reads on
         return None
     if info.format == "OGG" and info.channels > 2:  # in an order of its own, which FFmpeg brings into WAVE's
         return None

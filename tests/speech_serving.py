@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fake_speech import FAKE_SPEECH
@@ -30,44 +30,78 @@ from ui.server.routes import health, models, speech
 from ui.server.services import Services
 from ui.server.speech_stream import speak
 from ui.server.store import JobStore
+from ui.server.streams import Stream, Streams
 from ui.server.tokens import local_caller
+from ui.server.wire import Message
+from ui.server.worker_process import WorkerProcess
 
 
-class StandInFleet:
-    """Speaks on the thread that asks; `holds` it back, or `fails` it, behind its first piece."""
+class StandInWorker:
+    """Speaks on threads; `holds` it back, or `fails` it, behind its first piece."""
 
-    def __init__(self) -> None:
-        self.loader = ModelLoader("cpu")
-        self.memory_budget = self.loader.memory_budget
-        self.workers = {name: SimpleNamespace(name=name, is_ready=True) for name in ("device", "speech")}
-        self.asked: list[Mapping[str, Any]] = []
+    def __init__(self, loader: ModelLoader) -> None:
+        self.name, self.is_ready, self.loader = "speech", True, loader
+        self.streams = Streams(cast(WorkerProcess, self))
+        self.asked: list[Message] = []
         self.go_on = threading.Event()
         self.go_on.set()
         self.holds_first = False
         self.failure: AudioMLError | None = None
         self.cancelled = threading.Event()
         self.n_pieces = 0
+        self._running: dict[str, Progress] = {}
 
-    def stream(self, request: Mapping[str, Any]) -> Iterator[bytes]:
-        self.asked.append(request)
-        self.n_pieces = 0
-        progress = Progress()
+    def send(self, message: Message) -> bool:
+        if message["do"] == "stream":
+            self.asked.append(message["request"])
+            self._running[message["id"]] = Progress(lambda state: self._say(message["id"], {"is": "progress"}))
+            threading.Thread(target=self._speak, args=(message,), daemon=True).start()
+        elif message["do"] == "cancel":
+            self._running[message["id"]].cancel()
+        return True
+
+    def _say(self, id: str, message: Message, content: bytes | None = None) -> None:
+        self.streams.hear({**message, "id": id}, content)
+
+    def _speak(self, message: Message) -> None:
+        id, self.n_pieces, progress = message["id"], 0, self._running[message["id"]]
         try:
             if self.holds_first:
                 self.go_on.wait(10)
-            for piece in speak(request, self.loader, progress):
+            for piece in speak(message["request"], self.loader, progress):
                 self.n_pieces += 1
-                yield piece
+                self._say(id, {"is": "bytes"}, piece)
                 self.go_on.wait(10)
                 if self.failure is not None:
                     raise self.failure
-        except (GeneratorExit, Cancelled):
-            self.cancelled.set()
-            raise
+        except Exception as error:
+            if isinstance(error, Cancelled):
+                self.cancelled.set()
+            status = getattr(error, "http_status", 500)
+            told = {"type": type(error).__name__, "message": str(error), "code": status}
+            self._say(id, {"is": "failed", "error": told})
+        else:
+            self._say(id, {"is": "end"})
+
+
+class StandInFleet:
+    """The workers of a server: one, which is a stand-in."""
+
+    def __init__(self) -> None:
+        self.loader = ModelLoader("cpu")
+        self.memory_budget = self.loader.memory_budget
+        self.worker = StandInWorker(self.loader)
+        self.workers = {"device": SimpleNamespace(name="device", is_ready=True), "speech": self.worker}
+
+    def stream(self, request: Mapping[str, Any], owner: str) -> Stream:
+        return self.worker.streams.open(request, owner)
+
+    def stream_counts(self) -> dict[str, int]:
+        return self.worker.streams.counts()
 
     def memory(self) -> list[dict[str, Any]]:
         models = [vars(state) for state in self.loader.states()]
-        of_one = {"pid": 1, "name": "speech", "device": "cpu", "memory_budget": 10, "n_evictions": 2, "models": models}
+        of_one = {"pid": 1, "name": "speech", "device": "cpu", "memory_budget": 10, "n_evicted": 2, "models": models}
         return [of_one]
 
     def load(self, task: str, model: str) -> None:
@@ -107,7 +141,7 @@ def speech_serving(folder: Path, patch: Any, **options: Any) -> Iterator[Server]
         try:
             yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", services)
         finally:
-            fleet.go_on.set()
+            fleet.worker.go_on.set()
             server.should_exit = True
             thread.join()
             schema.offers.cache_clear()

@@ -60,7 +60,7 @@ def test_jobs_are_counted_and_measured() -> None:
 def test_the_queue_and_memory_are_what_they_are_now() -> None:
     metrics = Metrics()
     model = {"name": "kokoro", "device": "cpu", "n_bytes": 300}
-    worker: dict[str, Any] = {"name": "speech", "pid": 7, "memory_budget": 1000, "n_evictions": 3, "models": [model]}
+    worker: dict[str, Any] = {"name": "speech", "pid": 7, "memory_budget": 1000, "n_evicted": 3, "models": [model]}
     gone = {"name": "device", "pid": None, "memory_budget": None, "models": []}
     text = metrics.exposition({"long": {"queued": 5, "running": 1}}, [worker, gone]).decode()
     found = values(text)
@@ -105,6 +105,7 @@ def test_speech_is_measured(server: Server) -> None:
     assert found[key("audio_ml_sound_seconds_total", task="speech", model="fake-speech")] > 3
     assert found[key("audio_ml_real_time_factor_count", task="speech", model="fake-speech")] == 1
     assert 0 < found[key("audio_ml_real_time_factor_sum", task="speech", model="fake-speech")] < 1
+    assert found[key("audio_ml_jobs", lane="stream", state="running")] == 0
     assert found[key("process_resident_memory_bytes")] > 1e6
 
 

@@ -21,7 +21,7 @@ import soundfile
 from fake_speech import FAKE_SPEECH, RATE
 from made_up_voices import made_up_voice
 from serving import Reply, Server
-from speech_serving import speech_serving
+from speech_serving import StandInWorker, speech_serving
 
 import tts
 from audio_ml.byte_streams import STREAM_FORMS
@@ -45,13 +45,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def fleet(server: Server) -> Iterator[Any]:
-    """The stand-in for the workers, as it was found."""
+def worker(server: Server) -> Iterator[StandInWorker]:
+    """The stand-in for the worker, as it was found."""
     fleet: Any = server.services.fleet
-    fleet.cancelled.clear()
-    yield fleet
-    fleet.go_on.set()
-    fleet.holds_first, fleet.failure = False, None
+    worker: StandInWorker = fleet.worker
+    worker.cancelled.clear()
+    yield worker
+    worker.go_on.set()
+    worker.holds_first, worker.failure = False, None
 
 
 def post(server: Server, **body: Any) -> Reply:
@@ -115,33 +116,33 @@ def send(connection: http.client.HTTPConnection, **body: Any) -> None:
 
 
 @pytest.mark.parametrize("format", STREAM_FORMS)
-def test_the_first_bytes_come_while_the_rest_is_not_spoken(server: Server, fleet: Any, format: str) -> None:
-    fleet.go_on.clear()
+def test_the_first_bytes_come_while_the_rest_is_not_spoken(server: Server, worker: StandInWorker, format: str) -> None:
+    worker.go_on.clear()
     connection = connection_to(server)
     send(connection, response_format=format)
     reply = connection.getresponse()
     assert reply.status == 200 and reply.getheader("Content-Length") is None
-    assert len(reply.read1(100)) > 0 and fleet.n_pieces == 1
-    fleet.go_on.set()
-    assert reply.read() and fleet.n_pieces > 2
+    assert len(reply.read1(100)) > 0 and worker.n_pieces == 1
+    worker.go_on.set()
+    assert reply.read() and worker.n_pieces > 2
 
 
 @pytest.mark.parametrize("holds_first", [False, True])
-def test_a_client_that_goes_away_stops_the_work(server: Server, fleet: Any, holds_first: bool) -> None:
-    fleet.go_on.clear()
-    fleet.holds_first = holds_first
-    n_asked, connection = len(fleet.asked), connection_to(server)
+def test_a_client_that_goes_away_stops_the_work(server: Server, worker: StandInWorker, holds_first: bool) -> None:
+    worker.go_on.clear()
+    worker.holds_first = holds_first
+    n_asked, connection = len(worker.asked), connection_to(server)
     send(connection)
     if not holds_first:
         connection.getresponse().read1(10)
-    assert wait_for(lambda: len(fleet.asked) > n_asked)
+    assert wait_for(lambda: len(worker.asked) > n_asked)
     assert isinstance(connection.sock, socket.socket)
     connection.sock.shutdown(socket.SHUT_RDWR)
     connection.close()
     time.sleep(0.2)
-    fleet.go_on.set()
-    assert fleet.cancelled.wait(5)
-    assert fleet.n_pieces <= 2
+    worker.go_on.set()
+    assert worker.cancelled.wait(5)
+    assert worker.n_pieces <= 2
     cancelled = 'audio_ml_jobs_ended_total{state="cancelled",task="speech"}'
     assert wait_for(lambda: cancelled in server.ask("GET", "/metrics").body.decode())
 
@@ -175,18 +176,20 @@ def wait_for(condition: Any, seconds: float = 5.0) -> bool:
         ({"instructions": "Whisper."}, "instructions"),
         ({"options": {"wobble": 1}}, "Unknown option 'wobble'"),
         ({"options": {"volume": float("nan")}}, "volume"),
-        ({"options": {"lexicon": ["/etc/passwd"]}}, "lexicon"),
+        ({"options": {"lexicon": ["/etc/passwd"]}}, "names files of the server"),
         ({"input": "[rate: 9]Go![/rate]"}, "Line 1"),
         ({"input": "<speak><foo/></speak>"}, "foo"),
         ({"input": "[voice: nobody]Hello."}, "nobody"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_spoken(server: Server, fleet: Any, body: Any, words: str) -> None:
-    n_asked = len(fleet.asked)
+def test_what_is_wrong_is_told_before_anything_is_spoken(
+    server: Server, worker: StandInWorker, body: Any, words: str
+) -> None:
+    n_asked = len(worker.asked)
     reply = post(server, **body)
     assert reply.status == 422, reply.body
     assert words in reply.json["error"]["message"]
-    assert reply.json["error"]["code"] == 422 and len(fleet.asked) == n_asked
+    assert reply.json["error"]["code"] == 422 and len(worker.asked) == n_asked
 
 
 def test_instructions_that_ask_for_nothing_are_no_harm(server: Server) -> None:
@@ -194,7 +197,7 @@ def test_instructions_that_ask_for_nothing_are_no_harm(server: Server) -> None:
 
 
 def test_an_error_of_the_worker_before_the_first_piece_is_a_reply(
-    server: Server, fleet: Any, monkeypatch: pytest.MonkeyPatch
+    server: Server, worker: StandInWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> Iterator[bytes]:
         raise WeightsMissing("kokoro is not on this machine.")
@@ -211,8 +214,8 @@ def test_a_text_with_nothing_to_say_is_told(server: Server) -> None:
     assert reply.status == 422 and "Nothing in the text can be spoken" in reply.json["error"]["message"]
 
 
-def test_what_fails_on_the_way_is_never_taken_for_complete(server: Server, fleet: Any) -> None:
-    fleet.failure = WeightsMissing("gone")
+def test_what_fails_on_the_way_is_never_taken_for_complete(server: Server, worker: StandInWorker) -> None:
+    worker.failure = WeightsMissing("gone")
     connection = connection_to(server)
     send(connection, response_format="wav")
     with pytest.raises(http.client.IncompleteRead):
@@ -238,8 +241,8 @@ def test_events_carry_the_very_bytes(server: Server) -> None:
     assert last == {"type": "speech.audio.done", "usage": usage}
 
 
-def test_events_tell_what_fails(server: Server, fleet: Any) -> None:
-    fleet.failure = WeightsMissing("gone")
+def test_events_tell_what_fails(server: Server, worker: StandInWorker) -> None:
+    worker.failure = WeightsMissing("gone")
     *_, last = events_of(post(server, stream_format="sse"))
     assert last["type"] == "error" and last["error"]["message"] == "gone" and last["error"]["code"] == 503
 

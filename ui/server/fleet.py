@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import queue
-import secrets
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from audio_ml import catalogue, errors
+from audio_ml import catalogue
 from audio_ml.budget import find_budget
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import resolve
-from audio_ml.errors import AudioMLError
 from ui.server.lanes import DEVICE, SPEECH, share_budget
-from ui.server.refusals import QueueFull
+from ui.server.streams import Stream, Streams
 from ui.server.wire import Message
-from ui.server.worker_process import WorkerGone, WorkerProcess, WorkerSettings
+from ui.server.worker_process import WorkerGone, WorkerProcess, WorkerSettings, as_error
 
-STREAMS_AT_ONCE = 2  # further ones wait
-MOST_WAITING_STREAMS = 32
 SECONDS_TO_ANSWER = 10.0
 SECONDS_TO_LOAD = 600.0
 
@@ -61,10 +54,7 @@ class Fleet:
             for name, device in ((DEVICE, options.device), (SPEECH, "cpu"))
         }
         self._listeners: list[Hears] = []
-        self._streams: dict[str, queue.SimpleQueue[tuple[Message, bytes | None]]] = {}
-        self._slots = threading.Semaphore(STREAMS_AT_ONCE)
-        self._n_streams = 0  # those that wait among them
-        self._lock = threading.Lock()
+        self._streams = Streams(self.workers[SPEECH])
 
     def subscribe(self, listener: Hears) -> None:
         """Has a function hear what workers say of jobs, and when one is ready or gone."""
@@ -80,37 +70,17 @@ class Fleet:
         with ThreadPoolExecutor(len(self.workers)) as pool:
             list(pool.map(WorkerProcess.close, self.workers.values()))
 
-    def stream(self, request: Mapping[str, Any]) -> Iterator[bytes]:
-        """Speaks in the worker for speech, piece by piece as it is made; closing the iterator stops the work.
+    def stream(self, request: Mapping[str, Any], owner: str) -> Stream:
+        """Speaks in the worker for speech, piece by piece as it is made; closing the stream stops the work.
 
         Raises:
             QueueFull: when as many streams wait already as may.
-            AudioMLError: what the worker raises; before the first piece, if the request is at fault.
         """
-        with self._turn():
-            id, pieces = secrets.token_hex(8), queue.SimpleQueue[tuple[Message, bytes | None]]()
-            self._streams[id] = pieces
-            worker = self.workers[SPEECH]
-            has_ended = False
-            try:
-                if not worker.send({"do": "stream", "id": id, "request": request}):
-                    raise WorkerGone("The worker for speech is not there just now; try again in a moment.")
-                while True:
-                    message, content = pieces.get()
-                    if message["is"] == "bytes":
-                        worker.send({"do": "more", "id": id})
-                        yield content or b""
-                        continue
-                    if message["is"] == "progress":
-                        continue
-                    has_ended = True
-                    if message["is"] == "failed":
-                        raise as_error(message["error"])
-                    return
-            finally:
-                del self._streams[id]
-                if not has_ended:
-                    worker.send({"do": "cancel", "id": id})
+        return self._streams.open(request, owner)
+
+    def stream_counts(self) -> dict[str, int]:
+        """Counts the streams that wait and those that are spoken, as jobs are counted by their state."""
+        return self._streams.counts()
 
     def load(self, spec_task: str, model: str) -> None:
         """Loads a model into the worker that runs it; raises what that raises."""
@@ -131,16 +101,17 @@ class Fleet:
                 "name": worker.name,
                 "device": worker.settings.device,
                 "memory_budget": worker.settings.memory_budget,
-                "models": self._models_of(worker),
+                **self._memory_of(worker),
             }
             for worker in self.workers.values()
         ]
 
-    def _models_of(self, worker: WorkerProcess) -> list[dict[str, Any]]:
+    def _memory_of(self, worker: WorkerProcess) -> dict[str, Any]:
         try:
-            return list(self._ask(worker, {"do": "memory"}, SECONDS_TO_ANSWER)["models"])
+            told = self._ask(worker, {"do": "memory"}, SECONDS_TO_ANSWER)
         except WorkerGone:
-            return []
+            return {"models": [], "n_evicted": None}
+        return {"models": told["models"], "n_evicted": told["n_evicted"]}
 
     def _worker_of(self, task: str) -> WorkerProcess:
         return self.workers[SPEECH if task == "tts" else DEVICE]
@@ -155,44 +126,7 @@ class Fleet:
         return answer
 
     def _hear(self, worker: WorkerProcess, message: Message, content: bytes | None) -> None:
-        stream = self._streams.get(message.get("id", ""))
-        if stream is not None:
-            stream.put((message, content))
+        if worker.name == SPEECH and self._streams.hear(message, content):
             return
-        if message["is"] == "gone" and worker.name == SPEECH:
-            error = {"type": "WorkerGone", "message": "The worker for speech broke down.", "code": 503}
-            for stream in list(self._streams.values()):
-                stream.put(({"is": "failed", "error": error}, None))
         for listener in self._listeners:
             listener(worker, message)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Waits for the turn of a stream, unless too many wait for theirs."""
-        with self._lock:
-            if self._n_streams >= STREAMS_AT_ONCE + MOST_WAITING_STREAMS:
-                raise QueueFull("Too many texts wait to be spoken; try again in a moment.", {"Retry-After": "1"})
-            self._n_streams += 1
-        try:
-            with self._slots:
-                yield
-        finally:
-            with self._lock:
-                self._n_streams -= 1
-
-
-def as_error(told: Mapping[str, Any]) -> AudioMLError:
-    """Returns an error that a worker told of, as it was raised there."""
-    kind = getattr(errors, told["type"], None)
-    if isinstance(kind, type) and issubclass(kind, AudioMLError):
-        return kind(told["message"])
-    return _Told(told)
-
-
-class _Told(AudioMLError):
-    """An error of a worker that has no class here."""
-
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        super().__init__(told["message"])
-        self.http_status = told["code"]
-        self.type = told["type"]

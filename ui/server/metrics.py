@@ -135,8 +135,8 @@ class _Now(Collector):
             "audio_ml_model_evictions", "Models that had to go for others, since the worker began.", labels=("worker",)
         )
         for worker in self._workers:
-            if worker.get("n_evictions") is not None:
-                evictions.add_metric((worker["name"],), worker["n_evictions"])
+            if worker.get("n_evicted") is not None:
+                evictions.add_metric((worker["name"],), worker["n_evicted"])
         yield evictions
 
     def _of_workers(

@@ -16,10 +16,10 @@ from audio_ml.errors import AudioMLError, Cancelled
 from audio_ml.progress import Progress
 from audio_ml.weights import WeightStore
 from separation import SeparationReport
-from ui.server.fleet import as_error
 from ui.server.request import JobRequest
 from ui.server.services import Services
 from ui.server.store import Job, QueueLimits
+from ui.server.worker_process import as_error
 from ui.web.jobs import Sessions
 from ui.web.page import build_page, mount_page, open_sessions
 

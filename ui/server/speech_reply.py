@@ -7,9 +7,8 @@ import base64
 import functools
 import json
 import tempfile
-import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import IO, Any, TypeVar
 
 import anyio
@@ -20,9 +19,11 @@ from audio_ml.byte_streams import HEAD_BYTES, STREAM_FORMS, StreamFormat, tell_l
 from audio_ml.errors import AudioMLError, Cancelled
 from ui.server.metrics import Metrics
 from ui.server.speech_stream import Piece
+from ui.server.streams import MOST_OPEN_STREAMS, Stream
 
 TASK = "speech"  # what streams of speech are called among the tasks of the metrics
-MOST_THREADS = 64  # that wait for pieces, so that other requests keep theirs
+SECONDS_TO_TAKE = 120.0  # a block that was sent, or nobody listens
+MOST_THREADS = MOST_OPEN_STREAMS  # that wait for pieces: other requests have theirs
 BYTES_IN_MEMORY = 4_000_000  # of a reply that is sent when it is complete
 BLOCK_BYTES = 1 << 16
 EVENTS = "text/event-stream"
@@ -37,11 +38,9 @@ class SpeechPieces:
     `began` is when the request came, on the clock of `time.monotonic`; `n_words` are those of its text.
     """
 
-    def __init__(self, pieces: Iterator[bytes], metrics: Metrics, *, model: str, n_words: int, began: float) -> None:
-        self._pieces, self._metrics, self._model, self._began = pieces, metrics, model, began
+    def __init__(self, stream: Stream, metrics: Metrics, *, model: str, n_words: int, began: float) -> None:
+        self._stream, self._metrics, self._model, self._began = stream, metrics, model, began
         self.n_words = n_words
-        self._reading = threading.Lock()  # an iterator that is at work cannot be closed
-        self._is_closed = False
         self._first: Piece | None = None
         self._waited = self._worked = 0.0
         self.n_samples, self._rate = 0, 1
@@ -55,6 +54,8 @@ class SpeechPieces:
         """
         try:
             self._first = await while_connected(self._next(), receive)
+            if self._first is None:
+                raise RuntimeError("A worker ended a stream of speech before it began.")
         except BaseException as error:
             self._end(error)
             raise
@@ -75,30 +76,17 @@ class SpeechPieces:
         self._end(None)
 
     def close(self) -> None:
-        """Ends the work, at once or as soon as the piece is there that is waited for."""
-        self._is_closed = True
-        if self._reading.acquire(blocking=False):
-            try:
-                self._pieces.close()  # type: ignore[attr-defined]
-            finally:
-                self._reading.release()
+        """Ends the work, if it is not done."""
+        self._stream.close()
 
     async def _next(self) -> Piece | None:
-        sent = await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True, limiter=_threads())
+        sent = await anyio.to_thread.run_sync(next, self._stream, None, abandon_on_cancel=True, limiter=_threads())
         if sent is None:
             return None
         piece = Piece.load(sent)
         self.n_samples, self._rate = self.n_samples + piece.n_samples, piece.sample_rate
         self._worked += piece.work_seconds
         return piece
-
-    def _read(self) -> bytes | None:
-        try:
-            with self._reading:
-                return None if self._is_closed else next(self._pieces, None)
-        finally:
-            if self._is_closed:
-                self.close()
 
     def _end(self, error: BaseException | None) -> None:
         """Notes how it ended, once."""
@@ -124,8 +112,12 @@ class SpeechReply(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the reply."""
+
+        async def send_soon(message: Message) -> None:
+            await asyncio.wait_for(send(message), SECONDS_TO_TAKE)
+
         try:
-            await while_connected(self.stream_response(send), receive)
+            await while_connected(self.stream_response(send_soon), receive)
         except Cancelled:
             return  # nobody is there to be told
         finally:

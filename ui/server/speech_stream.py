@@ -10,10 +10,13 @@ from itertools import chain
 from typing import Any
 
 import tts
+from audio_ml.audio import Samples
 from audio_ml.byte_streams import ByteStream
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
+from audio_ml.speech import SpeechChunk
 
+BEGINNING_SECONDS = 0.5
 _HEAD = struct.Struct("<QId")  # of a piece on its way to the server
 
 
@@ -63,9 +66,19 @@ def speak(request: Mapping[str, Any], loader: ModelLoader, progress: Progress) -
     first = next(chunks)
     rate = first.audio.sample_rate
     encoded = ByteStream(request["format"], rate, seed=options.get("seed", 0))
-    for chunk in chain([first], chunks):
-        content = encoded.push(chunk.audio.samples)
-        yield Piece(chunk.audio.n_samples, rate, time.perf_counter() - began, content).dump()
+    for block in _blocks(chain([first], chunks)):
+        content = encoded.push(block)
+        yield Piece(block.shape[1], rate, time.perf_counter() - began, content).dump()
         progress.check()
         began = time.perf_counter()
     yield Piece(0, rate, time.perf_counter() - began, encoded.finish()).dump()
+
+
+def _blocks(chunks: Iterator[SpeechChunk]) -> Iterator[Samples]:
+    """Yields the sound of chunks, the beginning of the first by itself: it need not wait until the rest is encoded."""
+    first = next(chunks).audio
+    n_beginning = round(BEGINNING_SECONDS * first.sample_rate)
+    yield first.samples[:, :n_beginning]
+    yield first.samples[:, n_beginning:]
+    for chunk in chunks:
+        yield chunk.audio.samples

@@ -105,7 +105,8 @@ class Worker:
 
     def _asked(self, message: Message) -> Message:
         if message["do"] == "memory":
-            return {"models": [dataclasses.asdict(state) for state in self._loader.states()]}
+            states = [dataclasses.asdict(state) for state in self._loader.states()]
+            return {"models": states, "n_evicted": self._loader.n_evicted}
         if message["do"] == "load":
             with self._loader.use_all(catalogue.find(message["task"], message["model"]).parts):
                 return {"loaded": True}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from typing import Any
 
+from audio_ml import errors
 from audio_ml.errors import AudioMLError
 from ui.server.wire import Message, Wire
 
@@ -156,3 +157,16 @@ class WorkerProcess:
         if message["is"] == "ready":
             self.is_ready = True
         self._listener(self, message, content)
+
+
+def as_error(told: Mapping[str, Any]) -> AudioMLError:
+    """Returns an error that a worker told of, as it was raised there.
+
+    >>> as_error({"type": "UnknownVoice", "message": "Unknown voice 'ana'.", "code": 422})
+    UnknownVoice("Unknown voice 'ana'.")
+    """
+    kind = getattr(errors, told["type"], None)
+    if not (isinstance(kind, type) and issubclass(kind, AudioMLError)):  # one that has no class here
+        kind = type(str(told["type"]), (AudioMLError,), {"http_status": told["code"]})
+    error: AudioMLError = kind(told["message"])
+    return error

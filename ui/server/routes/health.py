@@ -36,7 +36,8 @@ def ready(services: Served) -> JSONResponse:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(services: Served) -> Response:
     """Returns what was counted and measured, for Prometheus."""
-    text = services.metrics.exposition(services.store.counts(), services.fleet.memory())
+    counts = {**services.store.counts(), "stream": services.fleet.stream_counts()}
+    text = services.metrics.exposition(counts, services.fleet.memory())
     return Response(text, media_type=MEDIA_TYPE)
 
 

@@ -88,8 +88,9 @@ async def speak(asked: SpeechRequest, request: Request, services: Served, caller
         raise InvalidOption("stream_format sse is a stream of events: leave out stream false, or ask for audio.")
     model, voice = await run_in_threadpool(_check, asked, services, caller)
     told = {"text": asked.input, "voice": voice, "model": model, "options": asked.all_options}
+    stream = await run_in_threadpool(services.fleet.stream, {**told, "format": asked.response_format}, caller.name)
     pieces = SpeechPieces(
-        services.fleet.stream({**told, "format": asked.response_format}),
+        stream,
         services.metrics,
         model=model,
         n_words=len(asked.input.split()),

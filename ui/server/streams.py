@@ -1,0 +1,130 @@
+"""Streams of speech from a worker: some at once, the others wait for their turn; who goes away is in nobody's way."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ui.server.refusals import QueueFull
+from ui.server.wire import Message
+from ui.server.worker_process import WorkerGone, WorkerProcess, as_error
+
+LOG = logging.getLogger(__name__)
+STREAMS_AT_ONCE = 2
+MOST_WAITING_STREAMS = 32
+MOST_OPEN_STREAMS = 96  # those among them that are spoken and not read yet
+
+
+class Streams:
+    """The streams of one worker. Any thread may use it; nothing here waits but `Stream.__next__`."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        self._worker = worker
+        self._lock = threading.RLock()
+        self._waiting: list[Stream] = []
+        self._running: dict[str, Stream] = {}
+        self._open: set[Stream] = set()
+        self._served: dict[str, float] = {}  # when an owner's last stream began
+
+    def open(self, request: Mapping[str, Any], owner: str) -> Stream:
+        """Returns a stream, which begins when its turn has come.
+
+        Raises:
+            QueueFull: when as many wait already as may.
+        """
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING_STREAMS or len(self._open) >= MOST_OPEN_STREAMS:
+                raise QueueFull("Too many texts wait to be spoken; try again in a moment.", {"Retry-After": "1"})
+            stream = Stream(self, self._worker, request, owner)
+            self._waiting.append(stream)
+            self._open.add(stream)
+            self._admit()
+        return stream
+
+    def hear(self, message: Message, content: bytes | None) -> bool:
+        """Takes what the worker says; False when it is no word of a stream."""
+        with self._lock:
+            stream = self._running.get(message.get("id", ""))
+            if stream is not None and message["is"] in ("end", "failed"):
+                del self._running[stream.id]  # what was made may be read at leisure: the next one's turn has come
+                self._admit()
+            elif message["is"] == "gone":
+                for lost in self._running.values():
+                    lost.fail(WorkerGone("The worker for speech broke down."))
+                self._running.clear()
+            elif message["is"] == "ready":
+                self._admit()
+        if stream is not None:
+            stream.hear(message, content)
+        return stream is not None
+
+    def leave(self, stream: Stream) -> None:
+        """Gives up the place of a stream that nobody reads any more."""
+        with self._lock:
+            self._open.discard(stream)
+            if stream in self._waiting:
+                self._waiting.remove(stream)
+            elif stream.id in self._running:
+                self._worker.send({"do": "cancel", "id": stream.id})  # the place is free when it says that it stopped
+
+    def counts(self) -> dict[str, int]:
+        """Counts the streams that wait and those that are spoken."""
+        with self._lock:
+            return {"queued": len(self._waiting), "running": len(self._running)}
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._running) < STREAMS_AT_ONCE:
+            stream = min(self._waiting, key=lambda each: self._served.get(each.owner, 0.0))  # the first of equals
+            self._waiting.remove(stream)
+            self._served[stream.owner] = time.monotonic()
+            self._running[stream.id] = stream
+            if not self._worker.send({"do": "stream", "id": stream.id, "request": stream.request}):
+                del self._running[stream.id]
+                stream.fail(WorkerGone("The worker for speech is not there just now; try again in a moment."))
+
+
+class Stream(Iterator[bytes]):
+    """The pieces of one request as they come. One thread reads; any may close it, also while it is read.
+
+    Reading raises what the worker raises; before the first piece, if the request is at fault.
+    """
+
+    def __init__(self, streams: Streams, worker: WorkerProcess, request: Mapping[str, Any], owner: str) -> None:
+        self.id, self.request, self.owner = secrets.token_hex(8), request, owner
+        self._streams, self._worker = streams, worker
+        self._heard: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()  # None: the end
+
+    def __next__(self) -> bytes:
+        heard = self._heard.get()
+        if isinstance(heard, bytes):
+            self._worker.send({"do": "more", "id": self.id})
+            return heard
+        self.close()  # whoever reads on finds the end again
+        if heard is None:
+            raise StopIteration
+        raise heard
+
+    def close(self) -> None:
+        """Stops the work, if it is not done; whoever reads finds the end."""
+        self._streams.leave(self)
+        self._heard.put(None)
+
+    def hear(self, message: Message, content: bytes | None) -> None:
+        """Takes what the worker says of this stream."""
+        if message["is"] == "bytes":
+            self._heard.put(content or b"")
+        elif message["is"] == "end":
+            self._heard.put(None)
+        elif message["is"] == "failed":
+            if trace := message["error"].get("trace"):
+                LOG.error("Speech failed.\n%s", trace)
+            self.fail(as_error(message["error"]))
+
+    def fail(self, error: Exception) -> None:
+        """Has whoever reads find an error."""
+        self._heard.put(error)
