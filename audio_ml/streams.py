@@ -232,6 +232,8 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
             if not container.streams.audio:
                 raise UnreadableAudio(f"{show(path)} has no sound track.")
             stream = container.streams.audio[0]
+            if stream.codec_context is None:
+                raise UnreadableAudio(f"{show(path)} has sound in a form that nobody here knows.")
             seconds = (container.duration or 0) / 1_000_000
             n_samples = round(seconds * stream.rate) or None
             context = stream.codec_context

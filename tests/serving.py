@@ -8,19 +8,21 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from audio_ml.weights import WeightStore
 from ui.server.app import admit, create_app
 from ui.server.connections import connection_settings
 from ui.server.launch import listen, running
 from ui.server.options import ServerOptions
+from ui.server.page import Beside, page_of
 from ui.server.services import Services
 
 SECONDS_TO_BEGIN = 60.0
@@ -92,15 +94,16 @@ class Server:
 def serving(
     options: ServerOptions,
     *,
-    around: Callable[[FastAPI, Services], AbstractContextManager[Any]] = lambda *_: nullcontext(),
+    page: bool = False,
     **settings: Any,
 ) -> Iterator[Server]:
-    """Runs a server for a block; its workers are ready when it begins. `around` may add to the application."""
+    """Runs a server for a block; its workers are ready when it begins."""
     with ExitStack() as stack:
         listener = stack.enter_context(listen("127.0.0.1", 0))
         services = stack.enter_context(running(options, device="cpu", **settings))
-        app = create_app(services)
-        stack.enter_context(around(app, services))
+        app: ASGIApp = create_app(services)
+        if page:
+            app = Beside(app, stack.enter_context(page_of(services, WeightStore())).app)
         config = uvicorn.Config(admit(app, services), **connection_settings(options), timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -118,6 +118,7 @@ class TestRequests:
             ({"task": "speak", "text": "Hello.", "voice": "nobody"}, "nobody"),
             ({"task": "speak", "text": "Hello.", "options": {"lexicon": ["/etc/passwd"]}}, "send lexicons as inputs"),
             ({"task": "speak", "text": "Hello.", "delivery": {"captions": ["doc"]}}, "captions"),
+            ({"task": "speak", "text": "Hello.", "delivery": {"captions": [["srt"]]}}, "captions"),
             ({"task": "clone", "text": "Hello."}, "which cloned voice"),
             ({"task": "clone", "text": "Hello.", "voice": "nobody"}, "nobody"),
             ({"task": "convert", "voice": "nobody"}, "takes 1 inputs"),

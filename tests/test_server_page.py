@@ -10,10 +10,9 @@ from signals import noise
 from audio_ml.errors import Cancelled, UnreadableAudio
 from audio_ml.progress import Progress
 from audio_ml.streams import read_audio
-from audio_ml.weights import WeightStore
 from audio_ml.writer import write_audio
 from ui.server.options import ServerOptions
-from ui.server.page import JobSeparation, page_of
+from ui.server.page import JobSeparation
 
 pytestmark = pytest.mark.weights
 
@@ -64,10 +63,11 @@ def test_what_goes_wrong_is_raised_as_by_the_verb(server, tmp_path):
 
 
 def test_the_page_is_at_the_root_and_the_interface_beside_it(tmp_path):
-    page = lambda app, services: page_of(services, app, WeightStore())  # noqa: E731
-    with serving(ServerOptions(folder=str(tmp_path)), around=page) as server:
+    with serving(ServerOptions(folder=str(tmp_path)), page=True) as server:
         reply = server.ask("GET", "/")
         assert reply.status == 200 and b"gradio" in reply.body
         assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
         assert server.ask("GET", "/v1/jobs").json == {"jobs": []}
+        nothing, wrong = server.ask("GET", "/v1/nothing"), server.ask("PUT", "/v1/jobs", {})
+        assert (nothing.status, nothing.json["error"]["type"], wrong.status) == (404, "NotFound", 405)
         assert server.ask("GET", "/", headers={"Host": "evil.example"}).status == 403

@@ -27,7 +27,7 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
-def admit(app: FastAPI, services: Services, host: str = "127.0.0.1") -> ASGIApp:
+def admit(app: ASGIApp, services: Services, host: str = "127.0.0.1") -> ASGIApp:
     """Returns the application behind its guard, as it is served on an address.
 
     Raises:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from filelock import FileLock, Timeout
 
 from audio_ml import own_files
@@ -58,11 +57,7 @@ def launch(
     os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"  # nothing is told to anyone
     with listen(host, port) as listener, running(options, device=device, fetch=fetch, memory=memory) as services:
         own_files.serve_others()
-        app = create_app(services)
-        config = uvicorn.Config(
-            admit(app, services, host), **connection_settings(options), timeout_graceful_shutdown=SECONDS_TO_END
-        )
-        with _server(config, app, services, store_for(dict(fetch or {})), commercial_only) as server:
+        with _server(services, host, store_for(dict(fetch or {})), commercial_only) as server:
             scheme = "https" if options.certificate else "http"
             shown = f"[{host}]" if ":" in host else host
             print(f"Serving at {scheme}://{shown}:{listener.getsockname()[1]}/ (end it with Ctrl-C).", flush=True)
@@ -71,18 +66,19 @@ def launch(
 
 
 @contextmanager
-def _server(
-    config: uvicorn.Config, app: FastAPI, services: Services, store: WeightStore, commercial_only: bool
-) -> Iterator[uvicorn.Server]:
-    """Opens what serves the application, with the page where it is wanted; a browser has no token to show."""
-    if services.options.tokens or not services.options.page:
-        yield uvicorn.Server(config)
+def _server(services: Services, host: str, store: WeightStore, commercial_only: bool) -> Iterator[uvicorn.Server]:
+    """Opens what serves the interface, and the page where it is wanted; a browser has no token to show."""
+    options, interface = services.options, create_app(services)
+    settings = connection_settings(options) | {"timeout_graceful_shutdown": SECONDS_TO_END}
+    if options.tokens or not options.page:
+        yield uvicorn.Server(uvicorn.Config(admit(interface, services, host), **settings))
         return
-    from ui.server.page import page_of
+    from ui.server.page import Beside, page_of
     from ui.web.page import PageServer
 
-    with page_of(services, app, store, commercial_only) as sessions:
-        yield PageServer(config, app, sessions)
+    with page_of(services, store, commercial_only) as page:
+        app = admit(Beside(interface, page.app), services, host)
+        yield PageServer(uvicorn.Config(app, **settings), page.app, page.sessions)
 
 
 @contextmanager

@@ -7,10 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from audio_ml.errors import AudioMLError, Cancelled
 from audio_ml.progress import Progress
@@ -21,22 +23,41 @@ from ui.server.services import Services
 from ui.server.store import Job, QueueLimits
 from ui.server.worker_process import as_error
 from ui.web.jobs import Sessions
-from ui.web.page import build_page, mount_page, open_sessions
+from ui.web.page import build_page, open_sessions, page_app
 
 OWNER = "page"  # of what is separated on it; no token has this name, since the page is there without tokens only
 POLL_SECONDS = 0.1
+ADDRESSES = ("/v1", "/health", "/ready", "/metrics", "/openapi.json")  # of the interface
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page as an application, and the work of those who have it open."""
+
+    app: FastAPI
+    sessions: Sessions
 
 
 @contextmanager
-def page_of(services: Services, app: FastAPI, store: WeightStore, commercial_only: bool = False) -> Iterator[Sessions]:
-    """Puts the page at the root of the application for a block; then all files of its users go."""
+def page_of(services: Services, store: WeightStore, commercial_only: bool = False) -> Iterator[Page]:
+    """Opens the page for a block; then all files of its users go."""
     with tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
         sessions = open_sessions(Path(folder))
-        mount_page(app, build_page(store, JobSeparation(services), sessions, commercial_only))
         try:
-            yield sessions
+            yield Page(page_app(build_page(store, JobSeparation(services), sessions, commercial_only)), sessions)
         finally:
             sessions.close()
+
+
+class Beside:
+    """The interface and, at all other addresses, the page."""
+
+    def __init__(self, interface: ASGIApp, page: ASGIApp) -> None:
+        self._interface, self._page = interface, page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] != "http" or not (scope["path"] in ADDRESSES or scope["path"].startswith("/v1/"))
+        await (self._page if is_page else self._interface)(scope, receive, send)
 
 
 class JobSeparation:

@@ -95,6 +95,8 @@ def _name_of(problem: Mapping[str, Any]) -> str:
 def _option_of(error: AudioMLError) -> str | None:
     """Returns the option that was wrong, where `audio_ml.options.parse` found it."""
     cause = error.__cause__
+    while isinstance(cause, AudioMLError):  # which says whose option it is
+        cause = cause.__cause__
     if not isinstance(cause, ValidationError):
         return None
     place = cause.errors(include_input=False, include_url=False, include_context=False)[0]["loc"]

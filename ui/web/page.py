@@ -68,10 +68,11 @@ def build_page(store: WeightStore, separate: Separate, sessions: Sessions, comme
     return page
 
 
-def mount_page(app: FastAPI, page: Any) -> FastAPI:
-    """Puts a page at the root of an application; every answer of it carries the content policy."""
+def page_app(page: Any) -> FastAPI:
+    """Returns the application that serves a page; every answer of it carries the content policy."""
     import gradio as gr
 
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     theme = gr.themes.Default(font=FONTS, font_mono=MONOSPACE).set(block_info_text_color="*neutral_500")
     gr.mount_gradio_app(
         app,

@@ -41,7 +41,7 @@ def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, list[str]]:
         raise InvalidOption("Option 'lexicon' names files of the server: send lexicons as inputs.")
     form = dict(request.delivery)
     captions = form.pop("captions", [])
-    if not isinstance(captions, list) or not set(captions) <= set(CAPTIONS):
+    if not isinstance(captions, list) or any(kind not in CAPTIONS for kind in captions):
         raise InvalidOption(f"Option 'captions' cannot be {captions!r}: it is a list of {', '.join(CAPTIONS)}.")
     return parse(SpeechFileOptions, form), captions
 
