@@ -173,10 +173,15 @@ def provenance_of(
 
 
 def cloned_voices_in(
-    text: str, voice: str | ClonedVoice | None = None, *, model: Model = None, options: OptionValues = None
+    text: str,
+    voice: str | ClonedVoice | None = None,
+    *,
+    model: Model = None,
+    options: OptionValues = None,
+    cast: Mapping[str, str] | None = None,
 ) -> list[tuple[ClonedVoice, bool]]:
     """Returns the cloned voices that are heard in a text, those that it calls too, and whether they are marked."""
-    return _check(text, voice, model, options, None).cloned()
+    return _check(text, voice, model, options, cast).cloned()
 
 
 def _run(request: _Request, loader: ModelLoader, progress: Progress) -> Iterator[SpeechChunk]:
@@ -198,7 +203,7 @@ def _read(text: str, markup: str, check_voice: Callable[[str], None]) -> list[It
 
 def _named_in_script(name: str, main: Speaker, cast: Mapping[str, str]) -> Speaker:
     """Returns the speaker of a name in the script: a name of the cast, or a voice, of the same model if it has it."""
-    wanted = {known.lower(): voice for known, voice in cast.items()}.get(name.lower(), name)
+    wanted = cast.get(name.lower(), name)
     try:
         return find_speaker(wanted, main.spec)
     except (UnknownVoice, InvalidOption):
@@ -225,7 +230,7 @@ def _check(
     lexicon = EMPTY
     for path in chosen.lexicon:
         lexicon = merge(lexicon, read_lexicon(Path(path).expanduser()))
-    known = dict(cast or {})
+    known = {called.lower(): voice for called, voice in (cast or {}).items()}
 
     def check_voice(name: str) -> None:
         _named_in_script(name, speaker, known)

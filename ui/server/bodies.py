@@ -24,6 +24,7 @@ LONGEST_PAUSE = 30.0  # seconds in which nothing comes
 PATIENCE = 60.0  # seconds that any body may take
 BYTES_PER_SECOND = 1000  # what it comes at, at least, beyond them
 DEEPEST = 32
+MOST_CONTAINERS, MOST_PARTS = 50_000, 250_000  # as far as their marks tell, those in texts among them
 LARGEST_INTEGER = 2**63
 
 
@@ -88,6 +89,8 @@ def check_json(content: bytes) -> None:
     Traceback (most recent call last):
     ui.server.bodies.InvalidJson: The body is not JSON: NaN is no number.
     """
+    if content.count(b"[") + content.count(b"{") > MOST_CONTAINERS or content.count(b",") > MOST_PARTS:
+        raise InvalidJson("The body has too many parts.")  # to read them would hold everybody up
     try:
         value = json.loads(content, parse_constant=_refuse_constant)
     except RecursionError as error:

@@ -13,6 +13,7 @@ from audio_ml.catalogue import ModelSpec
 from audio_ml.device import resolve
 from ui.server.lanes import DEVICE, SPEECH, share_budget
 from ui.server.streams import Stream, Streams
+from ui.server.tokens import CallerLimits
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerGone, WorkerProcess, WorkerSettings, as_error
 
@@ -70,13 +71,13 @@ class Fleet:
         with ThreadPoolExecutor(len(self.workers)) as pool:
             list(pool.map(WorkerProcess.close, self.workers.values()))
 
-    def stream(self, request: Mapping[str, Any], owner: str) -> Stream:
+    def stream(self, request: Mapping[str, Any], owner: str, limits: CallerLimits | None = None) -> Stream:
         """Speaks in the worker for speech, piece by piece as it is made; closing the stream stops the work.
 
         Raises:
             QueueFull: when as many streams wait already as may.
         """
-        return self._streams.open(request, owner)
+        return self._streams.open(request, owner, limits)
 
     def stream_counts(self) -> dict[str, int]:
         """Counts the streams that wait and those that are spoken, as jobs are counted by their state."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+Name = Annotated[str, StringConstraints(max_length=300)]
 TaskName = Literal["separate", "speak", "clone", "convert", "enroll"]
 
 
@@ -40,7 +41,9 @@ class JobRequest(BaseModel):
     voice: str | None = Field(
         default=None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert)."
     )
-    cast: dict[str, str] = Field(default={}, description="The voices of the names that a script calls (speak).")
+    cast: dict[Name, Name] = Field(
+        default={}, max_length=100, description="The voices of the names that a script calls (speak)."
+    )
     options: dict[str, Any] = Field(
         default={}, description="The model's options, as GET /v1/models/{id} describes them."
     )

@@ -51,6 +51,7 @@ class _Running:
     live: Live = Live()
     cancelled_at: float | None = None
     overdue: bool = False
+    unfinished: Message | None = None  # what the worker said at the end, where that could not be kept
 
 
 Ended = Callable[[Job], None]
@@ -95,7 +96,9 @@ class Scheduler:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
-        for id in list(self._running):
+        with self._changed:
+            running, self._running = self._running, {}  # what their workers say from now on counts for nothing
+        for id in running:
             self._store.put_back(id, crashed=False)
 
     def submit(
@@ -104,12 +107,13 @@ class Scheduler:
         owner: str,
         inputs: Sequence[dict[str, str]],
         *,
+        id: str | None = None,
         key: str | None = None,
         limits: QueueLimits,
     ) -> tuple[Job, bool]:
         """Accepts a job; raises as `JobStore.accept`."""
         lane = lane_of(request, inputs).name
-        accepted = self._store.accept(request, owner, inputs, lane, key=key, limits=limits)
+        accepted = self._store.accept(request, owner, inputs, lane, id=id, key=key, limits=limits)
         self.wake()
         return accepted
 
@@ -160,16 +164,21 @@ class Scheduler:
             with self._changed:
                 running = self._running.get(message["id"])
             if running is not None and running.worker is worker:
-                try:
-                    self._end(running, message)
-                except Exception:  # a full disk, say: the job is taken up when the server begins anew
-                    log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
-                finally:
-                    self._release(message["id"])
+                self._finish(running, message)
         elif what == "gone":
             self._put_back_of(worker)
         elif what == "ready":
             self.wake()
+
+    def _finish(self, running: _Running, message: Message) -> None:
+        """Ends a job, or has it tried again on the next turn: where the disk is full, say, it may not be then."""
+        try:
+            self._end(running, message)
+        except Exception:
+            log.exception("A job could not be ended; it is tried again.", extra={"facts": {"job": running.job.id}})
+            running.unfinished = message
+            return
+        self._release(running.job.id)
 
     def _recover(self) -> None:
         """Publishes what is whole, puts everything else that was running back, and removes what belongs to nothing."""
@@ -197,6 +206,7 @@ class Scheduler:
                     while self._hand_out(lane):
                         pass
                 self._end_overdue()
+                self._finish_late()
             except Exception:  # a full disk, say: the next turn may do better
                 log.exception("The queue could not be looked at.")
             with self._changed:
@@ -299,6 +309,14 @@ class Scheduler:
         remove_folder(running.folder)
         if ended is not None:
             self._listener(ended)
+
+    def _finish_late(self) -> None:
+        """Tries again to end the jobs that could not be ended when their workers were done."""
+        with self._changed:
+            late = [running for running in self._running.values() if running.unfinished is not None]
+        for running in late:
+            assert running.unfinished is not None
+            self._finish(running, running.unfinished)
 
     def _end_overdue(self) -> None:
         """Stops jobs whose time is over, and workers that do not listen."""

@@ -146,6 +146,11 @@ class Waiting(NamedTuple):
     at_once: int | None
 
 
+def new_id() -> str:
+    """Returns an id that no job has and nobody guesses."""
+    return secrets.token_hex(16)
+
+
 class JobStore:
     """Jobs in a database. What a method has returned from is on the disk."""
 
@@ -159,6 +164,7 @@ class JobStore:
         inputs: Sequence[dict[str, str]],
         lane: str,
         *,
+        id: str | None = None,
         key: str | None = None,
         limits: QueueLimits,
     ) -> tuple[Job, bool]:
@@ -174,7 +180,7 @@ class JobStore:
                 return earlier, False
             _check_room(connection, owner, limits)
             row = {
-                "id": secrets.token_hex(16),
+                "id": id or new_id(),
                 "owner": owner,
                 "key": key,
                 "request": request.model_dump_json(),

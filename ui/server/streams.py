@@ -10,12 +10,15 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ui.server.lanes import SHORT_TEXT
 from ui.server.refusals import QueueFull
+from ui.server.tokens import CallerLimits
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerGone, WorkerProcess, as_error
 
 LOG = logging.getLogger(__name__)
-STREAMS_AT_ONCE = 2
+STREAMS_AT_ONCE = 3
+LONG_AT_ONCE = 1  # among them: their readers may take hours, and nobody else waits for those
 MOST_WAITING_STREAMS = 32
 MOST_OPEN_STREAMS = 96  # those among them that are spoken and not read yet
 
@@ -31,16 +34,19 @@ class Streams:
         self._open: set[Stream] = set()
         self._served: dict[str, float] = {}  # when an owner's last stream began
 
-    def open(self, request: Mapping[str, Any], owner: str) -> Stream:
+    def open(self, request: Mapping[str, Any], owner: str, limits: CallerLimits | None = None) -> Stream:
         """Returns a stream, which begins when its turn has come.
 
         Raises:
-            QueueFull: when as many wait already as may.
+            QueueFull: when as many wait already as may, of all or of this owner.
         """
+        most = None if limits is None else limits.max_queued
         with self._lock:
+            if most is not None and sum(each.owner == owner for each in self._waiting) >= most:
+                raise QueueFull("Texts of yours wait already, as many as may; try again later.", {"Retry-After": "1"})
             if len(self._waiting) >= MOST_WAITING_STREAMS or len(self._open) >= MOST_OPEN_STREAMS:
                 raise QueueFull("Too many texts wait to be spoken; try again in a moment.", {"Retry-After": "1"})
-            stream = Stream(self, self._worker, request, owner)
+            stream = Stream(self, self._worker, request, owner, None if limits is None else limits.max_jobs)
             self._waiting.append(stream)
             self._open.add(stream)
             self._admit()
@@ -78,14 +84,22 @@ class Streams:
             return {"queued": len(self._waiting), "running": len(self._running)}
 
     def _admit(self) -> None:
-        while self._waiting and len(self._running) < STREAMS_AT_ONCE:
-            stream = min(self._waiting, key=lambda each: self._served.get(each.owner, 0.0))  # the first of equals
+        while len(self._running) < STREAMS_AT_ONCE and (ready := [each for each in self._waiting if self._fits(each)]):
+            stream = min(ready, key=lambda each: self._served.get(each.owner, 0.0))  # the first of equals
             self._waiting.remove(stream)
             self._served[stream.owner] = time.monotonic()
             self._running[stream.id] = stream
             if not self._worker.send({"do": "stream", "id": stream.id, "request": stream.request}):
                 del self._running[stream.id]
                 stream.fail(WorkerGone("The worker for speech is not there just now; try again in a moment."))
+
+    def _fits(self, stream: Stream) -> bool:
+        """Whether a stream may begin beside those that are spoken."""
+        running = self._running.values()
+        of_owner = sum(each.owner == stream.owner for each in running)
+        if stream.at_once is not None and of_owner >= stream.at_once:
+            return False
+        return not stream.is_long or sum(each.is_long for each in running) < LONG_AT_ONCE
 
 
 class Stream(Iterator[bytes]):
@@ -94,8 +108,11 @@ class Stream(Iterator[bytes]):
     Reading raises what the worker raises; before the first piece, if the request is at fault.
     """
 
-    def __init__(self, streams: Streams, worker: WorkerProcess, request: Mapping[str, Any], owner: str) -> None:
-        self.id, self.request, self.owner = secrets.token_hex(8), request, owner
+    def __init__(
+        self, streams: Streams, worker: WorkerProcess, request: Mapping[str, Any], owner: str, at_once: int | None
+    ) -> None:
+        self.id, self.request, self.owner, self.at_once = secrets.token_hex(8), request, owner, at_once
+        self.is_long = len(request["text"]) > SHORT_TEXT
         self._streams, self._worker = streams, worker
         self._heard: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()  # None: the end
 

@@ -90,9 +90,12 @@ class Worker:
         from ui.server.speech_stream import speak
 
         id, unread = message["id"], self._unread[message["id"]]
+        ends_at = time.monotonic() + self._server["job_seconds"]
         for content in speak(message["request"], self._loader, progress):
             while not unread.acquire(timeout=1):
                 progress.check()
+                if time.monotonic() > ends_at:
+                    raise Cancelled(f"The speech was stopped after {self._server['job_seconds']:.0f} s.")
             self._wire.send({"is": "bytes", "id": id}, content)
         return {"is": "end"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -13,19 +14,18 @@ from fastapi.responses import FileResponse, JSONResponse
 from sse_starlette import EventSourceResponse
 
 from ui.server.inputs import check_inputs, check_webhook
-from ui.server.refusals import NotFound, TooLarge
+from ui.server.refusals import NotFound, TooLarge, UnknownJob
 from ui.server.request import JobRequest
 from ui.server.scheduler import Live
 from ui.server.services import Known, Served, Services
-from ui.server.store import Job, QueueLimits, State
-from ui.server.tasks import check_request
+from ui.server.store import Job, QueueLimits, State, new_id
+from ui.server.tasks import check_request, find_task
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_BETWEEN_SIGNS = 15
 LONGEST_KEY = 200  # characters
-CLONING = ("clone", "convert", "enroll")
 
 
 @router.post("", status_code=202)
@@ -47,10 +47,10 @@ def submit(
     if body.webhook is not None:
         check_webhook(body.webhook, options)
     limits = QueueLimits(options.queue_size, caller.limits.max_queued, caller.limits.max_jobs)
-    job, is_new = services.scheduler.submit(body, caller.name, inputs, key=idempotency_key, limits=limits)
-    if is_new and (body.task in CLONING or (body.voice or "").startswith("cloned/")):
-        facts = {"voice": body.name or body.voice, "consent": body.consent}
-        services.audit.note(caller, body.task, job=job.id, **facts)
+    id = new_id()
+    if voices := find_task(body.task).cloned(body):  # what cannot be noted is not done
+        services.audit.note(caller, body.task, job=id, voices=voices, consent=body.consent)
+    job, _ = services.scheduler.submit(body, caller.name, inputs, id=id, key=idempotency_key, limits=limits)
     return told(services, job)
 
 
@@ -113,12 +113,20 @@ def _progress(services: Services, job: Job, live: Live | None) -> dict[str, Any]
     return {"state": job.state, **vars(live), "position": position}
 
 
+def _newest(services: Services, job: Job) -> Job:
+    """Returns a job as it is now; one that was removed while somebody followed it is over for them."""
+    try:
+        return services.store.get(job.id)
+    except UnknownJob:
+        return replace(job, state="cancelled")
+
+
 async def _events(services: Services, job: Job) -> AsyncIterator[dict[str, str]]:
     former: dict[str, Any] = {}
     while not job.has_ended:
         live = services.scheduler.live(job.id)
         if job.state != "running" or live is None:  # else the database has nothing new
-            job = await run_in_threadpool(services.store.get, job.id)
+            job = await run_in_threadpool(_newest, services, job)
         progress = await run_in_threadpool(_progress, services, job, live)
         if progress != former and not job.has_ended:
             former = progress

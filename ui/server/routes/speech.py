@@ -88,7 +88,8 @@ async def speak(asked: SpeechRequest, request: Request, services: Served, caller
         raise InvalidOption("stream_format sse is a stream of events: leave out stream false, or ask for audio.")
     model, voice = await run_in_threadpool(_check, asked, services, caller)
     told = {"text": asked.input, "voice": voice, "model": model, "options": asked.all_options}
-    stream = await run_in_threadpool(services.fleet.stream, {**told, "format": asked.response_format}, caller.name)
+    told |= {"format": asked.response_format}
+    stream = await run_in_threadpool(services.fleet.stream, told, caller.name, caller.limits)
     pieces = SpeechPieces(
         stream,
         services.metrics,

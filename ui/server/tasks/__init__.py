@@ -42,6 +42,11 @@ class Task(Protocol):
         ...
 
     @staticmethod
+    def cloned(request: JobRequest) -> list[str]:
+        """Names the cloned voices that a request, which is right, would make or have heard."""
+        ...
+
+    @staticmethod
     def run(work: Work) -> dict[str, Any]:
         """Does the work and returns its report; files are below the folder."""
         ...

@@ -33,6 +33,10 @@ def check(request: JobRequest) -> None:
     )
 
 
+def cloned(request: JobRequest) -> list[str]:
+    return [find_voice(request.voice or "").name]
+
+
 def run(work: Work) -> dict[str, Any]:
     request = work.request
     form, captions = check_delivery(request)

@@ -38,6 +38,10 @@ def check(request: JobRequest) -> None:
     parse(CONVERT.options, {name: value for name, value in request.options.items() if name not in shared})
 
 
+def cloned(request: JobRequest) -> list[str]:
+    return [find_voice(request.voice or "").name]
+
+
 def run(work: Work) -> dict[str, Any]:
     from voiceclone.conversion_file import convert_file
 

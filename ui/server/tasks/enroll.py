@@ -36,6 +36,10 @@ def check(request: JobRequest) -> None:
         raise OutputExists(f"There is a voice '{name}' already and it is kept: choose another name.")
 
 
+def cloned(request: JobRequest) -> list[str]:
+    return [request.name or ""]
+
+
 def run(work: Work) -> dict[str, Any]:
     request = work.request
     voice = voiceclone.enroll(

@@ -18,6 +18,10 @@ def check(request: JobRequest) -> None:
     separation.check_request(model=request.model or DEFAULT_MODEL, options=request.options, delivery=request.delivery)
 
 
+def cloned(request: JobRequest) -> list[str]:
+    return []
+
+
 def run(work: Work) -> dict[str, Any]:
     request = work.request
     report = separation.separate_file(

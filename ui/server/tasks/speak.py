@@ -8,6 +8,7 @@ import tts
 from audio_ml.errors import InvalidOption
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
+from tts.api import cloned_voices_in
 from tts.captions import write_beside
 from tts.options import SpeechFileOptions
 from ui.server.request import JobRequest
@@ -44,6 +45,13 @@ def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, list[str]]:
     if not isinstance(captions, list) or any(kind not in CAPTIONS for kind in captions):
         raise InvalidOption(f"Option 'captions' cannot be {captions!r}: it is a list of {', '.join(CAPTIONS)}.")
     return parse(SpeechFileOptions, form), captions
+
+
+def cloned(request: JobRequest) -> list[str]:
+    heard = cloned_voices_in(
+        request.text or "", request.voice, model=request.model, options=request.options, cast=request.cast
+    )
+    return [voice.name for voice, _ in heard]
 
 
 def run(work: Work) -> dict[str, Any]:
