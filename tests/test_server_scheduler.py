@@ -288,11 +288,15 @@ def test_an_orderly_end_fails_no_job_that_had_bad_luck_before(tmp_path):
 def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypatch):
     publish, tries = stage.store.publish, []
 
-    def full(*given):
-        tries.append(given)
-        if len(tries) < 3:
-            raise OSError(28, "No space left on device")
-        return publish(*given)
+    def full(id, outcome, reveal):
+        tries.append(id)
+
+        def reveal_and_fail():
+            reveal()
+            if len(tries) < 3:
+                raise OSError(28, "No space left on device")  # as the transaction is written
+
+        return publish(id, outcome, reveal_and_fail)
 
     monkeypatch.setattr(stage.store, "publish", full)
     job = stage.submit()

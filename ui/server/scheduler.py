@@ -275,6 +275,10 @@ class Scheduler:
         except AudioMLError as error:
             remove_folder(target)
             return self._store.fail(job.id, JobError.of(error))
+        except Exception:
+            if target.exists():
+                target.rename(running.folder)  # for the next try
+            raise
 
     def _release(self, id: str) -> None:
         with self._changed:
