@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -302,3 +304,35 @@ class TestHosts:
         assert [track["name"] for track in audacity.tracks[1:3]] == [f"Song - {stem}" for stem in STEMS]
         assert {(track["start"], track["end"]) for track in audacity.tracks[1:3]} == {(2.0, 3.0)}
         assert [text for _, _, text in audacity.labels()] == ["Good", "morning.", "Here", "is", "the", "news."]
+
+
+class TestDocumentation:
+    """What the pages show runs as it is printed."""
+
+    DOCS = Path(__file__).parents[1] / "docs"
+
+    @pytest.fixture(autouse=True)
+    def _desk(self, songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("song.wav", "reels/take.wav"):
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_bytes((songs / "song.wav").read_bytes())
+
+    def _blocks(self, page: str, language: str, server: Server) -> list[str]:
+        text = (self.DOCS / page).read_text().replace("http://127.0.0.1:8600", server.url)
+        return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+    def test_python(self, server: Server) -> None:
+        namespace: dict[str, Any] = {}
+        for block in self._blocks("client-python.md", "python", server):
+            exec(block, namespace)
+        written = {path.as_posix() for path in Path().rglob("*.*") if path.is_file()}
+        assert {"stems/song/vocals.wav", "news.srt", "more/song/vocals.wav", "vocals.wav", "two.wav"} <= written
+        assert namespace["sound"][:3] == b"ID3" or namespace["sound"][:1] == b"\xff"
+
+    def test_command_line(self, server: Server, run_cli: Cli) -> None:
+        (block,) = self._blocks("client-command-line.md", "sh", server)
+        for line in block.replace("song.mp3", "song.wav").splitlines():
+            ran = run_cli(*shlex.split(line)[1:])
+            assert ran.returncode == 0, ran.stderr
+        assert Path("stems/take/vocals.wav").is_file() and Path("morning.srt").is_file()
