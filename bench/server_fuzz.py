@@ -1,6 +1,6 @@
-"""What no decent client sends: schemathesis over the OpenAPI document, bodies that lie, files that are no sound.
+"""What no decent client sends: schemathesis over the OpenAPI document, bodies that lie, odd files and options.
 
-    python -m bench.server_fuzz [--examples 50] [--seconds 900] [--files 8] [--random 300]
+    python -m bench.server_fuzz [--examples 50] [--seconds 900] [--files 8] [--values 6] [--random 300]
 
 Writes the section "Fuzz" of docs/bench-server.md. Nothing may be answered with 5xx but the intended 503 and 507, hang,
 or take a process down. Every choice is made with a fixed seed.
@@ -24,14 +24,16 @@ from pathlib import Path
 from bench import machine, server_page
 from bench import server_fuzz_bodies as bodies
 from bench import server_fuzz_media as media
+from bench import server_fuzz_options as options
 from bench.markdown import table
-from bench.results import say
+from bench.results import REPOSITORY, say
 from bench.server_client import ServerSaidNo
 from bench.server_process import Server, ServerFailed
 
 SEED = 20
 N_THREADS = 2 * bodies.N_TRICKLES  # as many as slow clients, and more
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
+HOOKS = "bench.server_fuzz_hooks"
 LONGEST_REQUEST_SECONDS = 60
 
 
@@ -74,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--examples", type=int, default=50, help="of schemathesis for each operation and phase")
     parser.add_argument("--seconds", type=int, default=900, help="that schemathesis may take")
     parser.add_argument("--files", type=int, default=8, help="of each format, damaged in each way")
+    parser.add_argument("--values", type=int, default=6, help="of each option of each model, from a list of odd ones")
     parser.add_argument("--random", type=int, default=300, help="requests of random bytes")
     parser.add_argument("--model", help="of the separations; the server's default without it")
     parser.add_argument("--output", type=Path, default=server_page.PAGE, metavar="FILE")
@@ -91,6 +94,9 @@ def measure(server: Server, arguments: argparse.Namespace) -> Findings:
     client = server.client(timeout_seconds=60)
     outcomes = [media.try_file(client, file, arguments.model) for file in media.files(SEED, arguments.files)]
     crashes += _crashed(server, "files")
+    say("options")
+    outcomes += options.try_options(client, SEED, arguments.values)
+    crashes += _crashed(server, "options")
     say("schemathesis")
     failed, said = run_schemathesis(server.port, arguments.examples, arguments.seconds)
     crashes += _crashed(server, "schemathesis")
@@ -102,14 +108,15 @@ def run_schemathesis(port: int, n_examples: int, max_seconds: int) -> tuple[bool
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "schemathesis.toml"
         statuses = json.dumps(["2xx", "3xx", "4xx", *media.INTENDED])
-        settings.write_text(f"[checks.not_a_server_error]\nexpected-statuses = {statuses}\n")
+        settings.write_text(f'hooks = "{HOOKS}"\n[checks.not_a_server_error]\nexpected-statuses = {statuses}\n')
         command = [
             *(SCHEMATHESIS, "--config-file", str(settings), "run", f"http://127.0.0.1:{port}/openapi.json"),
             *("--checks", "not_a_server_error", "--continue-on-failure", "--max-examples", str(n_examples)),
             *("--seed", str(SEED), "--generation-database", "none", "--max-time", str(max_seconds)),
             *("--request-timeout", str(LONGEST_REQUEST_SECONDS), "--no-color"),
         ]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * max_seconds + 300)
+        patience = 2 * max_seconds + 300
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience, cwd=REPOSITORY)
     return ran.returncode != 0, ran.stdout[-6000:] + ran.stderr[-2000:]
 
 
@@ -137,9 +144,10 @@ Requests, {N_THREADS} at a time. "Hung up": the connection was closed without an
 
 {table(["requests", "times", "answers", "slowest", "bad"], _answer_rows(found.answers))}
 
-Files, uploaded and separated. "Done" is right for what can still be heard.
+Files, uploaded and separated, and jobs with odd options. "Done" is right for what can still be heard, or means
+something after all; jobs of slow models are cancelled when they were accepted, and count as done.
 
-{table(["files", "times", "what came of it", "bad"], _outcome_rows(found.outcomes))}
+{table(["what", "times", "what came of it", "bad"], _outcome_rows(found.outcomes))}
 
 Bad, in all: **{len(found.bad)}**.
 
