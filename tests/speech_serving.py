@@ -93,7 +93,7 @@ class StandInFleet:
         self.worker = StandInWorker(self.loader)
         self.workers = {"device": SimpleNamespace(name="device", is_ready=True), "speech": self.worker}
 
-    def stream(self, request: Mapping[str, Any], owner: str) -> Stream:
+    def stream(self, request: Mapping[str, Any], owner: str, limits: Any = None) -> Stream:
         return self.worker.streams.open(request, owner)
 
     def stream_counts(self) -> dict[str, int]:
