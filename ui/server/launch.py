@@ -107,8 +107,8 @@ def running(
         fleet.subscribe(scheduler.hear)
         fleet.subscribe(lambda worker, message: _count_restart(metrics, worker.name, message))
         scheduler.start()
-        for part in (bell, fleet, scheduler, housekeeper):
-            stack.callback(part.close)
+        for end in (bell.close, scheduler.sweep, fleet.close, scheduler.close, housekeeper.close):  # the last one first
+            stack.callback(end)
         fleet.start()
         housekeeper.start()
         audit = AuditLog(folder / "audit.log")

@@ -101,6 +101,11 @@ class Scheduler:
         for id in running:
             self._store.put_back(id, crashed=False)
 
+    def sweep(self) -> None:
+        """Removes what workers left that have ended."""
+        for folder in self._work.iterdir():
+            remove_folder(folder)
+
     def submit(
         self,
         request: JobRequest,
@@ -192,8 +197,9 @@ class Scheduler:
                 self._store.publish(job.id, outcome, reveal)
             except AudioMLError as error:
                 self._store.fail(job.id, JobError.of(error))
+        self.sweep()
         known = {job.id for job in self._store.find(states=("done",))}
-        for folder in [*self._work.iterdir(), *(each for each in self._results.iterdir() if each.name not in known)]:
+        for folder in (each for each in self._results.iterdir() if each.name not in known):
             remove_folder(folder)
 
     def _schedule(self) -> None:
