@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -310,7 +311,7 @@ class Site(http.server.BaseHTTPRequestHandler):
         what, _, argument = self.path[1:].partition("/")
         if what == "to":
             self.send_response(302)
-            self.send_header("Location", argument.replace("|", "/"))
+            self.send_header("Location", argument.replace("~", "/"))
             self.end_headers()
             return
         self.send_response(404 if what == "none" else 200)
@@ -466,12 +467,16 @@ def test_a_redirect_leads_to_a_listed_host_or_nowhere(tmp_path: Path) -> None:
     with site() as port, site() as other:
         here = f"http://127.0.0.1:{port}"
         assert fetched(f"{here}/to//a.wav", tmp_path, here) == b"sound"
-        for elsewhere in (f"http:||127.0.0.1:{other}|a.wav", "file:|||etc|passwd", "https:||evil.example|"):
-            with pytest.raises(HostRefused):
+        for elsewhere, words in (
+            (f"http:~~127.0.0.1:{other}~a.wav", "may not talk"),
+            ("https:~~evil.example~", "may not talk"),
+            ("file:~~~etc~passwd", "no address"),
+        ):
+            with pytest.raises(HostRefused, match=words):
                 fetched(f"{here}/to/{elsewhere}", tmp_path, here)
         assert not [asked for asked in Site.asked if str(other) in asked[1]]
         with pytest.raises(HostRefused, match="one address to the next"):
-            fetched(f"{here}/to/{'to|' * 10}x", tmp_path, here)
+            fetched(f"{here}/to/{'to~' * 10}x", tmp_path, here)
 
 
 def test_what_a_host_gives_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -530,3 +535,9 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
 def test_a_wrong_entry_of_a_list_is_told(entry: str) -> None:
     with pytest.raises(InvalidInput, match="is no host"):
         AllowedHost.parse(entry)
+
+
+def test_an_address_in_the_guise_of_the_newer_protocol_is_what_it_is() -> None:
+    private, public = AllowedHost.parse("nas=10.0.0.0/8"), AllowedHost.parse("cdn.example")
+    assert private.admits(ip_address("::ffff:10.1.2.3")) and not public.admits(ip_address("::ffff:10.1.2.3"))
+    assert public.admits(ip_address("::ffff:93.184.216.34")) and not private.admits(ip_address("::ffff:93.184.216.34"))

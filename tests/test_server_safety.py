@@ -206,7 +206,7 @@ def test_several_callers_do_not_share_a_request_id(ask: Asked) -> None:
 def test_json_that_nobody_should_send_is_refused(ask: Asked, body: bytes) -> None:
     reply = ask("POST", "/v1/echo", content=body, headers={"Content-Type": "application/json"})
     assert reply.status_code == 422
-    error_of(reply)
+    assert ("is no number" in error_of(reply)["message"]) == (b"NaN" in body or b"Inf" in body)
 
 
 def test_duplicate_keys_and_any_plain_json_pass(ask: Asked) -> None:
