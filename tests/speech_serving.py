@@ -31,7 +31,7 @@ from ui.server.services import Services
 from ui.server.speech_stream import speak
 from ui.server.store import JobStore
 from ui.server.streams import Stream, Streams
-from ui.server.tokens import local_caller
+from ui.server.tokens import CallerLimits, local_caller
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerProcess
 
@@ -93,8 +93,8 @@ class StandInFleet:
         self.worker = StandInWorker(self.loader)
         self.workers = {"device": SimpleNamespace(name="device", is_ready=True), "speech": self.worker}
 
-    def stream(self, request: Mapping[str, Any], owner: str, limits: Any = None) -> Stream:
-        return self.worker.streams.open(request, owner)
+    def stream(self, request: Mapping[str, Any], owner: str, limits: CallerLimits | None = None) -> Stream:
+        return self.worker.streams.open(request, owner, limits)
 
     def stream_counts(self) -> dict[str, int]:
         return self.worker.streams.counts()

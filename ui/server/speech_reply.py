@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import json
 import tempfile
 import time
@@ -19,11 +18,10 @@ from audio_ml.byte_streams import HEAD_BYTES, STREAM_FORMS, StreamFormat, tell_l
 from audio_ml.errors import AudioMLError, Cancelled
 from ui.server.metrics import Metrics
 from ui.server.speech_stream import Piece
-from ui.server.streams import MOST_OPEN_STREAMS, Stream
+from ui.server.streams import Stream
 
 TASK = "speech"  # what streams of speech are called among the tasks of the metrics
 SECONDS_TO_TAKE = 120.0  # a block that was sent, or nobody listens
-MOST_THREADS = MOST_OPEN_STREAMS  # that wait for pieces: other requests have theirs
 BYTES_IN_MEMORY = 4_000_000  # of a reply that is sent when it is complete
 BLOCK_BYTES = 1 << 16
 EVENTS = "text/event-stream"
@@ -80,7 +78,7 @@ class SpeechPieces:
         self._stream.close()
 
     async def _next(self) -> Piece | None:
-        sent = await anyio.to_thread.run_sync(next, self._stream, None, abandon_on_cancel=True, limiter=_threads())
+        sent = await anext(self._stream, None)
         if sent is None:
             return None
         piece = Piece.load(sent)
@@ -146,11 +144,6 @@ async def _until_gone(receive: Receive) -> None:
     message: Message = {"type": ""}
     while message["type"] != "http.disconnect":
         message = await receive()
-
-
-@functools.cache
-def _threads() -> anyio.CapacityLimiter:
-    return anyio.CapacityLimiter(MOST_THREADS)
 
 
 def streamed_reply(pieces: SpeechPieces, format: StreamFormat, as_events: bool) -> SpeechReply:

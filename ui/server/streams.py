@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-import queue
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ui.server.lanes import SHORT_TEXT
@@ -24,7 +25,7 @@ MOST_OPEN_STREAMS = 96  # those among them that are spoken and not read yet
 
 
 class Streams:
-    """The streams of one worker. Any thread may use it; nothing here waits but `Stream.__next__`."""
+    """The streams of one worker. Any thread may use it; nothing here waits but who reads a stream."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self._worker = worker
@@ -35,7 +36,7 @@ class Streams:
         self._served: dict[str, float] = {}  # when an owner's last stream began
 
     def open(self, request: Mapping[str, Any], owner: str, limits: CallerLimits | None = None) -> Stream:
-        """Returns a stream, which begins when its turn has come.
+        """Returns a stream for the event loop that calls, which begins when its turn has come.
 
         Raises:
             QueueFull: when as many wait already as may, of all or of this owner.
@@ -102,8 +103,8 @@ class Streams:
         return not stream.is_long or sum(each.is_long for each in running) < LONG_AT_ONCE
 
 
-class Stream(Iterator[bytes]):
-    """The pieces of one request as they come. One thread reads; any may close it, also while it is read.
+class Stream:
+    """The pieces of one request as they come, for the event loop that opened it. Any thread may close it.
 
     Reading raises what the worker raises; before the first piece, if the request is at fault.
     """
@@ -114,29 +115,33 @@ class Stream(Iterator[bytes]):
         self.id, self.request, self.owner, self.at_once = secrets.token_hex(8), request, owner, at_once
         self.is_long = len(request["text"]) > SHORT_TEXT
         self._streams, self._worker = streams, worker
-        self._heard: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()  # None: the end
+        self._loop = asyncio.get_running_loop()
+        self._heard: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()  # None: the end
 
-    def __next__(self) -> bytes:
-        heard = self._heard.get()
+    def __aiter__(self) -> Stream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        heard = await self._heard.get()
         if isinstance(heard, bytes):
             self._worker.send({"do": "more", "id": self.id})
             return heard
         self.close()  # whoever reads on finds the end again
         if heard is None:
-            raise StopIteration
+            raise StopAsyncIteration
         raise heard
 
     def close(self) -> None:
         """Stops the work, if it is not done; whoever reads finds the end."""
         self._streams.leave(self)
-        self._heard.put(None)
+        self._tell(None)
 
     def hear(self, message: Message, content: bytes | None) -> None:
         """Takes what the worker says of this stream."""
         if message["is"] == "bytes":
-            self._heard.put(content or b"")
+            self._tell(content or b"")
         elif message["is"] == "end":
-            self._heard.put(None)
+            self._tell(None)
         elif message["is"] == "failed":
             if trace := message["error"].get("trace"):
                 LOG.error("Speech failed.\n%s", trace)
@@ -144,4 +149,8 @@ class Stream(Iterator[bytes]):
 
     def fail(self, error: Exception) -> None:
         """Has whoever reads find an error."""
-        self._heard.put(error)
+        self._tell(error)
+
+    def _tell(self, heard: bytes | Exception | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads
+            self._loop.call_soon_threadsafe(self._heard.put_nowait, heard)

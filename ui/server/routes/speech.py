@@ -89,9 +89,8 @@ async def speak(asked: SpeechRequest, request: Request, services: Served, caller
     model, voice = await run_in_threadpool(_check, asked, services, caller)
     told = {"text": asked.input, "voice": voice, "model": model, "options": asked.all_options}
     told |= {"format": asked.response_format}
-    stream = await run_in_threadpool(services.fleet.stream, told, caller.name, caller.limits)
     pieces = SpeechPieces(
-        stream,
+        services.fleet.stream(told, caller.name, caller.limits),
         services.metrics,
         model=model,
         n_words=len(asked.input.split()),
