@@ -3,11 +3,11 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10
 	$(shell $(name) -c "import sys, ensurepip, venv; assert (3, 10) <= sys.version_info < (3, 14); print('$(name)')" 2>/dev/null)))
 VENV ?= .venv
 BIN = $(VENV)/bin
-CODE = audio_ml separation tts voiceclone ui clients bench training tests
+CODE = audio_ml separation tts voiceclone ui clients deploy bench training tests
 
 .PHONY: demo test slow lint install install-test clean
 .PHONY: bench-separation bench-htdemucs bench-quality bench-cleanup bench-evaluation
-.PHONY: bench-delivery bench-cues bench-speech bench-kokoro bench-clone bench-convert bench-watermark
+.PHONY: bench-delivery bench-cues bench-speech bench-kokoro bench-clone bench-convert bench-watermark bench-server
 
 demo: install
 	@PYTHONSAFEPATH=1 $(BIN)/python -m ui.demo
@@ -66,6 +66,12 @@ bench-convert: install-test
 
 bench-watermark: install-test
 	$(BIN)/python -m bench.watermark $(if $(RECORDINGS),--recordings $(RECORDINGS))
+
+bench-server: install-test
+	$(BIN)/python -m bench.server_speech
+	$(BIN)/python -m bench.server_soak
+	$(BIN)/python -m bench.server_kills
+	$(BIN)/python -m bench.server_fuzz
 
 # The environment is made once for a list of dependencies; the package itself is installed from this folder each time.
 STAMP = $(VENV)/installed-$(1)-$(shell cksum pyproject.toml | cut -d' ' -f1)
