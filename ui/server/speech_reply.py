@@ -7,7 +7,7 @@ import base64
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import IO, Any, TypeVar
 
 import anyio
@@ -112,18 +112,21 @@ class SpeechReply(StreamingResponse):
         """Sends the reply."""
 
         async def send_soon(message: Message) -> None:
-            await asyncio.wait_for(send(message), SECONDS_TO_TAKE)
+            with anyio.fail_after(SECONDS_TO_TAKE):  # asyncio's wait_for loses a cancellation that comes as it ends
+                await send(message)
 
         try:
-            await while_connected(self.stream_response(send_soon), receive)
-        except Cancelled:
+            await while_connected(self.stream_response(send_soon), receive, self._pieces.close)
+        except (Cancelled, TimeoutError):
             return  # nobody is there to be told
         finally:
             self._pieces.close()
 
 
-async def while_connected(work: Coroutine[Any, Any, Result], receive: Receive) -> Result:
-    """Returns what some work returns, or stops it when the client goes away.
+async def while_connected(
+    work: Coroutine[Any, Any, Result], receive: Receive, close: Callable[[], None] = lambda: None
+) -> Result:
+    """Returns what some work returns, or has it closed and stopped when the client goes away.
 
     Raises:
         Cancelled: when the client went away.
@@ -133,6 +136,7 @@ async def while_connected(work: Coroutine[Any, Any, Result], receive: Receive) -
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
+        close()
         raise Cancelled("The client went away.")
     finally:
         for task in (working, watching):

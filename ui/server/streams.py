@@ -85,7 +85,11 @@ class Streams:
             return {"queued": len(self._waiting), "running": len(self._running)}
 
     def _admit(self) -> None:
-        while len(self._running) < STREAMS_AT_ONCE and (ready := [each for each in self._waiting if self._fits(each)]):
+        while (
+            self._worker.is_ready
+            and len(self._running) < STREAMS_AT_ONCE
+            and (ready := [each for each in self._waiting if self._fits(each)])
+        ):
             stream = min(ready, key=lambda each: self._served.get(each.owner, 0.0))  # the first of equals
             self._waiting.remove(stream)
             self._served[stream.owner] = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -49,3 +50,24 @@ class Wire:
     def close(self) -> None:
         """Ends the connection."""
         self._connection.close()
+
+
+class Outbox:
+    """Sends messages from a thread of its own, so that nobody waits for an end that does not read."""
+
+    def __init__(self, wire: Wire, name: str) -> None:
+        self._wire = wire
+        self._messages: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._send, name=f"outbox-{name}", daemon=True).start()
+
+    def put(self, message: Mapping[str, Any]) -> None:
+        """Has a message sent after all that were put before."""
+        self._messages.put(message)
+
+    def close(self) -> None:
+        """Ends the thread when everything is sent, or nobody is there any more."""
+        self._messages.put(None)
+
+    def _send(self) -> None:
+        while (message := self._messages.get()) is not None and self._wire.send(message):
+            pass

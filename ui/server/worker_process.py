@@ -15,7 +15,7 @@ from typing import Any
 
 from audio_ml import errors
 from audio_ml.errors import AudioMLError
-from ui.server.wire import Message, Wire
+from ui.server.wire import Message, Outbox, Wire
 
 SECONDS_TO_END = 5.0
 LONGEST_PAUSE = 30.0  # between two beginnings of a worker that dies at once
@@ -58,7 +58,7 @@ class WorkerProcess:
         self._asked: dict[int, Future[Message]] = {}
         self._closing = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._wire: Wire | None = None
+        self._outbox: Outbox | None = None
         self._thread = threading.Thread(target=self._live, name=f"worker-{settings.name}", daemon=True)
 
     @property
@@ -75,9 +75,11 @@ class WorkerProcess:
         self._thread.start()
 
     def send(self, message: Mapping[str, Any]) -> bool:
-        """Tells the worker something; False when it is not there."""
-        wire = self._wire
-        return wire is not None and wire.send(message)
+        """Tells the worker something, without waiting for it to read; False when it is not there."""
+        outbox = self._outbox
+        if outbox is not None:
+            outbox.put(message)
+        return outbox is not None
 
     def ask(self, message: Mapping[str, Any], seconds: float) -> Message:
         """Asks the worker something and waits for its answer.
@@ -133,12 +135,14 @@ class WorkerProcess:
             command, pass_fds=[theirs.fileno()], start_new_session=True, stdin=subprocess.DEVNULL
         )
         theirs.close()
-        wire = self._wire = Wire(ours)
-        wire.send({"do": "begin", **settings})
+        wire = Wire(ours)
+        outbox = self._outbox = Outbox(wire, self.name)
+        outbox.put({"do": "begin", **settings})
         while (received := wire.receive()) is not None:
             self._hear(*received)
-        self.is_ready, self._wire = False, None
+        self.is_ready, self._outbox = False, None
         wire.close()
+        outbox.close()
         self._process.kill()  # one that closed its end is of no use
         self._process.wait()
         with self._lock:
