@@ -8,6 +8,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import anyio
+
 from audio_ml.budget import show_size
 from audio_ml.errors import InvalidInput
 from ui.server.options import ServerOptions
@@ -52,7 +54,7 @@ class BodyLimits:
             content = await body.read()
             if content:
                 check_media_type(headers.get(b"content-type", b""))
-                check_json(content)
+                await asyncio.to_thread(check_json, content)
             source = _replay(content, body.receive)
         await _run(self._app, scope, source, send, body)
 
@@ -170,8 +172,9 @@ class _Body:
         left = PATIENCE + self._n_bytes / BYTES_PER_SECOND - self._waited
         before = time.monotonic()
         try:
-            return await asyncio.wait_for(self._receive(), max(0.0, min(LONGEST_PAUSE, left)))
-        except asyncio.TimeoutError:
+            with anyio.fail_after(max(0.0, min(LONGEST_PAUSE, left))):
+                return await self._receive()
+        except TimeoutError:
             self.refusal = TooSlow("The body came too slowly. Send it again, or as an upload that can be resumed.")
             raise self.refusal from None
         finally:
