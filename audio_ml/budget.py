@@ -51,7 +51,9 @@ def read_size(text: str) -> int:
 def show_size(n_bytes: int) -> str:
     """Returns a size as people read it.
 
-    >>> show_size(78_614_080), show_size(3_140_000_000)
-    ('79 MB', '3.1 GB')
+    >>> show_size(78_614_080), show_size(3_140_000_000), show_size(20_000)
+    ('79 MB', '3.1 GB', '20 kB')
     """
+    if n_bytes < 1e6:
+        return f"{n_bytes / 1e3:.0f} kB"
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
+from guarded_app import served, small_app
 
 from audio_ml.errors import InvalidInput
 from ui.serve import check_safety
@@ -88,6 +91,18 @@ def test_certificates_are_tried_before_anybody_connects(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match=words) as error:
             check_safety("127.0.0.1", ServerOptions(**wrong))
         assert "\n" not in str(error.value)
+
+
+def test_what_is_served_by_a_certificate_is_served_by_it_alone(tmp_path: Path) -> None:
+    certificate, key = certificate_in(tmp_path, "-nodes", "-addext", "subjectAltName=DNS:localhost")
+    options = ServerOptions(folder=str(tmp_path / "server"), certificate=certificate, key=key)
+    with served(small_app(options), options) as port:
+        trusted = ssl.create_default_context(cafile=certificate)
+        assert httpx.get(f"https://localhost:{port}/health", verify=trusted).json() == {"status": "ok"}
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"https://localhost:{port}/health")
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://localhost:{port}/health")
 
 
 def test_a_mistake_is_one_line_before_anything_is_made(run_cli: Cli, tmp_path: Path) -> None:

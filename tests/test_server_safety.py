@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from guarded_app import Asked, served, small_app, talk
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audio_ml.errors import InvalidInput
@@ -231,11 +231,11 @@ VALUES = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, st.integers(0, 40))
 def test_all_json_within_the_depth_passes_and_none_beyond_it(value: Any, depth: int) -> None:
     nested: Any = value if not isinstance(value, (list, dict)) else 1
@@ -248,6 +248,7 @@ def test_all_json_within_the_depth_passes_and_none_beyond_it(value: Any, depth: 
             check_json(json.dumps(nested).encode())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(content: bytes) -> None:
     try:

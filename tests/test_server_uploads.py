@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 from guarded_app import Asked, served, small_app, talk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ui.server import bodies, exchange, upload_store
@@ -247,6 +247,7 @@ def test_a_full_disk_is_said(anna: Asked, monkeypatch: pytest.MonkeyPatch) -> No
     assert anna("POST", "/v1/uploads", headers={"Upload-Length": "1"}).status_code == 507
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_a_name_is_a_file_name_everywhere(name: str) -> None:
     safe = safe_name(name)

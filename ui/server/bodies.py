@@ -53,7 +53,7 @@ class BodyLimits:
             content = await body.read()
             if content:
                 check_media_type(headers.get(b"content-type", b""))
-                check_json(content)
+                await asyncio.to_thread(check_json, content)
             source = _replay(content, body.receive)
         await _run(self._app, scope, source, send, body)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import uuid
 from typing import TYPE_CHECKING
+
+import anyio
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -63,14 +63,10 @@ class Exchange:
 
     async def _linger(self) -> None:
         """Throws away what still comes: a connection that is closed on it takes the reply with it."""
-
-        async def drain() -> None:
+        with anyio.move_on_after(LINGER_SECONDS):
             while not self._body_ended:
                 await self.receive()
-                await asyncio.sleep(0)  # where there is always more at hand, time passes all the same
-
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(drain(), LINGER_SECONDS)
+                await anyio.sleep(0)  # where there is always more at hand, time passes all the same
 
 
 def _has_body(scope: Scope) -> bool:
