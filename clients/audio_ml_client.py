@@ -399,6 +399,7 @@ class Client:
         place: Callable[[str], AnyPath | None] = lambda name: None,
         overwrite: bool = False,
         keep: bool = False,
+        private: bool = False,
         sleeps: bool = False,
         piece_bytes: int = 1 << 18,
         on_progress: OnStep = lambda step: None,
@@ -407,10 +408,10 @@ class Client:
         """Uploads, submits, waits and downloads step by step, for hosts whose one thread draws the screen.
 
         Each `next` does one exchange at most, and only waits where the server cannot be reached. `place` says where a
-        file of that name on the server goes; None leaves it there. All files get their names together. An error, Ctrl-C
-        and closing the generator cancel the job on the server; afterwards job and uploads are removed from it, unless
-        they are to be kept (`keep`). `on_progress` is told of what happens within a step. The generator returns the
-        `Result`.
+        file of that name on the server goes; None leaves it there. All files get their names together; `private` ones
+        are for this user alone. An error, Ctrl-C and closing the generator cancel the job on the server; afterwards job
+        and uploads are removed from it, unless they are to be kept (`keep`). `on_progress` is told of what happens
+        within a step. The generator returns the `Result`.
         """
         uploads: list[str] = []
         job: Job | None = None
@@ -433,7 +434,7 @@ class Client:
                 job = news
                 yield _step(job)
             job.check()
-            with _Targets(overwrite) as targets:
+            with _Targets(overwrite, private) as targets:
                 found = {str(file["name"]): place(str(file["name"])) for file in job.files}
                 paths = {name: Path(target) for name, target in found.items() if target is not None}
                 for name, path in paths.items():
@@ -491,8 +492,12 @@ class Client:
     def enroll(
         self, recordings: Sequence[Input], name: str, consent: str, *, target: AnyPath | None = None, **request: Any
     ) -> Result:
-        """Makes a voice in the server's library of recordings of somebody who agrees; `target` gets its file."""
-        return self.run("enroll", inputs=recordings, name=name, consent=consent, place=lambda name: target, **request)
+        """Makes a voice in the server's library of recordings of somebody who agrees; `target` gets its file.
+
+        A voice is personal data: nobody else on this machine may read that file.
+        """
+        request.update(name=name, consent=consent, inputs=recordings, private=True)
+        return self.run("enroll", place=lambda name: target, **request)
 
     def speak(self, text: str, **request: Any) -> bytes:
         """Returns a spoken text as a sound file; `request` may have voice, model, response_format and speed."""
@@ -722,7 +727,7 @@ class Client:
         """Downloads into a file; yields the bytes that are there and the size."""
         path = f"/v1/jobs/{_quoted(id)}/files/{urllib.parse.quote(name)}"
         got, size, etag, moved = 0, -1, "", time.monotonic()
-        with partial.open("wb") as file:
+        with partial.open("r+b") as file:
             while got != size:
                 headers = {"Range": f"bytes={got}-", "If-Range": etag} if got and etag else {}
                 try:
@@ -779,8 +784,9 @@ class _Opened:
 class _Targets:
     """Files that are written under other names, and get their own all together or not at all."""
 
-    def __init__(self, overwrite: bool) -> None:
+    def __init__(self, overwrite: bool, private: bool = False) -> None:
         self._overwrite = overwrite
+        self._mode = 0o600 if private else 0o666  # less the user's mask
         self._partials: dict[Path, Path] = {}
 
     def __enter__(self) -> _Targets:
@@ -798,6 +804,7 @@ class _Targets:
         if target in self._partials:
             raise ServerError(0, "BadReply", f"The server gives two files the name of {target}.")
         self._partials[target] = target.with_name(f".{uuid.uuid4().hex}.part")
+        os.close(os.open(self._partials[target], os.O_CREAT | os.O_EXCL | os.O_WRONLY, self._mode))
         return self._partials[target]
 
     def publish(self) -> None:

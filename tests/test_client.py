@@ -97,6 +97,11 @@ class TestJobs:
         assert list(server.jobs) == [job.id]
         assert server.count("POST", "/v1/jobs") == 3
 
+    def test_a_key_of_ones_own_is_sent(self, server: StandIn) -> None:
+        client = Client(server.url)
+        jobs = {client.submit("speak", text="Hello.", key="mine").id for _ in range(2)}
+        assert len(jobs) == 1 and list(server.keys) == ["mine"]
+
     def test_two_requests_are_two_jobs(self, server: StandIn) -> None:
         client = Client(server.url)
         assert client.submit("speak", text="Hello.").id != client.submit("speak", text="Hello.").id
@@ -157,6 +162,7 @@ class TestEvents:
     def test_without_a_stream_it_asks(self, server: StandIn) -> None:
         server.faults.seconds, server.faults.no_events = 0.3, True
         assert [job.state for job in self._states(server)][-1] == "done"
+        assert sum(path.endswith("/events") for _, path, _ in server.requests) == 2
 
     def test_a_failed_job_is_its_error(self, server: StandIn) -> None:
         server.faults.fail_with = {"type": "OutOfMemory", "message": "Too little memory.", "code": 507}
@@ -295,6 +301,12 @@ class TestWholeRequests:
             except StopIteration as end:
                 assert end.value.paths["speech.wav"].read_bytes() == b"sound"
                 return
+
+    def test_the_file_of_a_voice_is_for_nobody_else(self, server: StandIn, song: Path, tmp_path: Path) -> None:
+        server.files = {"anna.voice": b"voice"}
+        Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice")
+        assert (tmp_path / "anna.voice").stat().st_mode & 0o777 == 0o600
+        assert server.bodies[0]["name"] == "anna" and server.bodies[0]["consent"] == "Anna, today"
 
     def test_speech_comes_as_bytes(self, server: StandIn) -> None:
         server.files = {"speech": b"x" * 200_000}

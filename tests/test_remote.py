@@ -256,6 +256,12 @@ class TestCommandLine:
         assert ran.stdout == samples
         assert b"22050 Hz" in ran.stderr
 
+    def test_a_cloned_voice_is_called_by_its_whole_name(self, server: StandIn) -> None:
+        server.files = {"speech": b"RIFF no sound"}
+        with pytest.raises(ServerFailed, match="no WAV"):
+            app(["--server", server.url, "clone", "Hello.", "-v", "heart", "-o", "-"], standalone_mode=False)
+        assert server.bodies[0]["voice"] == "cloned/heart"
+
     def test_ctrl_c_cancels_the_job_on_the_server(self, server: StandIn, tmp_path: Path) -> None:
         server.faults.seconds = 60
         process = subprocess.Popen(

@@ -17,6 +17,7 @@ from audio_ml.errors import ServerFailed
 from audio_ml.formats import find_format
 from audio_ml.progress import Progress
 from audio_ml.speech import SpeechChunk
+from audio_ml.voice_library import ID_PREFIX
 from audio_ml.writer import check_target
 from tts import SpeechReport
 from ui.remote import Remote, check_readable, errors_of_ours, plain, read_report, refuse, refuse_voice_files
@@ -70,7 +71,10 @@ def speak_remotely(remote: Remote, out: SpeechOutput, asked: SpeechRequest, sour
 def _take_stream(remote: Remote, out: SpeechOutput, asked: SpeechRequest) -> None:
     flags = [flag for flag, given in (("--lexicon", asked.lexicons), ("--cast", asked.cast)) if given]
     refuse(*flags, why="they go with a file; name one with -o")
-    request = {"voice": asked.voice, "model": asked.model, "options": asked.sent_options or None}
+    voice = asked.voice
+    if asked.task == "clone" and voice is not None:
+        voice = ID_PREFIX + voice.removeprefix(ID_PREFIX)  # a bare name may be another voice's
+    request = {"voice": voice, "model": asked.model, "options": asked.sent_options or None}
     with (
         errors_of_ours(),
         closing(remote.client(Progress()).speak_stream(asked.script, response_format="wav", **request)) as content,
