@@ -7,12 +7,9 @@ import pytest
 
 from ui.server.database import Database
 from ui.server.lanes import DEVICE, LANES, SPEECH
-from ui.server.refusals import QueueFull
 from ui.server.request import JobRequest
 from ui.server.scheduler import MOST_CRASHES, Scheduler
 from ui.server.store import Job, JobStore, QueueLimits
-from ui.server.streams import Streams
-from ui.server.tokens import CallerLimits
 
 SPEAK = JobRequest(task="speak", text="Hello.")
 SEPARATE = JobRequest(task="separate")
@@ -304,26 +301,3 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
     assert stage.store.get(job.id).state == "running"
     eventually(lambda: stage.store.get(job.id).state == "done")
     assert (stage.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
-
-
-def test_texts_that_take_hours_to_hear_hold_no_short_one_up():
-    worker = Puppet(SPEECH)
-    begun: list[str] = []
-    worker.send = lambda message: begun.append(message["id"]) or True  # type: ignore[method-assign]
-    streams = Streams(worker)
-    long = [streams.open({"text": "word " * 10_000}, owner) for owner in ("anna", "ben")]
-    short = streams.open({"text": "Me first."}, "anna")
-    assert begun == [long[0].id, short.id]
-    streams.hear({"is": "end", "id": long[0].id}, None)
-    assert begun[2:] == [long[1].id]
-
-
-def test_an_owner_has_no_more_texts_spoken_at_once_than_allowed():
-    worker = Puppet(SPEECH)
-    streams = Streams(worker)
-    limits = CallerLimits(1, 1, max_jobs=1, max_queued=1)
-    for _ in range(2):
-        streams.open({"text": "Hello."}, "anna", limits)
-    assert streams.counts() == {"queued": 1, "running": 1}
-    with pytest.raises(QueueFull):
-        streams.open({"text": "Hello."}, "anna", limits)

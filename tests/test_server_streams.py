@@ -22,7 +22,7 @@ class Puppet:
     """A worker that notes what it is sent."""
 
     def __init__(self) -> None:
-        self.is_there = True
+        self.is_there = self.is_ready = True
         self.sent: list[Any] = []
 
     def send(self, message: Any) -> bool:
@@ -159,6 +159,17 @@ async def test_a_worker_that_is_not_there_is_told_at_once(streams: Streams, work
     with pytest.raises(WorkerGone, match="try again"):
         await anext(stream)
     assert streams.counts() == {"queued": 0, "running": 0}
+
+
+@in_a_loop
+async def test_a_worker_that_begins_is_waited_for(streams: Streams, worker: Puppet) -> None:
+    worker.is_ready = False
+    (stream,) = open_all(streams, "a")
+    assert worker.given() == []
+    worker.is_ready = True
+    streams.hear({"is": "ready"}, None)
+    assert worker.given() == ["a"] and streams.counts() == {"queued": 0, "running": 1}
+    stream.close()
 
 
 @in_a_loop
