@@ -153,6 +153,7 @@ class TestErrors:
             (413, "TooLarge", ServerFailed),
             (500, "ValueError", ServerFailed),
             (0, "Unreachable", ServerUnreachable),
+            (0, "BadReply", ServerFailed),
         ],
     )
     def test_by_the_name_of_its_type(self, status: int, kind: str, error: type[Exception]) -> None:

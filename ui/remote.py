@@ -171,7 +171,7 @@ def _as_ours(error: ServerError) -> AudioMLError:
     kind = getattr(errors, error.type, None)
     if isinstance(kind, type) and issubclass(kind, AudioMLError):
         return kind(error.message)
-    if error.status == 0 or error.status in _OF_ACCESS:
+    if error.type == "Unreachable" or error.status in _OF_ACCESS:
         return ServerUnreachable(error.message)
     return ServerFailed(error.message)
 
