@@ -6,6 +6,7 @@ No container was run by these tests.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -41,7 +42,7 @@ def compose() -> dict[str, object]:
 def flags() -> set[str]:
     """The flags of `audio-ml serve`."""
     command = [sys.executable, "-m", "ui.cli", "serve", "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "300", "TERM": "dumb"})
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "300"})
     return set(re.findall(r"--[a-z][a-z-]+", told.stdout))
 
 
@@ -105,6 +106,8 @@ def test_what_is_copied_into_the_image_exists_and_is_not_ignored() -> None:
     built = (ROOT / "pyproject.toml").read_text()
     packages = re.findall(r"^packages = (\[.*\])$", built, re.MULTILINE)[0]
     assert set(json.loads(packages)) <= set(kept), "a package would be missing in the image"
+    included = built.partition("force-include]\n")[2].partition("\n\n")[0]
+    assert {Path(path).parts[0] for path in re.findall(r'^"(.*)" = ', included, re.MULTILINE)} <= set(kept)
 
 
 def test_folders_of_the_image_and_of_compose_are_the_same(compose: dict[str, object]) -> None:
