@@ -147,6 +147,20 @@ def test_a_client_that_goes_away_stops_the_work(server: Server, worker: StandInW
     assert wait_for(lambda: cancelled in server.ask("GET", "/metrics").body.decode())
 
 
+def test_a_client_that_takes_nothing_is_cut_off(
+    server: Server, worker: StandInWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.server.speech_reply.SECONDS_TO_TAKE", 0.3)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        body = json.dumps({"input": "A long story. " * 350, **VOICE, "response_format": "pcm"}).encode()
+        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        assert wait_for(lambda: worker.streams.n_open == 1)
+        assert wait_for(lambda: worker.streams.n_open == 0, 20)
+
+
 def wait_for(condition: Any, seconds: float = 5.0) -> bool:
     ends_at = time.monotonic() + seconds
     while not condition() and time.monotonic() < ends_at:
@@ -166,6 +180,8 @@ def wait_for(condition: Any, seconds: float = 5.0) -> bool:
         ({"voice": {"id": "low", "age": 7}}, "age"),
         ({"model": "kokro", "voice": "heart"}, "Unknown model 'kokro'. Did you mean 'kokoro'?"),
         ({"model": "tts-1", "voice": "nobody"}, "Unknown voice 'nobody'"),
+        ({"model": "pocket-tts", "voice": "cloned/anna"}, "POST /v1/jobs has it do 'clone'"),
+        ({"voice": "a" * 1001}, "1000"),
         ({"response_format": "mp4"}, "'response_format' cannot be 'mp4'"),
         ({"stream_format": "chunks"}, "'stream_format'"),
         ({"stream_format": "sse", "stream": False}, "stream_format"),

@@ -32,17 +32,18 @@ class Services:
     metrics: Metrics
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """Returns the parts of the server that a request came to."""
     services: Services = request.app.state.services
     return services
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Returns who sent a request."""
     caller: Caller = request.state.caller
     return caller
 
 
+# Both are coroutines for this alone: FastAPI would ask a plain function on a thread of its own.
 Served = Annotated[Services, Depends(services_of)]
 Known = Annotated[Caller, Depends(caller_of)]

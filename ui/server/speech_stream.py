@@ -71,7 +71,8 @@ def speak(request: Mapping[str, Any], loader: ModelLoader, progress: Progress) -
         yield Piece(block.shape[1], rate, time.perf_counter() - began, content).dump()
         progress.check()
         began = time.perf_counter()
-    yield Piece(0, rate, time.perf_counter() - began, encoded.finish()).dump()
+    if rest := encoded.finish():
+        yield Piece(0, rate, time.perf_counter() - began, rest).dump()
 
 
 def _blocks(chunks: Iterator[SpeechChunk]) -> Iterator[Samples]:

@@ -79,6 +79,11 @@ class Streams:
             elif stream.id in self._running:
                 self._worker.send({"do": "cancel", "id": stream.id})  # the place is free when it says that it stopped
 
+    @property
+    def n_open(self) -> int:
+        """How many streams wait, are spoken, or are not read to their end yet."""
+        return len(self._open)
+
     def counts(self) -> dict[str, int]:
         """Counts the streams that wait and those that are spoken."""
         with self._lock:

@@ -16,6 +16,7 @@ from audio_ml.weights import WeightStore
 from tts.api import cloned_voices_in
 from tts.voices import Speaker, find_speaker, is_here, list_voices
 from ui.server.openai_names import VOICES, as_ours
+from ui.server.schema import offers
 from ui.server.services import Known, Served, Services
 from ui.server.speech_reply import SpeechPieces, streamed_reply, whole_reply
 from ui.server.tokens import Caller
@@ -38,7 +39,7 @@ class SpeechRequest(Options):
         max_length=300,
         description="A model of ours, or tts-1, tts-1-hd or gpt-4o-mini-tts: whichever model the voice belongs to.",
     )
-    voice: str | VoiceId | None = Field(
+    voice: Annotated[str, Field(max_length=1000)] | VoiceId | None = Field(
         None, description="A voice of GET /v1/audio/voices, or a blend of some; the model's first voice without one."
     )
     response_format: StreamFormat = Field("mp3", description="The form of the sound; pcm is 24 kHz, 16 bit, mono.")
@@ -126,6 +127,9 @@ def _check(asked: SpeechRequest, services: Services, caller: Caller) -> tuple[st
         raise InvalidOption(
             "Option 'lexicon' names files of the server: write [word](/phonemes/) in the text, or send a job."
         )
+    offer = offers().get(asked.model or "")
+    if offer is not None and "speak" not in offer.jobs:
+        raise InvalidOption(f"'{asked.model}' does not speak here: POST /v1/jobs has it do '{offer.jobs[0]}'.")
     model, voice = as_ours(asked.model, asked.voice.id if isinstance(asked.voice, VoiceId) else asked.voice)
     for cloned, is_marked in cloned_voices_in(text, voice, model=model, options=asked.all_options):
         facts = {"voice": cloned.name, "sha256": cloned.sha256, "marked": is_marked, "n_characters": len(text)}
