@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from audio_ml.budget import find_budget
 from audio_ml.catalogue import ModelSpec
 from audio_ml.device import resolve
 from ui.server.lanes import DEVICE, SPEECH, share_budget
+from ui.server.refusals import QueueFull
 from ui.server.streams import Stream, Streams
 from ui.server.tokens import CallerLimits
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerGone, WorkerProcess, WorkerSettings, as_error
 
+LOADS_AT_ONCE = 4
 SECONDS_TO_ANSWER = 10.0
 SECONDS_TO_LOAD = 600.0
 
@@ -55,6 +58,7 @@ class Fleet:
             for name, device in ((DEVICE, options.device), (SPEECH, "cpu"))
         }
         self._listeners: list[Hears] = []
+        self._loading = threading.BoundedSemaphore(LOADS_AT_ONCE)
         self._streams = Streams(self.workers[SPEECH])
 
     def subscribe(self, listener: Hears) -> None:
@@ -84,8 +88,13 @@ class Fleet:
         return self._streams.counts()
 
     def load(self, spec_task: str, model: str) -> None:
-        """Loads a model into the worker that runs it; raises what that raises."""
-        self._ask(self._worker_of(spec_task), {"do": "load", "task": spec_task, "model": model}, SECONDS_TO_LOAD)
+        """Loads a model into the worker that runs it; raises what that raises, or `QueueFull`."""
+        if not self._loading.acquire(blocking=False):
+            raise QueueFull("Other models are being loaded; try again in a moment.", {"Retry-After": "5"})
+        try:
+            self._ask(self._worker_of(spec_task), {"do": "load", "task": spec_task, "model": model}, SECONDS_TO_LOAD)
+        finally:
+            self._loading.release()
 
     def unload(self, spec_task: str, model: str) -> bool:
         """Gives a model's memory back; False when it is not loaded, or at work."""

@@ -19,7 +19,7 @@ from ui.server.uploads import Uploads
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_ROUNDS = 60.0
-WEBHOOK_TRIES = 3
+WEBHOOK_PAUSES = (0.0, 5.0, 60.0)  # seconds before each try
 
 
 class Housekeeper:
@@ -61,7 +61,8 @@ class Bell:
 
     def __init__(self, options: ServerOptions, metrics: Metrics) -> None:
         self._options, self._metrics = options, metrics
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="webhook")
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="webhook")
+        self._closing = threading.Event()
 
     def __call__(self, job: Job) -> None:
         waited = None if job.started is None else job.started - job.created
@@ -76,17 +77,21 @@ class Bell:
             self._pool.submit(self._ring, job.request.webhook, job)
 
     def close(self) -> None:
-        """Lets what rings end."""
-        self._pool.shutdown(cancel_futures=True)
+        """Ends what waits."""
+        self._closing.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _ring(self, url: str, job: Job) -> None:
         told = json.dumps({"id": job.id, "task": job.request.task, "state": job.state}).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": job.id}
-        for _ in range(WEBHOOK_TRIES):
+        for pause in WEBHOOK_PAUSES:
+            if self._closing.wait(pause):
+                break
             try:
                 with Hosts(self._options.webhook_hosts).request("POST", url, body=told, headers=headers) as reply:
-                    if reply.status < 500:
+                    if reply.status < 300:
                         return
+                    log.warning("A webhook was answered with %s.", reply.status, extra={"facts": {"job": job.id}})
             except AudioMLError as error:
                 log.warning("A webhook failed: %s", error, extra={"facts": {"job": job.id}})
         log.error("The webhook of a job could not be told.", extra={"facts": {"job": job.id}})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ui.server.upload_store import UploadStore
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
+USUAL_RATE_HZ = 48_000  # that the limits on length and channels hold for together
 FETCH_SECONDS = 3600.0  # that a host may take to give a file
 BLOCK_BYTES = 1 << 20
 OK = 200
@@ -155,6 +156,10 @@ def check_sound(path: Path, options: ServerOptions, progress: Progress | None = 
     if not LOWEST_RATE_HZ <= info.sample_rate <= HIGHEST_RATE_HZ:
         raise UnreadableAudio(f"{name} has a sample rate of {info.sample_rate} Hz, which nobody records at.")
     most = round(options.max_seconds * info.sample_rate)
+    if (
+        claimed := info.n_samples
+    ) and claimed * info.n_channels > options.max_seconds * options.max_channels * USUAL_RATE_HZ:
+        raise TooLarge(f"{name} has more samples than are accepted: {claimed:,} in {info.n_channels} channels.")
     claimed = info.n_samples or 0
     if info.format != "FFMPEG":
         _check_length(claimed, most, name)

@@ -9,6 +9,8 @@ from pathlib import Path
 from ui.server.request import JobRequest
 
 SHORT_FILE = 30_000_000  # bytes: some three minutes of WAV
+UNCOMPRESSED = (".wav", ".wave", ".rf64", ".w64", ".bw64", ".aif", ".aiff", ".caf", ".au")
+COMPRESSION = 10  # what the others make of a byte, or more
 SHORT_TEXT = 2_000  # characters: some two minutes of speech
 SPEECH_SHARE = 0.25  # of the memory budget, where both workers have one device
 
@@ -45,8 +47,18 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
     if request.task == "enroll":
         return LANES["long"]
-    sizes = [Path(each["path"]).stat().st_size if "path" in each else SHORT_FILE + 1 for each in inputs]
-    return LANES["short" if sum(sizes) <= SHORT_FILE else "long"]
+    return LANES["short" if sum(map(_cost, inputs)) <= SHORT_FILE else "long"]
+
+
+def _cost(ref: Mapping[str, str]) -> int:
+    """Returns how many bytes of WAV an input is worth, by its size and the ending of its name."""
+    if "path" not in ref:
+        return SHORT_FILE + 1
+    try:
+        size = Path(ref["path"]).stat().st_size
+    except OSError:
+        return 0  # it went just now: the job will say so
+    return size if Path(ref.get("name", ref["path"])).suffix.lower() in UNCOMPRESSED else COMPRESSION * size
 
 
 def share_budget(total: int | None, *, one_device: bool) -> dict[str, int | None]:

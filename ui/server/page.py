@@ -43,6 +43,9 @@ def page_of(services: Services, store: WeightStore, commercial_only: bool = Fals
     """Opens the page for a block; then all files of its users go."""
     with tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
         sessions = open_sessions(Path(folder))
+        for job in services.store.find(owner=OWNER):  # of a server that was killed: their sounds are gone
+            services.scheduler.cancel(job.id)
+            services.scheduler.remove(job.id)
         try:
             yield Page(page_app(build_page(store, JobSeparation(services), sessions, commercial_only)), sessions)
         finally:

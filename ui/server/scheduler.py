@@ -7,15 +7,20 @@ published from there or runs again.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
@@ -27,6 +32,7 @@ from ui.server.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 SECONDS_TO_CANCEL = 60.0  # after which a worker that does not listen is ended
 MOST_CRASHES = 2  # of the worker that runs a job: it may not be the job's fault once
 
@@ -51,6 +57,7 @@ class _Running:
     live: Live = Live()
     cancelled_at: float | None = None
     overdue: bool = False
+    is_ending: bool = False  # its worker has done its part
     unfinished: Message | None = None  # what the worker said at the end, where that could not be kept
 
 
@@ -81,6 +88,7 @@ class Scheduler:
         self._running: dict[str, _Running] = {}
         self._served: dict[tuple[str, str], float] = {}  # when a lane last took a job of an owner
         self._closing = False
+        self._endings = ThreadPoolExecutor(2, thread_name_prefix="publishing")
         self._thread = threading.Thread(target=self._schedule, name="scheduler", daemon=True)
         for each in (self._work, self._results):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,6 +104,7 @@ class Scheduler:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        self._endings.shutdown()
         with self._changed:
             running, self._running = self._running, {}  # what their workers say from now on counts for nothing
         for id in running:
@@ -112,13 +121,13 @@ class Scheduler:
         owner: str,
         inputs: Sequence[dict[str, str]],
         *,
-        id: str | None = None,
         key: str | None = None,
+        note: Callable[[str], None] = lambda _: None,
         limits: QueueLimits,
     ) -> tuple[Job, bool]:
         """Accepts a job; raises as `JobStore.accept`."""
         lane = lane_of(request, inputs).name
-        accepted = self._store.accept(request, owner, inputs, lane, id=id, key=key, limits=limits)
+        accepted = self._store.accept(request, owner, inputs, lane, key=key, note=note, limits=limits)
         self.wake()
         return accepted
 
@@ -168,22 +177,41 @@ class Scheduler:
         elif what in ("done", "failed"):
             with self._changed:
                 running = self._running.get(message["id"])
-            if running is not None and running.worker is worker:
-                self._finish(running, message)
+                if running is None or running.worker is not worker or running.is_ending:
+                    return
+                running.is_ending = True
+                self._changed.notify_all()
+            with contextlib.suppress(RuntimeError):  # the server ends: the job is put back
+                self._endings.submit(self._finish, running, message)  # the worker goes on being heard
         elif what == "gone":
             self._put_back_of(worker)
         elif what == "ready":
             self.wake()
 
     def _finish(self, running: _Running, message: Message) -> None:
-        """Ends a job, or has it tried again on the next turn: where the disk is full, say, it may not be then."""
+        """Ends a job; where the disk has no room, that is tried again later, since there may be some then."""
+        job = running.job
         try:
             self._end(running, message)
+        except (OSError, OperationalError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_ROOM:
+                self._give_up(running)
+            else:
+                log.error("A job waits for room on the disk: %s", error, extra={"facts": {"job": job.id}})
+                running.unfinished = message
+                self.wake()
+                return
         except Exception:
-            log.exception("A job could not be ended; it is tried again.", extra={"facts": {"job": running.job.id}})
-            running.unfinished = message
-            return
-        self._release(running.job.id)
+            self._give_up(running)
+        self._release(job.id)
+
+    def _give_up(self, running: _Running) -> None:
+        log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
+        told = "The server could not keep what the job made; its log has the reason."
+        ended = self._store.fail(running.job.id, JobError("InternalError", told, 500))
+        remove_folder(running.folder)
+        if ended is not None:
+            self._listener(ended)
 
     def _recover(self) -> None:
         """Publishes what is whole, puts everything else that was running back, and removes what belongs to nothing."""
@@ -223,7 +251,8 @@ class Scheduler:
         """Gives the next job of a lane to its worker; False when there is none, or no room."""
         worker = self._workers[lane.worker]
         with self._changed:
-            here = [running for running in self._running.values() if running.job.lane == lane.name]
+            running = [each for each in self._running.values() if each.job.lane == lane.name]
+            here = [each for each in running if not each.is_ending]
             if self._closing or not worker.is_ready or len(here) >= lane.slots:
                 return False
         waiting = [each for each in self._store.waiting(lane.name) if self._may_run(each)]
@@ -293,7 +322,7 @@ class Scheduler:
 
     def _put_back_of(self, worker: WorkerProcess) -> None:
         with self._changed:
-            lost = [id for id, running in self._running.items() if running.worker is worker]
+            lost = [id for id, each in self._running.items() if each.worker is worker and not each.is_ending]
         for id in lost:
             try:
                 self._put_back(id, crashed=True)
@@ -333,6 +362,8 @@ class Scheduler:
         now = time.monotonic()
         with self._changed:
             for id, running in self._running.items():
+                if running.is_ending:
+                    continue
                 if now > running.ends_at and running.cancelled_at is None:
                     running.overdue, running.cancelled_at = True, now
                     running.worker.send({"do": "cancel", "id": id})

@@ -146,11 +146,6 @@ class Waiting(NamedTuple):
     at_once: int | None
 
 
-def new_id() -> str:
-    """Returns an id that no job has and nobody guesses."""
-    return secrets.token_hex(16)
-
-
 class JobStore:
     """Jobs in a database. What a method has returned from is on the disk."""
 
@@ -164,11 +159,13 @@ class JobStore:
         inputs: Sequence[dict[str, str]],
         lane: str,
         *,
-        id: str | None = None,
         key: str | None = None,
+        note: Callable[[str], None] = lambda _: None,
         limits: QueueLimits,
     ) -> tuple[Job, bool]:
         """Puts a job into the queue; returns it, and whether it is new: the same key and request give the same job.
+
+        `note` is told the id of a new one; what it raises keeps the job out.
 
         Raises:
             InvalidInput: for a key that an other request had.
@@ -179,11 +176,12 @@ class JobStore:
             if earlier is not None:
                 return earlier, False
             _check_room(connection, owner, limits)
+            told = request.model_dump_json()
             row = {
-                "id": id or new_id(),
+                "id": secrets.token_hex(16),
                 "owner": owner,
                 "key": key,
-                "request": request.model_dump_json(),
+                "request": told,
                 "sha256": request.sha256,
                 "inputs": json.dumps(list(inputs)),
                 "lane": lane,
@@ -192,9 +190,10 @@ class JobStore:
                 "attempts": 0,
                 "crashes": 0,
                 "created": time.time(),
-                "n_bytes": 0,
+                "n_bytes": len(told),
             }
             connection.execute(sql.insert(JOBS).values(row))
+            note(str(row["id"]))
             return _job(connection.execute(sql.select(JOBS).where(JOBS.c.id == row["id"])).one()), True
 
     def of_key(self, owner: str, key: str | None, request: JobRequest) -> Job | None:
@@ -268,7 +267,8 @@ class JobStore:
         None when the job is not running any more; its results are not revealed then.
         """
         n_bytes = sum(file.n_bytes for file in outcome.files)
-        changes = {"state": "done", "finished": time.time(), "outcome": outcome.dump(), "n_bytes": n_bytes}
+        changes: dict[str, Any] = {"state": "done", "finished": time.time(), "outcome": outcome.dump()}
+        changes["n_bytes"] = JOBS.c.n_bytes + n_bytes
         return self._change(id, ("running",), changes, reveal)
 
     def fail(self, id: str, error: JobError) -> Job | None:

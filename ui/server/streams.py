@@ -64,6 +64,10 @@ class Streams:
                 for lost in self._running.values():
                     lost.fail(WorkerGone("The worker for speech broke down."))
                 self._running.clear()
+                if not message.get("was_ready", True):  # nor will the next one be, it seems
+                    for lost in self._waiting:
+                        lost.fail(WorkerGone("The worker for speech cannot be begun."))
+                    self._waiting.clear()
             elif message["is"] == "ready":
                 self._admit()
         if stream is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import threading
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 Message = dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 class Wire:
@@ -69,5 +71,11 @@ class Outbox:
         self._messages.put(None)
 
     def _send(self) -> None:
-        while (message := self._messages.get()) is not None and self._wire.send(message):
-            pass
+        while (message := self._messages.get()) is not None:
+            try:
+                if not self._wire.send(message):
+                    return
+            except Exception:  # the connection ends in the middle of a message, or it is no JSON
+                log.exception("A message could not be sent.")
+                self._wire.close()  # so that the worker ends, and begins anew
+                return

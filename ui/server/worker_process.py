@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from audio_ml import errors
 from audio_ml.errors import AudioMLError
 from ui.server.wire import Message, Outbox, Wire
 
+log = logging.getLogger(__name__)
 SECONDS_TO_END = 5.0
 LONGEST_PAUSE = 30.0  # between two beginnings of a worker that dies at once
 LONG_LIFE = 60.0  # seconds after which a worker counts as sound
@@ -88,6 +90,8 @@ class WorkerProcess:
             WorkerGone: when it is not there, or dies meanwhile.
             TimeoutError: when it does not answer in time.
         """
+        if not self.is_ready:
+            raise WorkerGone(f"The worker '{self.name}' is not there just now; try again in a moment.")
         number, answer = next(self._numbers), Future[Message]()
         with self._lock:
             self._asked[number] = answer
@@ -119,7 +123,10 @@ class WorkerProcess:
         pause = 0.0
         while not self._closing.is_set():
             began = time.monotonic()
-            self._run()
+            try:
+                self._run()
+            except OSError as error:  # no memory or no descriptors for a process: perhaps there are soon
+                log.error("The worker '%s' could not be begun: %s", self.name, error)
             if self._closing.is_set():
                 return
             self.n_restarts += 1
@@ -136,11 +143,12 @@ class WorkerProcess:
         )
         theirs.close()
         wire = Wire(ours)
-        outbox = self._outbox = Outbox(wire, self.name)
+        outbox = Outbox(wire, self.name)
         outbox.put({"do": "begin", **settings})
+        self._outbox = outbox
         while (received := wire.receive()) is not None:
             self._hear(*received)
-        self.is_ready, self._outbox = False, None
+        was_ready, self.is_ready, self._outbox = self.is_ready, False, None
         wire.close()
         outbox.close()
         self._process.kill()  # one that closed its end is of no use
@@ -149,7 +157,7 @@ class WorkerProcess:
             asked, self._asked = self._asked, {}
         for answer in asked.values():
             answer.set_exception(WorkerGone(f"The worker '{self.name}' broke down."))
-        self._listener(self, {"is": "gone", "status": self._process.returncode}, None)
+        self._listener(self, {"is": "gone", "status": self._process.returncode, "was_ready": was_ready}, None)
 
     def _hear(self, message: Message, content: bytes | None) -> None:
         if message["is"] == "answer":

@@ -18,12 +18,13 @@ from ui.server.refusals import NotFound, TooLarge, UnknownJob
 from ui.server.request import JobRequest
 from ui.server.scheduler import Live
 from ui.server.services import Known, Served, Services
-from ui.server.store import Job, QueueLimits, State, new_id
+from ui.server.store import Job, QueueLimits, State
 from ui.server.tasks import check_request, find_task
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_LOOKS = 0.1  # at what is in memory
+SECONDS_BETWEEN_QUERIES = 0.4
 SECONDS_BETWEEN_SIGNS = 15
 LONGEST_KEY = 200  # characters
 
@@ -47,10 +48,13 @@ def submit(
     if body.webhook is not None:
         check_webhook(body.webhook, options)
     limits = QueueLimits(options.queue_size, caller.limits.max_queued, caller.limits.max_jobs)
-    id = new_id()
-    if voices := find_task(body.task).cloned(body):  # what cannot be noted is not done
-        services.audit.note(caller, body.task, job=id, voices=voices, consent=body.consent)
-    job, _ = services.scheduler.submit(body, caller.name, inputs, id=id, key=idempotency_key, limits=limits)
+    voices = find_task(body.task).cloned(body)
+
+    def note(id: str) -> None:
+        if voices:
+            services.audit.note(caller, body.task, job=id, voices=voices, consent=body.consent)
+
+    job, _ = services.scheduler.submit(body, caller.name, inputs, key=idempotency_key, note=note, limits=limits)
     return told(services, job)
 
 
@@ -98,6 +102,8 @@ def file(id: str, name: str, services: Served, caller: Known) -> FileResponse:
     if job.state != "done" or found is None:
         raise NotFound(f"The job has no file '{name}'.")
     path = services.scheduler.folder_of(id) / found.name
+    if not path.is_file():
+        raise NotFound(f"The job has no file '{name}' any more.")  # it was removed just now
     return FileResponse(path, media_type=found.media_type, filename=path.name, content_disposition_type="attachment")
 
 
@@ -131,5 +137,5 @@ async def _events(services: Services, job: Job) -> AsyncIterator[dict[str, str]]
         if progress != former and not job.has_ended:
             former = progress
             yield {"event": "progress", "data": json.dumps(progress)}
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS if job.state == "running" else SECONDS_BETWEEN_QUERIES)
     yield {"event": "end", "data": json.dumps(told(services, job))}
