@@ -78,6 +78,7 @@ class ServerError(Exception):
         self.message = message
         self.param = param
         self.request_id = request_id
+        self.retry_after: float | None = None  # seconds, where the server says so
 
 
 class Unreachable(ServerError):
@@ -429,7 +430,10 @@ class Client:
                 sending = self._upload_steps(each, piece_bytes, tell)
                 uploads.append((yield from _steps("uploading", sending)))
                 references.append({"upload": uploads[-1]})
-            job = self._submit(task, references, request, key)
+            if sleeps:
+                job = self._submit(task, references, request, key)
+            else:
+                job = yield from self._room_for(lambda client: client._submit(task, references, request, key))
             for news in self.events(job.id) if sleeps else self._polled(job, lambda seconds: self._check()):
                 job = news
                 yield _step(job)
@@ -446,6 +450,21 @@ class Client:
         if not keep:
             self._tidy(job, uploads)
         return Result(job, paths)
+
+    def _room_for(self, submit: Callable[[Client], Job]) -> Generator[Step, None, Job]:
+        """Submits as soon as the queue has room, and yields meanwhile; returns the job."""
+        impatient = self.checked(self._check)
+        impatient._queue_patience = 0.0
+        began = asked = time.monotonic()
+        while True:
+            try:
+                return submit(impatient)
+            except ServerError as error:
+                if error.status != 429 or time.monotonic() - began > self._queue_patience:
+                    raise
+                wait, asked = error.retry_after or 1.0, time.monotonic()
+            while time.monotonic() - asked < wait:
+                yield Step("waiting for room in the queue", 0.0)
 
     def _tidy(self, job: Job | None, uploads: Iterable[str]) -> None:
         """Cancels or removes what is left on the server, as far as it can be reached at once."""
@@ -560,7 +579,7 @@ class Client:
             except _Busy as error:
                 failure = error.refusal
                 patience = self._queue_patience if failure.status == 429 else self._patience
-                wait = pause if error.retry_after is None else error.retry_after
+                wait = pause if failure.retry_after is None else failure.retry_after
             if time.monotonic() + wait - began > patience:
                 raise failure
             self._pause(wait)
@@ -686,7 +705,7 @@ class Client:
                 except (*_TRANSIENT, _Busy) as error:
                     if time.monotonic() - moved > self._patience:
                         raise error.refusal if isinstance(error, _Busy) else self._unreachable(error) from error
-                    self._pause((isinstance(error, _Busy) and error.retry_after) or SHORTEST_PAUSE)
+                    self._pause((isinstance(error, _Busy) and error.refusal.retry_after) or SHORTEST_PAUSE)
                     offset = int(self._call("HEAD", where, headers=TUS).headers["upload-offset"])
                 if offset > before:
                     moved = time.monotonic()
@@ -720,7 +739,7 @@ class Client:
                 return int(_headers(response)["upload-offset"])
         except ServerError as error:
             if error.status in (409, 423, 460):  # another offset; held by the connection that broke; damaged on the way
-                raise _Busy(error, None) from error
+                raise _Busy(error) from error
             raise
 
     def _download_steps(self, id: str, name: str, partial: Path) -> Generator[tuple[int, int], None, None]:
@@ -757,12 +776,11 @@ class Client:
 
 
 class _Busy(Exception):
-    """A refusal that is worth another try, after `retry_after` seconds where the server says so."""
+    """A refusal that is worth another try."""
 
-    def __init__(self, refusal: ServerError, retry_after: float | None) -> None:
+    def __init__(self, refusal: ServerError) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
-        self.retry_after = retry_after
 
 
 class _Opened:
@@ -982,8 +1000,9 @@ def _refuse(reply: _Reply) -> None:
             False,
         )
     after = reply.headers.get("retry-after", "")
+    told.retry_after = float(after) if after.isdigit() else None
     if reply.status == 429 or (reply.status in (502, 503, 504) and (after or not is_ours)):
-        raise _Busy(told, float(after) if after.isdigit() else None)
+        raise _Busy(told)
     raise told
 
 

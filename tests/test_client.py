@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import os
 import subprocess
 import sys
 import threading
@@ -248,8 +247,10 @@ class TestWholeRequests:
         assert not server.jobs and not server.uploads
         assert {step.stage for step in stages} >= {"uploading", "downloading"}
 
-    def test_a_shared_disk_needs_no_upload(self, server: StandIn, song: Path, tmp_path: Path) -> None:
-        os.chdir(tmp_path)
+    def test_a_shared_disk_needs_no_upload(
+        self, server: StandIn, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         Client(server.url).separate(song.name, tmp_path / "stems", shared=True)
         assert server.bodies[0]["inputs"] == [{"path": str(song)}]
         assert not server.count("POST", "/v1/uploads")

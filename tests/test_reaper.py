@@ -186,6 +186,21 @@ class TestSeparation:
             longest = max(longest, time.monotonic() - began)
         assert project.undo and longest < 0.5
 
+    def test_a_full_queue_is_waited_for_with_the_screen_alive(
+        self, project: Project, server: StandIn, song: Path
+    ) -> None:
+        server.faults.busy, server.faults.retry_after = 2, "1"
+        project.add_item(project.add_track("A"), 0.0, 2.0, song)
+        project.answers = [{"Server": server.url}]
+        reaper = Reaper(project)
+        began = time.monotonic()
+        reaper.start()
+        n_ticks = 0
+        while reaper.tick():
+            n_ticks += 1
+        assert project.undo and len(server.bodies) == 1 and time.monotonic() - began > 2
+        assert n_ticks > 10 and any("room in the queue" in tip for tip in project.tips)
+
     def test_what_the_server_says_no_to_is_shown(self, project: Project, server: StandIn, song: Path) -> None:
         server.faults.fail_with = {"type": "OutOfMemory", "message": "Too little memory.", "code": 507}
         project.add_item(project.add_track("A"), 0.0, 2.0, song)

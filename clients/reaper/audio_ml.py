@@ -206,7 +206,7 @@ def connect(answers: Mapping[str, Any]) -> Client:
         except (OSError, ValueError) as error:
             raise Refusal(f"The token's file cannot be read: {error}") from error
     try:
-        return Client(answers["url"], token, TIMEOUT_SECONDS, patience=PATIENCE_SECONDS, queue_patience=0.0)
+        return Client(answers["url"], token, TIMEOUT_SECONDS, patience=PATIENCE_SECONDS)
     except ValueError as error:
         raise Refusal(str(error)) from error
 
