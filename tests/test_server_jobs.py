@@ -84,6 +84,18 @@ class TestResults:
         assert done["report"]["source"] == "song.wav"
         assert str(server.services.options.data_folder) not in report
 
+    def test_an_upload_stays_for_the_jobs_that_wait_for_it_and_names_are_quoted(self, server, songs, tmp_path):
+        path = tmp_path / "take #3 (50 %).wav"
+        path.write_bytes((songs / "song.wav").read_bytes())
+        upload = server.upload(path)
+        reel = separate(server, songs / "reel.wav")  # before it in the same lane
+        job = server.submit(task="separate", inputs=[upload])
+        assert server.ask("DELETE", f"/v1/uploads/{upload['upload']}").status == 409
+        server.ask("DELETE", f"/v1/jobs/{reel['id']}")
+        done = server.end_of(job)
+        assert server.ask("GET", done["files"][0]["url"]).status == 200
+        assert server.ask("DELETE", f"/v1/uploads/{upload['upload']}").status == 204
+
     def test_a_lexicon_is_an_input(self, server, tmp_path):
         lexicon = tmp_path / "names.csv"
         lexicon.write_text("word,phonemes\nxyzzy,bˈɑbɑ\n")

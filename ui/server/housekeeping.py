@@ -43,8 +43,7 @@ class Housekeeper:
         """Removes results that are too old or too much, and uploads that nobody needs."""
         for id in self._store.surplus(3600 * self._options.keep_hours, self._options.keep_n_bytes):
             self._scheduler.remove(id)
-        unfinished = self._store.find(states=("queued", "running"))
-        self._uploads.expire({ref.upload for job in unfinished for ref in job.request.inputs if ref.upload})
+        self._uploads.expire(self._store.needed_uploads())
 
     def _live(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 
 import sqlalchemy as sql
 from sqlalchemy import Column, Connection, Float, Integer, String, Table, Text, UniqueConstraint
@@ -132,7 +133,7 @@ class Job:
             "started": _iso(self.started),
             "finished": _iso(self.finished),
             "error": vars(outcome.error) if outcome.error else None,
-            "files": [vars(file) | {"url": f"/v1/jobs/{self.id}/files/{file.name}"} for file in outcome.files],
+            "files": [vars(file) | {"url": f"/v1/jobs/{self.id}/files/{quote(file.name)}"} for file in outcome.files],
             "report": outcome.report,
             "warnings": [_words(warning) for warning in (outcome.report or {}).get("warnings", ())],
         }
@@ -284,6 +285,13 @@ class JobStore:
         """Forgets a job that has ended."""
         with self._database.begin() as connection:
             connection.execute(sql.delete(JOBS).where(JOBS.c.id == id, JOBS.c.state.in_(ENDED)))
+
+    def needed_uploads(self) -> set[str]:
+        """Names the uploads that jobs have yet to read."""
+        query = sql.select(JOBS.c.inputs).where(JOBS.c.state.in_(("queued", "running")))
+        with self._database.read() as connection:
+            inputs = [ref for row in connection.execute(query) for ref in json.loads(row.inputs)]
+        return {ref["upload"] for ref in inputs if "upload" in ref}
 
     def surplus(self, keep_seconds: float, keep_bytes: int) -> list[str]:
         """Names the jobs that ended too long ago, and of the others the oldest beyond so many bytes."""

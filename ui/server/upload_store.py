@@ -11,7 +11,7 @@ import shutil
 import time
 import unicodedata
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class UploadStore:
     def __init__(self, database: Database, folder: Path, options: ServerOptions) -> None:
         self._database, self._folder, self._options = database, folder, options
         self._locked: set[str] = set()
+        self.is_needed: Callable[[str], bool] = lambda _: False  # whether a job has yet to read one
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def create(self, caller: Caller, length: int, name: str, metadata: str) -> Upload:

@@ -107,6 +107,8 @@ class Uploads(UploadStore):
         async def end(upload_id: str, request: Request, tus_resumable: Version = VERSION) -> Response:
             check_version(tus_resumable)
             await self._find(upload_id, request)
+            if await asyncio.to_thread(self.is_needed, upload_id):
+                raise Conflict("A job has yet to read this upload: cancel it first, or leave the upload to expire.")
             with self.locked(upload_id):
                 await asyncio.to_thread(self.delete, upload_id)
             return Response(status_code=204, headers={"Tus-Resumable": VERSION})
