@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from audio_ml.errors import OutOfMemory
@@ -63,9 +63,17 @@ def small_app(options: ServerOptions, host: str = "127.0.0.1", observe: Any = No
     def echo(sent: Sent) -> dict[str, Any]:
         return {"text": sent.text, "gain": parse(Echo, sent.options).gain}
 
+    @app.get("/v1/echo")
+    def silence() -> dict[str, str]:
+        return {}
+
     @app.post("/v1/bytes")
     async def count(request: Request) -> dict[str, int]:
         return {"n": len(await request.body())}
+
+    @app.get("/v1/flood/{n_blocks}")
+    def flood(n_blocks: int) -> StreamingResponse:
+        return StreamingResponse(bytes(50_000) for _ in range(n_blocks))
 
     @app.get("/v1/fail/{how}")
     def fail(how: str) -> PlainTextResponse:

@@ -14,6 +14,7 @@ from audio_ml.streams import show
 from ui.server.options import ServerOptions
 
 HEADER_SECONDS = 15.0  # from the first byte of a request, or a new connection, to the end of the headers
+STALLED_SECONDS = 120.0  # in which a client takes nothing of a reply that is ready
 KEEP_ALIVE_SECONDS = 30
 MOST_CONNECTIONS = 800  # below the 1024 files that a process may usually have open
 
@@ -71,13 +72,19 @@ def _refuse_to_ask() -> str:
 
 
 class PunctualProtocol(H11Protocol):
-    """Ends a connection whose headers do not come in time; bodies are timed by `bodies.py`."""
+    """Ends a connection whose headers do not come in time, or whose replies are not taken; bodies are timed elsewhere.
+
+    A connection that is only closed would wait until its last bytes are taken, which may be for ever.
+    """
 
     _timer: asyncio.TimerHandle | None = None
+    _watch: asyncio.TimerHandle | None = None
+    _stalled_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._start_timer()
+        self._look()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -88,7 +95,26 @@ class PunctualProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        if self._stalled_since is None and self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._stalled_since = now
+        if self._stalled_since is not None and now - self._stalled_since > STALLED_SECONDS:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(STALLED_SECONDS / 4, self._look)
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(HEADER_SECONDS, self._end)

@@ -23,7 +23,7 @@ HEADERS = {
 
 
 class Exchange:
-    """Wraps what ASGI gives for one request; `status` is 0 until the reply has started.
+    """Wraps what ASGI gives for one request; `status` is 0 until the reply has started, `is_whole` when it has ended.
 
     A route's own headers stay, but those of CORS, which nobody may set. Where a reply comes before the end of the
     body, the connection is closed after a moment, since else the rest could trickle in for ever.
@@ -35,6 +35,7 @@ class Exchange:
         self._closing = False
         self.request_id = _request_id(scope)
         self.status = 0
+        self.is_whole = False
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -52,6 +53,7 @@ class Exchange:
             await self._linger()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def _headers(self, message: Message) -> list[tuple[bytes, bytes]]:
         kept = [(name.lower(), value) for name, value in message.get("headers", ())]

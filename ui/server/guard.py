@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -66,7 +67,7 @@ class Guard:
         try:
             await self._serve(scope, exchange)
         finally:
-            self._write_down(scope, exchange.status or CLIENT_WENT, time.monotonic() - began)
+            self._write_down(scope, exchange, time.monotonic() - began)
             REQUEST_ID.reset(known_as)
 
     async def _serve(self, scope: Scope, exchange: Exchange) -> None:
@@ -77,6 +78,8 @@ class Guard:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             return  # nobody is there to be told
+        except asyncio.CancelledError:  # the server ends
+            log.info("A request was cut off.", extra={"facts": {"path": scope["path"]}})
         except Exception as error:
             if not isinstance(error, AudioMLError) or exchange.status:
                 log.exception("A request failed.", extra={"facts": {"path": scope["path"]}})
@@ -103,8 +106,8 @@ class Guard:
             raise NotAuthorised("Nobody has this token.", {"WWW-Authenticate": CHALLENGE + ', error="invalid_token"'})
         return caller
 
-    def _write_down(self, scope: Scope, status: int, seconds: float) -> None:
-        caller = scope["state"].get("caller")
+    def _write_down(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+        caller, status = scope["state"].get("caller"), exchange.status or CLIENT_WENT
         facts = {
             "method": scope["method"],
             "path": scope["path"],
@@ -112,6 +115,7 @@ class Guard:
             "seconds": round(seconds, 4),
             "caller": caller.name if caller else None,
             "client": (scope.get("client") or ("",))[0],
+            "whole": exchange.is_whole,
         }
         level = logging.DEBUG if scope["path"] in QUIET and status < 400 else logging.INFO
         log.log(level, "request", extra={"facts": facts})

@@ -124,16 +124,24 @@ class Hosts:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         sent = {"Host": parts.netloc, "Accept-Encoding": "identity", "User-Agent": "audio-ml", **headers}
         try:
-            with contextlib.closing(_connect(allowed)) as pool:
-                reply = pool.urlopen(method, target, body, sent, redirect=False, preload_content=False)
-                with contextlib.closing(reply):
-                    yield reply
+            with contextlib.ExitStack() as opened:
+                for pool in _pools(allowed):
+                    opened.callback(pool.close)
+                    try:
+                        reply = pool.urlopen(method, target, body, sent, redirect=False, preload_content=False)
+                        break
+                    except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+                        failure = error
+                else:
+                    raise failure
+                opened.callback(reply.close)
+                yield reply
         except urllib3.exceptions.HTTPError as error:
             raise HostFailed(f"{parts.netloc} did not answer as it should: {_last_line(error)}.") from error
 
 
-def _connect(allowed: AllowedHost) -> Any:
-    """Returns a pool for one connection to the first address of a host that takes one."""
+def _pools(allowed: AllowedHost) -> Iterator[Any]:
+    """Yields what connects to each address of a host in turn, under the host's name."""
     import urllib3
 
     settings: dict[str, Any] = {"timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)}
@@ -141,11 +149,8 @@ def _connect(allowed: AllowedHost) -> Any:
         settings |= {"server_hostname": allowed.name, "assert_hostname": allowed.name}
         settings["ssl_context"] = ssl.create_default_context()
     kind = urllib3.HTTPSConnectionPool if allowed.scheme == "https" else urllib3.HTTPConnectionPool
-    addresses = _look_up(allowed)
-    for address in addresses[:-1]:
-        with contextlib.suppress(OSError), socket.create_connection((str(address), allowed.port), CONNECT_SECONDS):
-            return kind(str(address), allowed.port, retries=False, **settings)
-    return kind(str(addresses[-1]), allowed.port, retries=False, **settings)
+    for address in _look_up(allowed):
+        yield kind(str(address), allowed.port, retries=False, **settings)
 
 
 def _split(url: str) -> SplitResult:

@@ -155,11 +155,7 @@ def check_sound(path: Path, options: ServerOptions, progress: Progress | None = 
         raise TooLarge(f"{name} has {info.n_channels} channels, and {options.max_channels} are accepted.")
     if not LOWEST_RATE_HZ <= info.sample_rate <= HIGHEST_RATE_HZ:
         raise UnreadableAudio(f"{name} has a sample rate of {info.sample_rate} Hz, which nobody records at.")
-    most = round(options.max_seconds * info.sample_rate)
-    if (
-        claimed := info.n_samples
-    ) and claimed * info.n_channels > options.max_seconds * options.max_channels * USUAL_RATE_HZ:
-        raise TooLarge(f"{name} has more samples than are accepted: {claimed:,} in {info.n_channels} channels.")
+    most = round(options.max_seconds * min(info.sample_rate, options.max_channels * USUAL_RATE_HZ / info.n_channels))
     claimed = info.n_samples or 0
     if info.format != "FFMPEG":
         _check_length(claimed, most, name)

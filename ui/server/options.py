@@ -69,7 +69,12 @@ class ServerOptions(Options):
     key: str = Field("", description="Private key file (PEM), if the certificate file does not have it.")
     max_upload: Size = Field("10GB", description="The largest file that may be uploaded or fetched.")
     upload_space: Size = Field("50GB", description="The most that the uploads of one caller may take together.")
-    max_seconds: float = Field(4 * HOUR, gt=0, description="The longest recording.", json_schema_extra={"unit": "s"})
+    max_seconds: float = Field(
+        4 * HOUR,
+        gt=0,
+        description="The longest recording; as many channels as are allowed may have it at 48 kHz.",
+        json_schema_extra={"unit": "s"},
+    )
     max_channels: int = Field(16, ge=1, le=1024, description="The most channels of a recording.")
     max_text: int = Field(
         200_000, ge=1, description="The longest text that is spoken.", json_schema_extra={"unit": "characters"}

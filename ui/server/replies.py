@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from audio_ml.errors import AudioMLError
 from ui.server.refusals import Refusal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS = 5  # that one reply explains
 BODYLESS = (204, 304)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UNFORESEEN = "The server made a mistake. Its log says more under this request's id."
 
 
@@ -71,7 +73,16 @@ def explain_problem(problem: Mapping[str, Any]) -> str:
 
 
 async def _reply(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error = HTTPException(error.status_code, headers={"Allow": ", ".join(_methods_at(request))})
     return error_reply(error, getattr(request.state, "request_id", ""))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Returns the methods that an address takes; the framework names those of one route, or none."""
+    asked = ({**request.scope, "method": method} for method in METHODS)
+    routes = request.app.routes
+    return [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def _json(
@@ -107,6 +118,6 @@ def _sentence(error: HTTPException) -> str:
     if error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:
         return "There is nothing at this address."
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow")
+        allowed = (error.headers or {}).get("Allow")
         return "This address does not take that method" + (f", but {allowed}." if allowed else ".")
     return str(error.detail)
