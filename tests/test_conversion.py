@@ -210,6 +210,15 @@ def test_unknown_options_are_refused(loader: Any) -> None:
 
 
 @pytest.mark.weights
+def test_music_and_noise_are_no_speech_to_the_real_voice_activity() -> None:
+    time, random = np.arange(4 * 44100) / 44100, np.random.default_rng(0)
+    chord = sum(np.sin(2 * np.pi * hz * time) for hz in (220, 277, 330)) * np.exp(-3 * (time % 0.5))
+    for sound in (chord, random.standard_normal(time.size)):
+        with pytest.raises(InvalidInput, match="Nobody speaks in the recording"):
+            convert(Audio((0.1 * sound).astype(np.float32)[None], 44100), made_up_voice(), loader=ModelLoader("cpu"))
+
+
+@pytest.mark.weights
 @pytest.mark.slow
 def test_the_words_and_the_melody_of_real_speech_are_kept() -> None:
     pytest.importorskip("faster_whisper")
