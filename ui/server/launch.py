@@ -103,7 +103,7 @@ def running(
         bell = Bell(options, metrics)
         scheduler = Scheduler(store, fleet.workers, folder, job_seconds=options.job_seconds, listener=bell)
         uploads = Uploads(database, options.uploads_folder, options)
-        uploads.is_needed = lambda id: id in store.needed_uploads()
+        uploads.is_needed = lambda upload: upload in store.needed_uploads()
         housekeeper = Housekeeper(options, store, scheduler, uploads)
         fleet.subscribe(scheduler.hear)
         fleet.subscribe(lambda worker, message: _count_restart(metrics, worker.name, message))
