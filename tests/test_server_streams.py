@@ -13,8 +13,9 @@ import pytest
 from audio_ml.errors import UnknownVoice
 from ui.server import streams as module
 from ui.server.refusals import QueueFull
-from ui.server.streams import MOST_WAITING_STREAMS, Stream, Streams
+from ui.server.streams import MOST_WAITING_STREAMS, PIECES_AT_ONCE, Stream, Streams
 from ui.server.tokens import CallerLimits
+from ui.server.worker import MOST_UNREAD
 from ui.server.worker_process import WorkerGone, WorkerProcess
 
 
@@ -73,7 +74,18 @@ async def test_pieces_come_in_order_and_then_the_end(streams: Streams, worker: P
     for message, content in (("progress", None), ("bytes", b"1"), ("progress", None), ("bytes", b"2"), ("end", None)):
         streams.hear({"is": message, "id": stream.id}, content)
     assert await all_of(stream) == [b"1", b"2"] and await all_of(stream) == []
-    assert [message["do"] for message in worker.sent] == ["stream", "more", "more"]
+
+
+@in_a_loop
+async def test_the_worker_hears_what_was_read_and_may_go_on(streams: Streams, worker: Puppet) -> None:
+    (stream,) = open_all(streams, "a")
+    for number in range(40):
+        streams.hear({"is": "bytes", "id": stream.id}, bytes([number]))
+    end(streams, stream)
+    assert worker.sent[1:] == []
+    assert await all_of(stream) == [bytes([number]) for number in range(40)]
+    told = sum(message["n"] for message in worker.sent if message["do"] == "more")
+    assert 40 - PIECES_AT_ONCE < told <= 40 and PIECES_AT_ONCE < MOST_UNREAD
 
 
 @in_a_loop

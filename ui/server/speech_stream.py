@@ -11,7 +11,7 @@ from typing import Any
 
 import tts
 from audio_ml.audio import Samples
-from audio_ml.byte_streams import ByteStream
+from audio_ml.byte_streams import STREAM_FORMS, ByteStream
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from audio_ml.speech import SpeechChunk
@@ -66,7 +66,8 @@ def speak(request: Mapping[str, Any], loader: ModelLoader, progress: Progress) -
     first = next(chunks)
     rate = first.audio.sample_rate
     encoded = ByteStream(request["format"], rate, seed=options.get("seed", 0))
-    for block in _blocks(chain([first], chunks)):
+    is_lossy = STREAM_FORMS[request["format"]].bitrate_kbps > 0
+    for block in _blocks(chain([first], chunks), is_lossy):
         content = encoded.push(block)
         yield Piece(block.shape[1], rate, time.perf_counter() - began, content).dump()
         progress.check()
@@ -75,11 +76,12 @@ def speak(request: Mapping[str, Any], loader: ModelLoader, progress: Progress) -
         yield Piece(0, rate, time.perf_counter() - began, rest).dump()
 
 
-def _blocks(chunks: Iterator[SpeechChunk]) -> Iterator[Samples]:
-    """Yields the sound of chunks, the beginning of the first by itself: it need not wait until the rest is encoded."""
+def _blocks(chunks: Iterator[SpeechChunk], is_slow: bool) -> Iterator[Samples]:
+    """Yields the sound of chunks; where encoding `is_slow`, the beginning by itself: it need not wait for the rest."""
     first = next(chunks).audio
-    n_beginning = round(BEGINNING_SECONDS * first.sample_rate)
+    n_beginning = round(BEGINNING_SECONDS * first.sample_rate) if is_slow else first.n_samples
     yield first.samples[:, :n_beginning]
-    yield first.samples[:, n_beginning:]
+    if n_beginning < first.n_samples:
+        yield first.samples[:, n_beginning:]
     for chunk in chunks:
         yield chunk.audio.samples

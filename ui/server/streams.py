@@ -21,6 +21,7 @@ LOG = logging.getLogger(__name__)
 STREAMS_AT_ONCE = 3
 LONG_AT_ONCE = 1  # among them: their readers may take hours, and nobody else waits for those
 MOST_WAITING_STREAMS = 32
+PIECES_AT_ONCE = 16  # that a worker is told were read
 MOST_OPEN_STREAMS = 96  # those among them that are spoken and not read yet
 
 
@@ -129,6 +130,7 @@ class Stream:
         self.is_long = len(request["text"]) > SHORT_TEXT
         self._streams, self._worker = streams, worker
         self._loop = asyncio.get_running_loop()
+        self._n_read = 0
         self._heard: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()  # None: the end
 
     def __aiter__(self) -> Stream:
@@ -137,7 +139,9 @@ class Stream:
     async def __anext__(self) -> bytes:
         heard = await self._heard.get()
         if isinstance(heard, bytes):
-            self._worker.send({"do": "more", "id": self.id})
+            self._n_read += 1
+            if self._n_read % PIECES_AT_ONCE == 0:
+                self._worker.send({"do": "more", "id": self.id, "n": PIECES_AT_ONCE})
             return heard
         self.close()  # whoever reads on finds the end again
         if heard is None:

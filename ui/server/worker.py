@@ -52,7 +52,8 @@ class Worker:
         """Does what a message asks for; work goes to a thread of its own."""
         what = message["do"]
         if what in ("job", "stream"):
-            progress = self._running[message["id"]] = Progress(_Reporter(self._wire, message["id"]))
+            reporter = _Reporter(self._wire, message["id"]) if what == "job" else None  # a stream's pieces tell enough
+            progress = self._running[message["id"]] = Progress(reporter)
             self._unread[message["id"]] = threading.Semaphore(MOST_UNREAD)
             work = self._job if what == "job" else self._stream
             threading.Thread(target=self._run, args=(work, message, progress), name=message["id"]).start()
@@ -61,7 +62,7 @@ class Worker:
                 running.cancel()
         elif what == "more":
             if (unread := self._unread.get(message["id"])) is not None:
-                unread.release()
+                unread.release(message["n"])
         else:
             threading.Thread(target=self._answer, args=(message,), daemon=True).start()
 
