@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -115,8 +116,15 @@ def run_schemathesis(port: int, n_examples: int, max_seconds: int) -> tuple[bool
             *("--seed", str(SEED), "--generation-database", "none", "--max-time", str(max_seconds)),
             *("--request-timeout", str(LONGEST_REQUEST_SECONDS), "--no-color"),
         ]
-        patience = 2 * max_seconds + 300
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience, cwd=REPOSITORY)
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=2 * max_seconds + 300,
+            cwd=folder,  # where it leaves what it remembers
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},  # for the hooks
+        )
     return ran.returncode != 0, ran.stdout[-6000:] + ran.stderr[-2000:]
 
 

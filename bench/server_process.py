@@ -16,7 +16,7 @@ from types import TracebackType
 from bench.server_client import Client
 
 COMMAND = str(Path(sys.executable).with_name("audio-ml"))
-START_SECONDS = 90.0
+START_SECONDS = 180.0  # on a machine that is busy with other work
 END_SECONDS = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
