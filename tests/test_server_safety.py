@@ -10,12 +10,15 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
+import uvicorn
 from guarded_app import Asked, served, small_app, talk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from uvicorn.server import ServerState
 
 from audio_ml.errors import InvalidInput
 from ui.server import bodies, connections, exchange
@@ -355,6 +358,39 @@ def test_a_reply_that_nobody_takes_is_given_up(
             while n_bytes < 20_000_000 and (block := greedy.recv(1 << 20)):
                 n_bytes += len(block)
         assert n_bytes < min(n_blocks * 50_000, 20_000_000)
+
+
+@pytest.mark.parametrize(("is_closing", "n_waiting", "ends"), [(True, 10, True), (True, 0, False), (False, 10, False)])
+def test_the_last_bytes_of_a_reply_are_not_waited_for_either(
+    options: ServerOptions, monkeypatch: pytest.MonkeyPatch, is_closing: bool, n_waiting: int, ends: bool
+) -> None:
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.05)
+    transport = mock.Mock(spec=asyncio.Transport)
+    transport.is_closing.return_value, transport.get_write_buffer_size.return_value = is_closing, n_waiting
+    transport.get_extra_info.return_value = None
+
+    async def hold() -> None:
+        config = uvicorn.Config(small_app(options), **connections.connection_settings(options))
+        protocol = connections.PunctualProtocol(config, ServerState(), {})
+        protocol.connection_made(transport)
+        await asyncio.sleep(0.3)
+        assert transport.abort.called is ends
+        protocol.connection_lost(OSError())
+
+    asyncio.run(hold())
+
+
+def test_who_takes_a_reply_late_may_stay(options: ServerOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.4)
+    with served(small_app(options), options) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET /v1/flood/200 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.2)
+        reply = b""
+        while not reply.endswith(b"\r\n0\r\n\r\n"):
+            reply += connection.recv(1 << 20)
+        time.sleep(1)
+        connection.sendall(GOOD)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.usefixtures("impatient")
