@@ -120,7 +120,7 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("request_", "told"),
         [
-            ({"task": "separate"}, "takes 1 inputs"),
+            ({"task": "separate"}, "takes 1 of inputs"),
             ({"task": "separate", "model": "nope"}, "nope"),
             ({"task": "separate", "model": "/etc"}, "/etc"),
             ({"task": "separate", "options": {"wet": 1}}, "'wet'"),
@@ -133,7 +133,7 @@ class TestRequests:
             ({"task": "speak", "text": "Hello.", "delivery": {"captions": [["srt"]]}}, "captions"),
             ({"task": "clone", "text": "Hello."}, "which cloned voice"),
             ({"task": "clone", "text": "Hello.", "voice": "nobody"}, "nobody"),
-            ({"task": "convert", "voice": "nobody"}, "takes 1 inputs"),
+            ({"task": "convert", "voice": "nobody"}, "takes 1 of inputs"),
             ({"task": "enroll", "name": "anna", "inputs": [{"path": "/x"}]}, "consent"),
             ({"task": "dance"}, "dance"),
             ({"task": "speak", "text": "Hello.", "colour": "red"}, "colour"),

@@ -72,7 +72,7 @@ def check_request(request: JobRequest) -> None:
     least, most = task.N_INPUTS
     if not least <= len(request.inputs) <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        raise InvalidInput(f"The task '{request.task}' takes {wanted} inputs, and {len(request.inputs)} were given.")
+        raise InvalidInput(f"The task '{request.task}' takes {wanted} of inputs, and was given {len(request.inputs)}.")
     if "overwrite" in request.delivery:
         raise InvalidOption("Unknown option 'overwrite': a job has a folder of its own.")
     task.check(request)
