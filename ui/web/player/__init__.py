@@ -1,0 +1,32 @@
+"""The multitrack player: files for the browser, which the server gives away itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+FOLDER = Path(__file__).parent
+ADDRESS = "/player"
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+# One line for the head of a page; then `<stem-player job="/v1/jobs/ID"></stem-player>` is a player anywhere on it.
+HEAD = f'<script type="module" src="{ADDRESS}/player.js"></script>'
+# wavesurfer.js puts its styles into the text of its elements.
+POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; frame-ancestors 'self'"
+
+
+def add_player(app: FastAPI) -> None:
+    """Serves the player's files below `/player`; to be called before a page is put at the root."""
+    from fastapi import HTTPException
+    from fastapi.responses import FileResponse
+
+    files = {path.name: path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+
+    @app.get(ADDRESS + "/{name}", response_class=FileResponse, include_in_schema=False)
+    def file(name: str) -> FileResponse:
+        if name not in files:
+            raise HTTPException(404)
+        return FileResponse(files[name], media_type=MEDIA_TYPES[files[name].suffix], headers=headers)
