@@ -14,7 +14,17 @@ MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html
 # One line for the head of a page; then `<stem-player job="/v1/jobs/ID"></stem-player>` is a player anywhere on it.
 HEAD = f'<script type="module" src="{ADDRESS}/player.js"></script>'
 # wavesurfer.js puts its styles into the text of its elements.
-POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; frame-ancestors 'self'"
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
 
 
 def add_player(app: FastAPI) -> None:
