@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfft
 
 from audio_ml.audio import Samples
 
@@ -37,35 +38,37 @@ class SpectrogramPainter:
         self._column = max(N_FFT // 4, -(-length // N_COLUMNS))
         self._window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
         self._edges = _edges(sample_rate)
-        self._rest = np.zeros(N_FFT // 2, np.float32)  # so that a frame is centred on its time
+        self._rest: Samples = np.zeros((1, N_FFT // 2), np.float32)  # so that a frame is centred on its time
         self._columns: list[NDArray[np.uint8]] = []
 
     def add(self, block: Samples) -> None:
         """Takes the next block."""
-        self._rest = np.concatenate((self._rest, block.mean(axis=0, dtype=np.float32)))
-        while len(self._rest) >= self._column + N_FFT:
+        if len(self._rest) < len(block):
+            self._rest = np.repeat(self._rest, len(block), axis=0)
+        self._rest = np.concatenate((self._rest, block), axis=1)
+        while self._rest.shape[1] >= self._column + N_FFT:
             self._paint(self._column)
 
     def result(self) -> NDArray[np.uint8]:
         """Returns the picture [rows, columns], the highest pitch first; 255 is a sine of full scale."""
-        self._rest = np.append(self._rest, np.zeros(N_FFT, np.float32))
-        while len(self._rest) > N_FFT + N_FFT // 2:
-            self._paint(min(self._column, len(self._rest) - N_FFT))
+        self._rest = np.pad(self._rest, ((0, 0), (0, N_FFT)))
+        while self._rest.shape[1] > N_FFT + N_FFT // 2:
+            self._paint(min(self._column, self._rest.shape[1] - N_FFT))
         if not self._columns:
             self._paint(1)
         return np.stack(self._columns, axis=1)
 
     def _paint(self, n_samples: int) -> None:
         starts = np.linspace(0, n_samples, FRAMES_PER_COLUMN, endpoint=False).astype(int)
-        frames = np.stack([self._rest[start : start + N_FFT] for start in np.unique(starts)])
-        spectra = np.abs(np.fft.rfft(frames * self._window)) / (self._window.sum() / 2)
+        frames = np.stack([self._rest[:, start : start + N_FFT].mean(axis=0) for start in np.unique(starts)])
+        spectra = np.abs(rfft(frames * self._window)) / (self._window.sum() / 2)
         power = np.square(spectra).mean(axis=0)
         sums = np.concatenate(([0.0], np.cumsum(power)))
         below = np.interp(self._edges, np.arange(len(sums)), sums)
         levels = np.diff(below) / np.diff(self._edges)
         decibels = 10 * np.log10(np.maximum(levels, 1e-12))
         self._columns.append(np.clip(np.rint(255 * (1 - decibels / FLOOR_DB)), 0, 255).astype(np.uint8)[::-1])
-        self._rest = self._rest[n_samples:]
+        self._rest = self._rest[:, n_samples:]
 
 
 def _edges(sample_rate: int) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@
  *     feeding: ?Promise<void>, stopping: AbortController}} Run  from a start to the stop
  */
 
-import { CHUNK_SECONDS, chunkLength, frameAfter, nAhead, pieceAt, positionAt, stillNeeded } from './schedule.js';
+import { CHUNK_SECONDS, chunkLength, frameAfter, isOver, nAhead, pieceAt, positionAt, stillNeeded, timeOf } from './schedule.js';
 
 const PIECES_AHEAD = 2; // besides the one that is heard
 const LEAD_SECONDS = 0.06; // in which the first samples reach the audio thread
@@ -55,6 +55,11 @@ export class Engine extends EventTarget {
     if (!this.#run) return this.#position;
     const latency = Math.round((this.context.outputLatency || 0) * this.context.sampleRate);
     return positionAt(this.#frame - latency, this.#run.placed) ?? this.#run.begin;
+  }
+
+  /** How many chunks are in memory. */
+  get nChunks() {
+    return this.#chunks.size;
   }
 
   /** What is repeated, or null. */
@@ -177,7 +182,7 @@ export class Engine extends EventTarget {
     const sources = buffers.map((buffer, i) => {
       const source = new AudioBufferSourceNode(this.context, { buffer });
       source.connect(this.outputs[i]);
-      source.start(placed.frame / rate, piece.offset / rate, piece.n / rate);
+      source.start(timeOf(placed.frame, rate), piece.offset / rate, piece.n / rate);
       return source;
     });
     sources[0].onended = () => setTimeout(() => this.feed(), AFTER_MS);
@@ -217,12 +222,13 @@ export class Engine extends EventTarget {
     if (this.#isLive && !this.#run && this.context.state === 'running') this.context.suspend();
   }
 
-  /** Keeps no more chunks than are played soon. */
+  /** Keeps no more chunks than are played now and next. */
   #forget(run) {
-    const needed = stillNeeded(this.#frame, run.placed);
+    const frame = this.#frame;
+    const needed = stillNeeded(frame, run.placed);
     for (const placed of run.placed) if (!needed.includes(placed)) run.sources.delete(placed);
     run.placed = needed;
-    const chunks = new Set(needed.map((placed) => placed.piece.chunk));
+    const chunks = new Set(needed.filter((placed) => !isOver(frame, placed)).map((placed) => placed.piece.chunk));
     for (const chunk of this.#chunks.keys()) if (!chunks.has(chunk)) this.#chunks.delete(chunk);
   }
 

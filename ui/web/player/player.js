@@ -75,6 +75,7 @@ class StemPlayer extends HTMLElement {
       const told = await (await request(`${job}/tracks`, signal)).json();
       if (signal.aborted) return;
       this.#show(told, job);
+      this.status.textContent = 'Drawing …';
       await this.#draw(signal);
     } catch (error) {
       if (!signal.aborted) this.#alarm(error);
@@ -153,14 +154,20 @@ class StemPlayer extends HTMLElement {
   #start = 0; // where it is before there is an engine
   #loop = null;
 
-  /** Draws the waveforms as soon as all peaks are there, on one scale. */
+  /** Draws each waveform as soon as its peaks are there, all on one scale. */
   async #draw(signal) {
-    const peaks = await Promise.all(this.#tracks.map((track) => track.look()));
+    let highest = 0;
+    const draw = async (track) => {
+      highest = Math.max(highest, await track.look(signal));
+      if (signal.aborted) return;
+      track.draw(this.duration, coloursOf(this));
+      this.#tracks.forEach((each) => each.scale(highest));
+      this.#tick();
+    };
+    await Promise.all(this.#tracks.map(draw));
     if (signal.aborted) return;
-    this.#tracks.forEach((track) => track.draw(this.duration, Math.max(...peaks), coloursOf(this)));
     this.status.textContent = '';
-    this.#update();
-    this.#tick();
+    this.#update(); // the loudness of the original is known now
   }
 
   /** Makes the engine when something is to be heard: browsers want a click before. */
@@ -239,7 +246,8 @@ class StemPlayer extends HTMLElement {
   #onChange() {
     const { state } = this.#engine;
     this.playButton.textContent = state === 'stopped' ? 'Play' : 'Pause';
-    this.status.textContent = state === 'loading' ? 'Loading …' : '';
+    if (state === 'loading') this.status.textContent = 'Loading …';
+    else if (this.status.textContent === 'Loading …') this.status.textContent = '';
     cancelAnimationFrame(this.#frameRequest);
     this.#tick();
   }

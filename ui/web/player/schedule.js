@@ -13,6 +13,9 @@
 
 export const CHUNK_SECONDS = 10;
 
+/** In samples: enough for a frame's time not to be rounded below it, too little to be seen (a browser divides by 1024). */
+const NUDGE = 2 ** -14;
+
 /**
  * Returns the piece that begins at a sample, or null at the end.
  * @param {number} position
@@ -49,6 +52,16 @@ export function frameAfter(seconds, rate) {
 }
 
 /**
+ * Returns the time to start at for a frame: a hair after it, since k / rate * rate may be less than k, and a browser
+ * would then begin between two samples.
+ * @param {number} frame
+ * @param {number} rate
+ */
+export function timeOf(frame, rate) {
+  return (frame + NUDGE) / rate;
+}
+
+/**
  * Returns the sample that is heard at a frame, or null before the first piece.
  * @param {number} frame
  * @param {Placed[]} placed  in the order of their frames
@@ -61,14 +74,12 @@ export function positionAt(frame, placed) {
 }
 
 /**
- * Returns the pieces that are not over at a frame, and the one before them.
+ * Tells whether a piece has been heard to its end at a frame.
  * @param {number} frame
- * @param {Placed[]} placed
- * @returns {Placed[]}
+ * @param {Placed} placed
  */
-export function stillNeeded(frame, placed) {
-  const first = placed.findIndex((each) => each.frame + each.piece.n > frame);
-  return first < 0 ? placed.slice(-1) : placed.slice(Math.max(0, first - 1));
+export function isOver(frame, placed) {
+  return placed.frame + placed.piece.n <= frame;
 }
 
 /**
@@ -77,5 +88,16 @@ export function stillNeeded(frame, placed) {
  * @param {Placed[]} placed
  */
 export function nAhead(frame, placed) {
-  return placed.filter((each) => each.frame + each.piece.n > frame).length;
+  return placed.filter((each) => !isOver(frame, each)).length;
+}
+
+/**
+ * Returns the pieces that are not over at a frame, and the one before them.
+ * @param {number} frame
+ * @param {Placed[]} placed
+ * @returns {Placed[]}
+ */
+export function stillNeeded(frame, placed) {
+  const first = placed.findIndex((each) => !isOver(frame, each));
+  return first < 0 ? placed.slice(-1) : placed.slice(Math.max(0, first - 1));
 }

@@ -84,19 +84,26 @@ export class Track {
     this.level.textContent = decibels;
   }
 
-  /** Fetches the peaks; returns the largest sample. */
-  async look() {
-    this.#peaks = await (await request(this.peaksAddress)).json();
+  /**
+   * Fetches the peaks; returns the largest sample.
+   * @param {AbortSignal} signal
+   */
+  async look(signal) {
+    this.#peaks = await (await request(this.peaksAddress, signal)).json();
     if (this.#peaks.lufs !== null) this.strip.lufs = this.#peaks.lufs;
     return Math.max(...this.#peaks.highs.map(Math.abs), ...this.#peaks.lows.map(Math.abs));
   }
 
   /** Draws the waveform of the peaks. */
-  draw(duration, peak, colours) {
-    this.#waveform?.destroy();
-    this.#waveform = new Waveform(this.wave, this.#peaks, duration, peak || 1, colours);
+  draw(duration, colours) {
+    this.#waveform = new Waveform(this.wave, this.#peaks, duration, colours);
     this.#waveform.show(this.picture.hidden);
     this.#drawnAt = -1;
+  }
+
+  /** Has a sample of this size reach the border. */
+  scale(peak) {
+    this.#waveform?.scale(peak);
   }
 
   /** Moves the cursor, where it would be seen to move. */

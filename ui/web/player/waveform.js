@@ -47,10 +47,9 @@ export class Waveform {
    * @param {HTMLElement} container
    * @param {{lows: number[], highs: number[]}} peaks
    * @param {number} duration  seconds
-   * @param {number} peak  the sample that reaches the border
    * @param {{wave: string, played: string, cursor: string}} colours
    */
-  constructor(container, peaks, duration, peak, colours) {
+  constructor(container, peaks, duration, colours) {
     this.#colours = colours;
     this.#clock = new Clock(duration);
     this.#surfer = WaveSurfer.create({
@@ -59,7 +58,7 @@ export class Waveform {
       peaks: [peaks.highs, peaks.lows],
       duration,
       height: 'auto',
-      maxPeak: peak,
+      maxPeak: 1,
       normalize: true,
       interact: false,
       hideScrollbar: true,
@@ -73,6 +72,12 @@ export class Waveform {
   setTime(seconds) {
     this.#clock.currentTime = seconds;
     this.#clock.dispatchEvent(new Event('timeupdate'));
+  }
+
+  /** Has a sample of this size reach the border. */
+  scale(peak) {
+    const maxPeak = peak || 1;
+    if (maxPeak !== this.#surfer.options.maxPeak) this.#surfer.setOptions({ maxPeak });
   }
 
   /** Shows the wave, or the cursor alone. */
