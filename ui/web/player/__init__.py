@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 ADDRESS = "/player"
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-# One line for the head of a page; then `<stem-player job="/v1/jobs/ID"></stem-player>` is a player anywhere on it.
-HEAD = f'<script type="module" src="{ADDRESS}/player.js"></script>'
+HEAD = f'<script type="module" src="{ADDRESS}/player.js"></script>'  # what a page with players has in its head
 # wavesurfer.js puts its styles into the text of its elements.
 POLICY = "; ".join(
     (
@@ -25,6 +25,15 @@ POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
+
+
+def player_html(job: str) -> str:
+    """Returns a player of a job's results for a page that has `HEAD`.
+
+    >>> player_html("0a1b")
+    '<div><stem-player job="/v1/jobs/0a1b"></stem-player></div>'
+    """
+    return f'<div><stem-player job="/v1/jobs/{escape(job)}"></stem-player></div>'
 
 
 def add_player(app: FastAPI) -> None:
