@@ -13,6 +13,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from listening import listening, stem_report, write_sparse
+from serving import serving
 from signals import noise
 
 from audio_ml.audio import Audio
@@ -20,6 +21,7 @@ from audio_ml.streams import AudioReader, read_audio
 from audio_ml.writer import write_audio
 from ui.server.listening.overview import PeakMeter
 from ui.server.listening.spectrogram import N_ROWS, SpectrogramPainter
+from ui.server.options import ServerOptions
 
 RATE = 44100
 SECONDS = 7.3
@@ -301,6 +303,7 @@ LONG = """
 import resource, sys
 from pathlib import Path
 from ui.server.listening.mixdown import mix_down
+from ui.server.options import ServerOptions
 from ui.server.listening.overview import look_over
 from ui.server.listening.archive import zipped
 from ui.server.listening.tracks import Track
@@ -325,3 +328,16 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     heard, size, n_bytes, grown_kib = map(int, done.stdout.split())
     assert heard == n_samples and size == 44 + 3 * n_samples and n_bytes > path.stat().st_size
     assert grown_kib < 40 << 10  # the file has 53 MB, its samples as floats twice as many
+
+
+@pytest.mark.weights
+def test_a_separation_by_a_real_model_is_heard(source, tmp_path):
+    with serving(ServerOptions(folder=str(tmp_path))) as server:
+        done = server.end_of(server.submit(task="separate", inputs=[server.upload(source)]))
+        told = server.ask("GET", f"/v1/jobs/{done['id']}/tracks").json
+        assert [track["title"] for track in told["tracks"]] == ["vocals", "accompaniment", "source"] and told["adds_up"]
+        stems = [track["name"] for track in told["tracks"][:2]]
+        mix, _ = mixed(server, done["id"], dict.fromkeys(stems, 0))
+        assert np.array_equal(mix, read_audio(source).samples)
+        assert server.ask("DELETE", f"/v1/jobs/{done['id']}").status == 204
+        assert not list(tmp_path.rglob("*.npz"))

@@ -29,7 +29,7 @@ SECONDS_AT_ONCE = 30
 LOUDEST_DB = 24.0
 CACHED = {"Cache-Control": "private, max-age=3600"}  # a job that is done does not change
 WAV: dict[int | str, dict[str, Any]] = {200: {"content": {"audio/wav": {}}}}
-LONGEST_GAINS = 20_000  # characters
+LONGEST_GAINS = 4000  # characters, which an address can hold in any script
 GAINS = TypeAdapter(dict[str, Annotated[float, Field(ge=-200.0, le=LOUDEST_DB)]])
 
 

@@ -19,17 +19,18 @@ export function inMix(strips) {
 }
 
 /**
- * Returns the linear gain of each track.
+ * Returns the linear gain of each track. Where the source itself is gone, the stems untouched stand for it.
  * @param {Strip[]} strips
  * @param {Comparison} comparison
  * @returns {number[]}
  */
 export function trackGains(strips, comparison) {
   const heard = inMix(strips);
+  const hasSource = strips.some((strip) => strip.isSource);
   const { mixDb, sourceDb } = comparison.isMatched ? trims(strips, comparison) : { mixDb: 0, sourceDb: 0 };
   return strips.map((strip, i) => {
-    if (strip.isSource) return comparison.hearsSource ? amplitude(sourceDb) : 0;
-    return heard[i] && !comparison.hearsSource ? amplitude(strip.volumeDb + mixDb) : 0;
+    if (comparison.hearsSource) return strip.isSource || !hasSource ? amplitude(sourceDb) : 0;
+    return heard[i] ? amplitude(strip.volumeDb + mixDb) : 0;
   });
 }
 
@@ -49,24 +50,24 @@ export function mixGains(strips) {
  * @param {Comparison} comparison
  */
 export function trims(strips, { addsUp }) {
+  const heard = inMix(strips);
+  const stems = strips.filter((strip) => !strip.isSource);
   const source = strips.find((strip) => strip.isSource);
-  const mixLufs = loudnessOfMix(strips, source, addsUp);
-  if (source?.lufs == null || mixLufs === null) return { mixDb: 0, sourceDb: 0 };
-  const louder = mixLufs - source.lufs;
+  const sourceLufs = source ? source.lufs : loudness(stems.map((strip) => strip.lufs));
+  const isWhole = addsUp && heard.filter(Boolean).length === stems.length && stems.every((strip) => strip.volumeDb === 0);
+  const inside = strips.filter((strip, i) => heard[i] && strip.lufs !== null);
+  const mixLufs = isWhole ? sourceLufs : loudness(inside.map((strip) => strip.lufs + strip.volumeDb));
+  if (sourceLufs === null || mixLufs === null) return { mixDb: 0, sourceDb: 0 };
+  const louder = mixLufs - sourceLufs;
   return { mixDb: Math.min(0, -louder), sourceDb: Math.min(0, louder) };
 }
 
 /**
- * Returns the loudness of the mix in LUFS, or null of silence. The stems of a mix are taken to be independent, so
- * that their powers add; all of them untouched are the source, where they add up to it.
+ * Returns the loudness in LUFS of sounds together, or null of silence. They are taken to be independent: powers add.
+ * @param {(?number)[]} levels
+ * @returns {?number}
  */
-function loudnessOfMix(strips, source, addsUp) {
-  const heard = inMix(strips);
-  const stems = strips.filter((strip) => !strip.isSource);
-  const isWhole = addsUp && stems.every((strip) => strip.volumeDb === 0) && heard.filter(Boolean).length === stems.length;
-  if (isWhole && source?.lufs != null) return source.lufs;
-  const power = strips
-    .filter((strip, i) => heard[i] && strip.lufs != null)
-    .reduce((sum, strip) => sum + 10 ** ((strip.lufs + strip.volumeDb) / 10), 0);
+function loudness(levels) {
+  const power = levels.reduce((sum, lufs) => sum + (lufs === null ? 0 : 10 ** (lufs / 10)), 0);
   return power > 0 ? 10 * Math.log10(power) : null;
 }

@@ -16,6 +16,7 @@ import { keyAction } from './keys.js';
 
 const STYLE = new URL('player.css', import.meta.url).href;
 const OWN_ADDRESS = /^\/(?!\/)[\w\-/.]+$/; // a path of this server
+const LOOKS_AT_ONCE = 2; // a browser has six connections, and sound needs some
 const KEYS =
   'Space plays and pauses. Left and Right go 5 s (with Shift 1 s), Home and End to the ends. A switches between mix ' +
   'and original, I and O begin and end a loop, L switches it. 1 to 9 mute a track, with Shift solo.';
@@ -129,7 +130,7 @@ class StemPlayer extends HTMLElement {
     this.#tracks = told.tracks.map((track) => new Track(track, job, () => this.#update()));
     this.list.replaceChildren(...this.#tracks.map((track) => track.row));
     const hasSource = this.#tracks.some((track) => track.strip.isSource);
-    this.sourceButton.hidden = this.matchedLabel.hidden = !hasSource;
+    this.sourceButton.hidden = this.matchedLabel.hidden = !hasSource && !told.adds_up;
     this.allLink.href = `${job}/archive`;
     this.playButton.disabled = false;
     this.position.setAttribute('aria-valuemax', this.duration.toFixed(1));
@@ -164,7 +165,11 @@ class StemPlayer extends HTMLElement {
       this.#tracks.forEach((each) => each.scale(highest));
       this.#tick();
     };
-    await Promise.all(this.#tracks.map(draw));
+    const waiting = [...this.#tracks];
+    const drawAll = async () => {
+      while (waiting.length && !signal.aborted) await draw(waiting.shift());
+    };
+    await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, drawAll));
     if (signal.aborted) return;
     this.status.textContent = '';
     this.#update(); // the loudness of the original is known now
@@ -234,7 +239,11 @@ class StemPlayer extends HTMLElement {
     this.#engine?.setGains(trackGains(strips, this.#comparison));
     const heard = inMix(strips);
     const { hearsSource } = this.#comparison;
-    this.#tracks.forEach((track, i) => track.update(track.strip.isSource ? hearsSource : heard[i] && !hearsSource));
+    const hasSource = strips.some((strip) => strip.isSource);
+    this.#tracks.forEach((track, i) => {
+      const isOriginal = track.strip.isSource || !hasSource;
+      track.update(hearsSource ? isOriginal : heard[i]);
+    });
     press(this.sourceButton, hearsSource);
     press(this.loopButton, this.#loop !== null);
     const gains = mixGains(strips);
