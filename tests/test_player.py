@@ -259,6 +259,19 @@ class TestPlayer:
         time.sleep(2)
         assert worked() - before < 0.05
 
+    @pytest.mark.parametrize(("rate", "heard"), [(192_000, 96_000), (4000, 8000)])
+    def test_rates_that_no_browser_needs_to_know_are_heard_at_another(
+        self, page: sync_api.Page, server: ListeningServer, rate: int, heard: int
+    ) -> None:
+        def fill(folder: Path) -> None:
+            write_audio(folder / "song" / "vocals.wav", noise(3, rate, n_channels=1))
+
+        job = server.publish(fill, stem_report({"vocals": -20.0}, rate, 3 * rate))
+        open_player(page, server, job, 1)
+        expect(page.get_by_text("0:00.0 / 0:03.0")).to_be_visible()
+        page.get_by_role("button", name="Play").click()
+        assert eventually(lambda: ask(page, "engine.position") == 3 * heard and ask(page, "engine.state") == "stopped")
+
     def test_narrow_and_wide_nothing_is_cut_off(self, page: sync_api.Page, server: ListeningServer, job: str) -> None:
         for width, height in ((380, 700), (3840, 2160)):
             page.set_viewport_size({"width": width, "height": height})

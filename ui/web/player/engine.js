@@ -10,7 +10,17 @@
  *     feeding: ?Promise<void>, stopping: AbortController}} Run  from a start to the stop
  */
 
-import { CHUNK_SECONDS, chunkLength, frameAfter, isOver, nAhead, pieceAt, positionAt, stillNeeded, timeOf } from './schedule.js';
+import {
+  CHUNK_SECONDS,
+  chunkLength,
+  frameAfter,
+  isOver,
+  nAhead,
+  pieceAt,
+  positionAt,
+  stillNeeded,
+  timeOf,
+} from './schedule.js';
 
 const PIECES_AHEAD = 2; // besides the one that is heard
 const LEAD_SECONDS = 0.06; // in which the first samples reach the audio thread
@@ -53,7 +63,7 @@ export class Engine extends EventTarget {
   /** The sample that is heard now. */
   get position() {
     if (!this.#run) return this.#position;
-    const latency = Math.round((this.context.outputLatency || 0) * this.context.sampleRate);
+    const latency = Math.round((this.#live?.outputLatency ?? 0) * this.context.sampleRate);
     return positionAt(this.#frame - latency, this.#run.placed) ?? this.#run.begin;
   }
 
@@ -80,7 +90,7 @@ export class Engine extends EventTarget {
     const run = { begin, next: begin, placed: [], sources: new Map(), feeding: null, stopping: new AbortController() };
     this.#run = run;
     this.#tell('change');
-    if (this.#isLive) await this.context.resume();
+    await this.#live?.resume();
     if (this.#run === run) await this.feed();
   }
 
@@ -137,7 +147,7 @@ export class Engine extends EventTarget {
   close() {
     if (this.#run) this.#end();
     this.#chunks.clear();
-    if (this.#isLive && this.context.state !== 'closed') this.context.close();
+    if (this.context.state !== 'closed') this.#live?.close();
   }
 
   get #frame() {
@@ -148,8 +158,8 @@ export class Engine extends EventTarget {
     return { total: this.total, chunkSamples: this.chunkSamples, loop: this.#loop };
   }
 
-  get #isLive() {
-    return this.context instanceof AudioContext;
+  get #live() {
+    return this.context instanceof AudioContext ? this.context : null;
   }
 
   /** @param {Run} run */
@@ -219,7 +229,7 @@ export class Engine extends EventTarget {
 
   /** Lets the audio thread sleep while nothing is played. */
   #rest() {
-    if (this.#isLive && !this.#run && this.context.state === 'running') this.context.suspend();
+    if (!this.#run && this.context.state === 'running') this.#live?.suspend();
   }
 
   /** Keeps no more chunks than are played now and next. */
@@ -250,7 +260,11 @@ export class Engine extends EventTarget {
   async #load(fetch, chunk, signal) {
     const n = chunkLength(chunk, this.#course);
     const channels = await fetch(chunk * this.chunkSamples, n, signal);
-    const buffer = new AudioBuffer({ numberOfChannels: channels.length, length: n, sampleRate: this.context.sampleRate });
+    const buffer = new AudioBuffer({
+      numberOfChannels: channels.length,
+      length: n,
+      sampleRate: this.context.sampleRate,
+    });
     channels.forEach((samples, c) => buffer.copyToChannel(samples, c));
     return buffer;
   }

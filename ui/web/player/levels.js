@@ -54,7 +54,8 @@ export function trims(strips, { addsUp }) {
   const stems = strips.filter((strip) => !strip.isSource);
   const source = strips.find((strip) => strip.isSource);
   const sourceLufs = source ? source.lufs : loudness(stems.map((strip) => strip.lufs));
-  const isWhole = addsUp && heard.filter(Boolean).length === stems.length && stems.every((strip) => strip.volumeDb === 0);
+  const isWhole =
+    addsUp && heard.filter(Boolean).length === stems.length && stems.every((strip) => strip.volumeDb === 0);
   const inside = strips.filter((strip, i) => heard[i] && strip.lufs !== null);
   const mixLufs = isWhole ? sourceLufs : loudness(inside.map((strip) => strip.lufs + strip.volumeDb));
   if (sourceLufs === null || mixLufs === null) return { mixDb: 0, sourceDb: 0 };

@@ -16,6 +16,7 @@ import { keyAction } from './keys.js';
 
 const STYLE = new URL('player.css', import.meta.url).href;
 const OWN_ADDRESS = /^\/(?!\/)[\w\-/.]+$/; // a path of this server
+const [LOWEST_RATE_HZ, HIGHEST_RATE_HZ] = [8000, 96_000]; // that every browser plays
 const LOOKS_AT_ONCE = 2; // a browser has six connections, and sound needs some
 const KEYS =
   'Space plays and pauses. Left and Right go 5 s (with Shift 1 s), Home and End to the ends. A switches between mix ' +
@@ -34,6 +35,13 @@ class StemPlayer extends HTMLElement {
   #frameRequest = 0;
   #rate = 0;
   #total = 0;
+  #start = 0; // where it is before there is an engine
+  /** @type {?import('./schedule.js').Loop} */
+  #loop = null;
+  /** @type {?import('./schedule.js').Loop} */
+  #lastLoop = null;
+  /** @type {import('./engine.js').Fetch[]} */
+  #fetches = [];
 
   constructor() {
     super();
@@ -91,13 +99,18 @@ class StemPlayer extends HTMLElement {
     this.#engine = null;
     this.#tracks.forEach((track) => track.destroy());
     this.#tracks = [];
+    this.#start = 0;
+    this.#loop = this.#lastLoop = null;
   }
 
   #build() {
     const button = (text, click, more = {}) => element('button', { type: 'button', text, on: { click }, ...more });
     this.playButton = button('Play', () => this.#toggle(), { class: 'play', disabled: true });
     this.time = element('span', { class: 'time', text: clockTime(0) });
-    this.sourceButton = button('Original', () => this.#compare(), { hidden: true, title: 'Hear the original in place of the mix' });
+    this.sourceButton = button('Original', () => this.#compare(), {
+      hidden: true,
+      title: 'Hear the original in place of the mix',
+    });
     this.matched = element('input', { type: 'checkbox', checked: true, on: { change: () => this.#update() } });
     this.matchedLabel = element('label', { hidden: true }, [this.matched, 'Equal loudness']);
     this.loopButton = button('Loop', () => this.#toggleLoop());
@@ -105,18 +118,36 @@ class StemPlayer extends HTMLElement {
     this.mixLink = element('a', { class: 'button', download: '', text: 'Export this mix' });
     this.allLink = element('a', { class: 'button', download: '', text: 'Download all (zip)' });
     this.played = element('div', { class: 'played' });
-    this.position = element('div', { class: 'position', role: 'slider', tabindex: '0', 'aria-label': 'Position', 'aria-valuemin': '0' }, [this.played]);
+    this.position = element(
+      'div',
+      { class: 'position', role: 'slider', tabindex: '0', 'aria-label': 'Position', 'aria-valuemin': '0' },
+      [this.played],
+    );
     this.list = element('ul', { class: 'tracks', role: 'list', 'aria-label': 'Tracks' });
     this.status = element('p', { class: 'status', role: 'status' });
     this.alarm = element('div', { class: 'alarm', role: 'alert' });
-    this.body = element('div', { class: 'player', role: 'group', 'aria-label': 'Player', on: { keydown: (event) => this.#onKey(event) } }, [
-      element('div', { class: 'bar' }, [this.playButton, this.time, this.sourceButton, this.matchedLabel, this.loopButton, this.pictureButton]),
-      element('div', { class: 'tracks' }, [element('div', { class: 'ruler' }, [element('span', { class: 'label', text: 'Position' }), this.position]), this.list]),
-      element('div', { class: 'bar' }, [this.mixLink, this.allLink]),
-      this.status,
-      this.alarm,
-      element('details', { class: 'keys' }, [element('summary', { text: 'Keys' }), element('p', { text: KEYS })]),
-    ]);
+    this.body = element(
+      'div',
+      { class: 'player', role: 'group', 'aria-label': 'Player', on: { keydown: (event) => this.#onKey(event) } },
+      [
+        element('div', { class: 'bar' }, [
+          this.playButton,
+          this.time,
+          this.sourceButton,
+          this.matchedLabel,
+          this.loopButton,
+          this.pictureButton,
+        ]),
+        element('div', { class: 'tracks' }, [
+          element('div', { class: 'ruler' }, [element('span', { class: 'label', text: 'Position' }), this.position]),
+          this.list,
+        ]),
+        element('div', { class: 'bar' }, [this.mixLink, this.allLink]),
+        this.status,
+        this.alarm,
+        element('details', { class: 'keys' }, [element('summary', { text: 'Keys' }), element('p', { text: KEYS })]),
+      ],
+    );
     this.shadowRoot.replaceChildren(element('link', { rel: 'stylesheet', href: STYLE }), this.body);
     press(this.pictureButton, false);
   }
@@ -124,8 +155,10 @@ class StemPlayer extends HTMLElement {
   /** Puts the tracks on the page; they can be played from now on. */
   #show(told, job) {
     const stems = told.tracks.filter((track) => !track.is_source);
-    this.#rate = stems[0].sample_rate;
-    this.#total = Math.max(...stems.map((track) => Math.round(((track.n_samples ?? 0) * this.#rate) / track.sample_rate)));
+    this.#rate = Math.min(Math.max(stems[0].sample_rate, LOWEST_RATE_HZ), HIGHEST_RATE_HZ);
+    this.#total = Math.max(
+      ...stems.map((track) => Math.round(((track.n_samples ?? 0) * this.#rate) / track.sample_rate)),
+    );
     this.#comparison.addsUp = told.adds_up;
     this.#tracks = told.tracks.map((track) => new Track(track, job, () => this.#update()));
     this.list.replaceChildren(...this.#tracks.map((track) => track.row));
@@ -150,10 +183,6 @@ class StemPlayer extends HTMLElement {
     this.#update();
     this.#tick();
   }
-
-  #fetches = [];
-  #start = 0; // where it is before there is an engine
-  #loop = null;
 
   /** Draws each waveform as soon as its peaks are there, all on one scale. */
   async #draw(signal) {
@@ -213,12 +242,12 @@ class StemPlayer extends HTMLElement {
   }
 
   #toggleLoop() {
-    this.#setLoop(this.#loop ? null : (this.lastLoop ?? { begin: 0, end: this.#total }));
+    this.#setLoop(this.#loop ? null : (this.#lastLoop ?? { begin: 0, end: this.#total }));
   }
 
   #setLoop(loop) {
     this.#loop = loop && loop.end > loop.begin ? loop : null;
-    if (this.#loop) this.lastLoop = this.#loop;
+    if (this.#loop) this.#lastLoop = this.#loop;
     if (this.#engine) this.#engine.loop = this.#loop;
     this.body.classList.toggle('loops', this.#loop !== null);
     this.style.setProperty('--loop-begin', String((this.#loop?.begin ?? 0) / this.#total));
@@ -247,7 +276,8 @@ class StemPlayer extends HTMLElement {
     press(this.sourceButton, hearsSource);
     press(this.loopButton, this.#loop !== null);
     const gains = mixGains(strips);
-    if (Object.keys(gains).length) this.mixLink.href = `${this.mixAddress}?gains_db=${encodeURIComponent(JSON.stringify(gains))}`;
+    if (Object.keys(gains).length)
+      this.mixLink.href = `${this.mixAddress}?gains_db=${encodeURIComponent(JSON.stringify(gains))}`;
     else this.mixLink.removeAttribute('href');
     this.mixLink.setAttribute('aria-disabled', String(!Object.keys(gains).length));
   }
@@ -288,8 +318,10 @@ class StemPlayer extends HTMLElement {
     else if (kind === 'seek') this.#seek(value * this.#total);
     else if (kind === 'compare') this.#compare();
     else if (kind === 'loop') this.#toggleLoop();
-    else if (kind === 'loopBegin') this.#setLoop({ begin: now, end: this.#loop && this.#loop.end > now ? this.#loop.end : this.#total });
-    else if (kind === 'loopEnd') this.#setLoop({ begin: this.#loop && this.#loop.begin < now ? this.#loop.begin : 0, end: now });
+    else if (kind === 'loopBegin')
+      this.#setLoop({ begin: now, end: this.#loop && this.#loop.end > now ? this.#loop.end : this.#total });
+    else if (kind === 'loopEnd')
+      this.#setLoop({ begin: this.#loop && this.#loop.begin < now ? this.#loop.begin : 0, end: now });
     else if (kind === 'mute') this.#tracks[value]?.muteButton?.click();
     else if (kind === 'solo') this.#tracks[value]?.soloButton?.click();
   }

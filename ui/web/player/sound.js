@@ -30,7 +30,8 @@ export async function request(address, signal) {
     try {
       reply = await fetch(address, { signal });
     } catch (error) {
-      if (signal?.aborted || attempt === TRIES) throw signal?.aborted ? error : new Error('The server cannot be reached.');
+      if (signal?.aborted || attempt === TRIES)
+        throw signal?.aborted ? error : new Error('The server cannot be reached.');
     }
     if (reply?.ok) return reply;
     if (reply && reply.status < 500) throw new Error(await sentenceOf(reply));
@@ -72,7 +73,7 @@ export function channelsOf(content) {
  * @param {string} id
  */
 function findChunk(view, id) {
-  for (let offset = 12; offset + 8 <= view.byteLength; ) {
+  for (let offset = 12; offset + 8 <= view.byteLength;) {
     const name = String.fromCharCode(...new Uint8Array(view.buffer, offset, 4));
     const bytes = view.getUint32(offset + 4, true);
     if (name === id) return { offset: offset + 8, bytes: Math.min(bytes, view.byteLength - offset - 8) };

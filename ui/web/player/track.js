@@ -47,8 +47,20 @@ export class Track {
 
   #controls(job, changed) {
     const { strip, title } = this;
-    this.muteButton = element('button', { type: 'button', class: 'toggle', text: 'M', title: 'Mute', 'aria-label': `Mute ${title}` });
-    this.soloButton = element('button', { type: 'button', class: 'toggle', text: 'S', title: 'Solo', 'aria-label': `Solo ${title}` });
+    this.muteButton = element('button', {
+      type: 'button',
+      class: 'toggle',
+      text: 'M',
+      title: 'Mute',
+      'aria-label': `Mute ${title}`,
+    });
+    this.soloButton = element('button', {
+      type: 'button',
+      class: 'toggle',
+      text: 'S',
+      title: 'Solo',
+      'aria-label': `Solo ${title}`,
+    });
     this.muteButton.addEventListener('click', () => {
       strip.isMuted = !strip.isMuted;
       changed();
@@ -57,7 +69,14 @@ export class Track {
       strip.isSolo = !strip.isSolo;
       changed();
     });
-    this.volume = element('input', { type: 'range', min: LOWEST_DB, max: HIGHEST_DB, step: 0.5, value: 0, 'aria-label': `Volume of ${title}` });
+    this.volume = element('input', {
+      type: 'range',
+      min: LOWEST_DB,
+      max: HIGHEST_DB,
+      step: 0.5,
+      value: 0,
+      'aria-label': `Volume of ${title}`,
+    });
     this.level = element('span', { class: 'level', 'aria-hidden': 'true' });
     this.volume.addEventListener('input', () => {
       strip.volumeDb = Number(this.volume.value);
@@ -68,7 +87,14 @@ export class Track {
       changed();
     });
     const address = below(`${job}/files`, strip.name);
-    const link = element('a', { href: address, download: '', class: 'button', title: 'Download', 'aria-label': `Download ${title}`, text: '↓' });
+    const link = element('a', {
+      href: address,
+      download: '',
+      class: 'button',
+      title: 'Download',
+      'aria-label': `Download ${title}`,
+      text: '↓',
+    });
     return [this.muteButton, this.soloButton, this.volume, this.level, link];
   }
 
