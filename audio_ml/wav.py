@@ -136,6 +136,31 @@ class WavWriter:
         self._file.write(content)
 
 
+def stream_header(
+    sample_rate: int, n_channels: int, bit_depth: BitDepth, n_samples: int, *, channel_mask: int | None = None
+) -> bytes:
+    """Returns what comes before `n_samples` of encoded sound that is sent as it is made; RF64 beyond 4 GiB.
+
+    An odd number of bytes of sound is to be followed by one more, as in every RIFF chunk.
+
+    >>> stream_header(48_000, 2, "24", 480)[:4], len(stream_header(48_000, 2, "24", 480))
+    (b'RIFF', 44)
+    """
+    form = _format_chunk(sample_rate, n_channels, bit_depth, channel_mask)
+    chunks = struct.pack("<4sI", b"fmt ", len(form)) + form
+    if bit_depth == "32f":
+        chunks += struct.pack("<4sII", b"fact", 4, min(n_samples, SIZE_IS_ELSEWHERE))
+    data_bytes = n_samples * n_channels * BYTES_PER_SAMPLE[bit_depth]
+    riff_bytes = len(b"WAVE") + len(chunks) + 8 + data_bytes + data_bytes % 2
+    if riff_bytes <= LARGEST_RIFF_BYTES:
+        head = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
+        return head + chunks + struct.pack("<4sI", b"data", data_bytes)
+    riff_bytes += 8 + DS64_BYTES
+    ds64 = struct.pack("<4sIQQQI", b"ds64", DS64_BYTES, riff_bytes, data_bytes, n_samples, 0)
+    head = struct.pack("<4sI4s", b"RF64", SIZE_IS_ELSEWHERE, b"WAVE")
+    return head + ds64 + chunks + struct.pack("<4sI", b"data", SIZE_IS_ELSEWHERE)
+
+
 def encode(samples: Samples, bit_depth: BitDepth) -> bytes:
     """Returns samples [channels, n] as interleaved little-endian PCM codes or floats.
 

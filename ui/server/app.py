@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from ui.server.guard import guarded
 from ui.server.replies import add_error_replies
-from ui.server.routes import health, jobs, models, speech
+from ui.server.routes import health, jobs, listen, models, speech
 from ui.server.services import Services
 from ui.server.tokens import Tokens
 
@@ -21,8 +21,10 @@ def create_app(services: Services) -> FastAPI:
     """Returns the application that serves these parts, to whomever its caller lets in (see `admit`)."""
     app = FastAPI(title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = services
-    for router in (health.router, models.router, jobs.router, speech.router, services.uploads.router()):
+    app.state.listening = listen.Listening()
+    for router in (health.router, models.router, jobs.router, listen.router, speech.router):
         app.include_router(router)
+    app.include_router(services.uploads.router())
     add_error_replies(app)
     return app
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audio_ml.weights import WeightStore
 from ui.web.jobs import Sessions
+from ui.web.player import add_player
 
 if TYPE_CHECKING:
     from ui.web.separate import Separate
@@ -73,6 +74,7 @@ def page_app(page: Any) -> FastAPI:
     import gradio as gr
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_player(app)
     theme = gr.themes.Default(font=FONTS, font_mono=MONOSPACE).set(block_info_text_color="*neutral_500")
     gr.mount_gradio_app(
         app,
