@@ -108,7 +108,7 @@ class Batch:
         request: Request,
         loader: ModelLoader | None,
         *,
-        separate_file: SeparateFile = separation.separate_file,
+        separate_file: SeparateFile | None = None,
         jobs: int = 1,
         state: BatchState | None = None,
         progress: Callable[[Item], AbstractContextManager[Progress]] = lambda _: nullcontext(Progress()),
@@ -116,7 +116,7 @@ class Batch:
         self.stopped: list[Item] = []
         self._request = request
         self._loader = loader
-        self._separate_file = separate_file
+        self._separate_file = separate_file or separation.separate_file
         self._jobs = jobs
         self._state = state
         self._progress = progress

@@ -10,7 +10,6 @@ from pathlib import Path
 from audio_ml.errors import Cancelled, PartialFailure
 from audio_ml.loader import ModelLoader
 from audio_ml.streams import show
-from separation import separate_file
 from ui.batch import Batch, Outcome, Request, SeparateFile
 from ui.batch_state import BatchState
 from ui.console import ProgressDisplay, print_line
@@ -25,7 +24,7 @@ def separate_paths(
     request: Request,
     loader: ModelLoader | None,
     *,
-    separate_file: SeparateFile = separate_file,
+    separate_file: SeparateFile | None = None,
     jobs: int,
     watch: bool,
     report_file: Path | None,

@@ -74,7 +74,7 @@ def separate(
     from ui.run import separate_paths
 
     server, loader = remote.chosen(), None
-    separate_file: SeparateFile = separation.separate_file
+    separate_file: SeparateFile | None = None
     separation.check_request(model=model, options=options, delivery=delivery)
     if server is not None:
         from ui.remote_separation import RemoteSeparation, check_model
