@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from audio_ml.errors import AudioMLError, Cancelled
+from audio_ml.errors import AudioMLError
 from audio_ml.progress import Progress
 from audio_ml.weights import WeightStore
 from separation import SeparationReport
+from ui.server.replies import add_error_replies
 from ui.server.request import JobRequest
-from ui.server.services import Services
+from ui.server.routes import jobs, listen
+from ui.server.services import Services, caller_of
 from ui.server.store import Job, QueueLimits
+from ui.server.tokens import Caller
 from ui.server.worker_process import as_error
-from ui.web.jobs import Sessions
+from ui.web.jobs import Separated, Sessions
 from ui.web.page import build_page, open_sessions, page_app
 
-OWNER = "page"  # of what is separated on it; no token has this name, since the page is there without tokens only
+OWNER = "page/"  # and a key, of what is separated on it; no token has such a name
 POLL_SECONDS = 0.1
 ADDRESSES = ("/v1", "/health", "/ready", "/metrics", "/openapi.json")  # of the interface
+HEARD = "/heard/{key}"  # where who has the key of a job finds it
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,30 @@ class Page:
 def page_of(services: Services, store: WeightStore, commercial_only: bool = False) -> Iterator[Page]:
     """Opens the page for a block; then all files of its users go."""
     with tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
-        sessions = open_sessions(Path(folder))
-        for job in services.store.find(owner=OWNER):  # of a server that was killed: their sounds are gone
-            services.scheduler.cancel(job.id)
-            services.scheduler.remove(job.id)
+        separation = JobSeparation(services)
+        separation.clear()
+        sessions = open_sessions(Path(folder), separation.forget)
         try:
-            yield Page(page_app(build_page(store, JobSeparation(services), sessions, commercial_only)), sessions)
+            page = build_page(store, separation, sessions, commercial_only)
+            yield Page(page_app(page, _heard(services)), sessions)
         finally:
             sessions.close()
+
+
+def _heard(services: Services) -> FastAPI:
+    """Returns an application with the page's jobs, each for those who have its key."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services, app.state.listening = services, listen.Listening()
+    for router in (jobs.router, listen.router):
+        app.include_router(router, prefix=HEARD)
+    app.dependency_overrides[caller_of] = _caller_with_key
+    add_error_replies(app)
+    return app
+
+
+def _caller_with_key(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return replace(caller, name=OWNER + request.path_params["key"], roots=())
 
 
 class Beside:
@@ -64,10 +86,11 @@ class Beside:
 
 
 class JobSeparation:
-    """Separates a file into a folder by a job of the server; the page waits for it."""
+    """Separates a file into a folder by a job of the server, which stays to be listened to until it is forgotten."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._jobs: dict[Path, str] = {}
 
     def __call__(
         self,
@@ -78,18 +101,29 @@ class JobSeparation:
         options: Mapping[str, Any],
         delivery: Mapping[str, Any],
         progress: Progress,
-    ) -> SeparationReport:
+    ) -> Separated:
         scheduler, limits = self._services.scheduler, QueueLimits(self._services.options.queue_size)
         request = JobRequest(task="separate", model=model, options=dict(options), delivery=dict(delivery))
-        inputs = [{"path": path, "name": Path(path).name}]
-        job, _ = scheduler.submit(request, OWNER, inputs, limits=limits)
-        try:
-            return self._collect(self._wait(job.id, progress), out_dir, Path(path))
-        except Cancelled:
-            scheduler.cancel(job.id)
-            raise
-        finally:
-            scheduler.remove(job.id)
+        inputs = [{"path": path, "name": Path(path).name, "root": str(Path(path).parent)}]  # so that it can be heard
+        key = secrets.token_urlsafe(16)
+        job, _ = scheduler.submit(request, OWNER + key, inputs, limits=limits)
+        self._jobs[out_dir] = job.id
+        report = self._collect(self._wait(job.id, progress), out_dir, Path(path))
+        return Separated(report, f"{HEARD.format(key=key)}/v1/jobs/{job.id}")
+
+    def forget(self, out_dir: Path) -> None:
+        """Ends and removes the job whose results came into a folder, if there is one."""
+        id = self._jobs.pop(out_dir, None)
+        if id is not None:
+            self._services.scheduler.cancel(id)
+            self._services.scheduler.remove(id)
+
+    def clear(self) -> None:
+        """Removes the jobs of a server that was killed: those who wanted them are gone."""
+        for job in self._services.store.find():
+            if job.owner.startswith(OWNER):
+                self._services.scheduler.cancel(job.id)
+                self._services.scheduler.remove(job.id)
 
     def _wait(self, id: str, progress: Progress) -> Job:
         while True:
@@ -105,7 +139,7 @@ class JobSeparation:
             time.sleep(POLL_SECONDS)
 
     def _collect(self, job: Job, out_dir: Path, source: Path) -> SeparationReport:
-        """Moves what a job made into a folder, and returns its report with the paths there."""
+        """Gives what a job made further names in a folder, and returns its report with the paths there."""
         outcome = job.outcome
         if outcome.error is not None:
             raise as_error(vars(outcome.error))
@@ -113,6 +147,14 @@ class JobSeparation:
             raise AudioMLError("The job came to nothing.")
         for file in outcome.files:
             (out_dir / file.name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._services.scheduler.folder_of(job.id) / file.name, out_dir / file.name)
+            _give(self._services.scheduler.folder_of(job.id) / file.name, out_dir / file.name)
         files = [file | {"path": str(out_dir / file["path"])} for file in outcome.report["files"]]
         return SeparationReport.from_dict(outcome.report | {"files": files, "source": str(source)})
+
+
+def _give(source: Path, target: Path) -> None:
+    """Gives a file a second name; on another disk it is copied."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -8,22 +8,35 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from audio_ml.progress import Progress, ProgressState
+from separation import SeparationReport
 
 SECONDS_TO_STOP = 30.0  # a job stops within a segment, which takes a few seconds
 
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Separated:
+    """What came of a file: the report, with the paths of this machine, and the address of the job to listen to."""
+
+    report: SeparationReport
+    address: str
+
+
 class Job(Generic[Result]):
     """A piece of work on a thread of its own, in a private `folder` that goes when the work fails or is stopped."""
 
-    def __init__(self, folder: Path, work: Callable[[Path, Progress], Result]) -> None:
+    def __init__(
+        self, folder: Path, work: Callable[[Path, Progress], Result], forget: Callable[[Path], None] = lambda _: None
+    ) -> None:
         folder.mkdir(mode=0o700)
         self.folder = folder
+        self._forget = forget
         self.state = ProgressState("starting", 0.0)
         self._progress = Progress(self._note)
         pool = ThreadPoolExecutor(1, thread_name_prefix="job")
@@ -45,7 +58,7 @@ class Job(Generic[Result]):
     def discard(self) -> None:
         """Stops the work and removes the folder, as soon as nobody writes to it any more."""
         self.cancel()
-        self._future.add_done_callback(lambda _: shutil.rmtree(self.folder, ignore_errors=True))
+        self._future.add_done_callback(lambda _: self._remove())
 
     def _note(self, state: ProgressState) -> None:
         self.state = state
@@ -54,19 +67,24 @@ class Job(Generic[Result]):
         try:
             return work(self.folder, self._progress)
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove()
             raise
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._forget(self.folder)
 
 
 class Sessions:
     """The newest job and the uploads of every open page, below one private folder.
 
     A session is named by its browser tab. Its job's folder has a name that cannot be guessed, so
-    only who was told the path can fetch a file of it.
+    only who was told the path can fetch a file of it. `forget` is told of each such folder that went.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, forget: Callable[[Path], None] = lambda _: None) -> None:
         self.folder = folder
+        self._forget = forget
         self._lock = threading.Lock()
         self._jobs: dict[str, Job[object]] = {}
         self._uploads: dict[str, set[Path]] = {}
@@ -74,7 +92,7 @@ class Sessions:
     def start(self, session: str, work: Callable[[Path, Progress], Result]) -> Job[Result]:
         """Begins a job; the session's former one is stopped, and its files go."""
         self._discard_job(session)
-        job = Job(self.folder / secrets.token_hex(16), work)
+        job = Job(self.folder / secrets.token_hex(16), work, self._forget)
         with self._lock:
             self._jobs[session] = job  # type: ignore[assignment]
         return job

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audio_ml.weights import WeightStore
 from ui.web.jobs import Sessions
-from ui.web.player import add_player
+from ui.web.player import HEAD, add_player
 
 if TYPE_CHECKING:
     from ui.web.separate import Separate
@@ -49,13 +50,13 @@ CONTENT_POLICY = "; ".join(
 )
 
 
-def open_sessions(folder: Path) -> Sessions:
+def open_sessions(folder: Path, forget: Callable[[Path], None]) -> Sessions:
     """Returns the sessions of a page whose files lie in a folder; nothing is told to anyone."""
     files = folder.resolve()
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"
     os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
-    return Sessions(files)
+    return Sessions(files, forget)
 
 
 def build_page(store: WeightStore, separate: Separate, sessions: Sessions, commercial_only: bool = False) -> Any:
@@ -69,11 +70,10 @@ def build_page(store: WeightStore, separate: Separate, sessions: Sessions, comme
     return page
 
 
-def page_app(page: Any) -> FastAPI:
-    """Returns the application that serves a page; every answer of it carries the content policy."""
+def page_app(page: Any, app: FastAPI) -> FastAPI:
+    """Puts a page at the root of an application, behind what that has; all answers of it carry the content policy."""
     import gradio as gr
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_player(app)
     theme = gr.themes.Default(font=FONTS, font_mono=MONOSPACE).set(block_info_text_color="*neutral_500")
     gr.mount_gradio_app(
@@ -82,6 +82,7 @@ def page_app(page: Any) -> FastAPI:
         path="/",
         theme=theme,
         css=CSS,
+        head=HEAD,
         show_error=False,
         footer_links=[],
         run_history=False,

@@ -20,20 +20,18 @@ from audio_ml.progress import Progress, ProgressState
 from audio_ml.weights import WeightStore
 from separation import DeliveryOptions, SeparationReport
 from separation.options import DEFAULT_MODEL
-from ui.web.jobs import Job, Sessions
+from ui.web.jobs import Job, Separated, Sessions
+from ui.web.player import player_html
 from ui.web.widgets import Form, draw
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
-PLAYABLE = ("wav", "flac", "mp3", "m4a", "ogg", "opus")  # by every browser of today
-SECONDS_WITH_WAVEFORM = 15 * 60  # to draw it, the browser holds the whole sound in memory
 POLL_SECONDS = 0.25
 TERMS = "I accept the terms of this model"
-N_PLAYERS = 8  # stems, the residual and mixes; more are among the files
 
 
 class Separate(Protocol):
-    """What separates a file into a folder: `separation.separate_file`, or a job of a server."""
+    """What separates a file into a folder: a job of the server."""
 
     def __call__(
         self,
@@ -44,7 +42,7 @@ class Separate(Protocol):
         options: Mapping[str, Any],
         delivery: Mapping[str, Any],
         progress: Progress,
-    ) -> SeparationReport: ...
+    ) -> Separated: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Delivered:
 
     report: SeparationReport
     archive: Path
+    address: str
 
 
 class SeparateTab:
@@ -78,7 +77,7 @@ class SeparateTab:
                     self._stop = gr.Button("Cancel", variant="stop", interactive=False)
             with gr.Column():
                 self._status = _text(_line("The stems will appear here."))
-                self._players = [gr.Audio(interactive=False, visible=False, buttons=[]) for _ in range(N_PLAYERS)]
+                self._player = _text(visible=False)
                 self._files = gr.File(label="Files", file_count="multiple", interactive=False, visible=False)
                 self._archive = gr.DownloadButton("Download all as one file", visible=False)
                 self._report = _text(visible=False)
@@ -124,7 +123,7 @@ class SeparateTab:
 
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
-        outputs = [self._start, self._stop, self._status, *self._players, self._files, self._archive, self._report]
+        outputs = [self._start, self._stop, self._status, self._player, self._files, self._archive, self._report]
         self._source.upload(keep_upload, self._source, None, queue=False, **hidden)
         self._model.change(
             self._show_model,
@@ -164,8 +163,8 @@ class SeparateTab:
             options, delivery = self._options[model].read(values), self._delivery.read(values) | {"filename": FILENAME}
 
             def work(folder: Path, progress: Progress) -> Delivered:
-                report = self._run(source, folder, model=model, options=options, delivery=delivery, progress=progress)
-                return Delivered(report, _pack(report, folder, progress))
+                done = self._run(source, folder, model=model, options=options, delivery=delivery, progress=progress)
+                return Delivered(done.report, _pack(done.report, folder, progress), done.address)
 
             job: Job[Delivered] = self._sessions.start(session, work)
             folders.append(job.folder)
@@ -183,20 +182,14 @@ class SeparateTab:
 
     def _show_idle(self, status: str) -> dict[Any, Any]:
         """Shows a line, and no result."""
-        results = [*self._players, self._files, self._archive, self._report]
+        results = [self._player, self._files, self._archive, self._report]
         gone = {component: gr.update(value=None, visible=False) for component in results}
         return gone | self._buttons(running=False) | {self._status: status}
 
     def _show_result(self, delivered: Delivered, folders: Sequence[Path]) -> dict[Any, Any]:
         report = delivered.report
         shown = self._show_idle(_line("Done."))
-        for player, file in zip(self._players, report.files, strict=False):
-            playable = Path(file.path).suffix.lstrip(".") in PLAYABLE
-            waveform = gr.WaveformOptions(show_recording_waveform=report.duration_seconds < SECONDS_WITH_WAVEFORM)
-            if playable:
-                shown[player] = gr.update(
-                    value=file.path, label=file.stem.capitalize(), visible=True, waveform_options=waveform
-                )
+        shown[self._player] = gr.update(value=player_html(delivered.address), visible=True)
         shown[self._files] = gr.update(value=[file.path for file in report.files], visible=True)
         shown[self._archive] = gr.update(value=str(delivered.archive), visible=True)
         shown[self._report] = gr.update(value=_in_words(report, folders), visible=True)

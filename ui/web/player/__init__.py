@@ -28,12 +28,12 @@ POLICY = "; ".join(
 
 
 def player_html(job: str) -> str:
-    """Returns a player of a job's results for a page that has `HEAD`.
+    """Returns a player of the results of the job at an address, for a page that has `HEAD`.
 
-    >>> player_html("0a1b")
+    >>> player_html("/v1/jobs/0a1b")
     '<div><stem-player job="/v1/jobs/0a1b"></stem-player></div>'
     """
-    return f'<div><stem-player job="/v1/jobs/{escape(job)}"></stem-player></div>'
+    return f'<div><stem-player job="{escape(job)}"></stem-player></div>'
 
 
 def add_player(app: FastAPI) -> None:
