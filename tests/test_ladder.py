@@ -134,7 +134,7 @@ def test_the_last_error_names_what_was_tried_and_what_would_fit(
     monkeypatch.setattr(catalogue, "models", lambda task: (small, spec))
     with pytest.raises(OutOfMemory) as told:
         separation.separate_file(song, tmp_path / "out", model=spec, loader=loader)
-    assert told.match("ran out of memory") and told.match(r"would fit: small \(about 1 MB\)")
+    assert told.match("ran out of memory") and told.match(r"would fit: small \(about 900 kB\)")
     steps = "segments of 4000 samples, segments of 2000 samples, half precision"
     assert str(told.value).endswith(f"Tried in vain: {steps}, the CPU, {steps}.")
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path != song]

@@ -27,7 +27,7 @@ NEWS = "Good morning. Here is the news."
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("songs")
-    for name, seconds in (("song", 3.0), ("reel", 24.0)):
+    for name, seconds in (("song", 3.0), ("reel", 90.0)):
         write_audio(folder / f"{name}.wav", noise(seconds))
     return folder
 
@@ -171,7 +171,7 @@ class TestFollowing:
         told = [json.loads(event["data"]) for event in events]
         assert [event["event"] for event in events] == ["progress"] * (len(events) - 1) + ["end"]
         fractions = [each["fraction"] for each in told if each.get("stage") == "separating"]
-        assert len(fractions) > 2 and fractions == sorted(fractions)
+        assert len(fractions) > 1 and fractions == sorted(fractions)
         assert told[-1]["state"] == "done" and told[-1]["files"]
 
     def test_a_cancelled_job_stops_soon_and_leaves_nothing(self, server, songs):

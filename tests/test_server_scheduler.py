@@ -67,9 +67,9 @@ class Stage:
 
     def say(self, message) -> None:
         worker = next(w for w in self.workers.values() if any(job["id"] == message.get("id") for job in w.jobs))
-        before, ends_at = self.scheduler.n_running(), time.monotonic() + 0.5
+        ends_at = time.monotonic() + 0.5
         self.scheduler.hear(worker, message)
-        while self.scheduler.n_running() == before and time.monotonic() < ends_at:
+        while self.scheduler.live(message["id"]) is not None and time.monotonic() < ends_at:
             time.sleep(0.005)  # results are kept on another thread
 
 
