@@ -155,7 +155,7 @@ class AudioReader:
         import av
 
         try:
-            with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS) as container:
+            with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS, metadata_errors="replace") as container:
                 resampler = av.AudioResampler(format="fltp")
                 for frame in container.decode(audio=0):
                     yield from _planes(resampler.resample(frame))
@@ -228,12 +228,14 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
     import av
 
     try:
-        with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS) as container:
+        with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise UnreadableAudio(f"{show(path)} has no sound track.")
             stream = container.streams.audio[0]
             if stream.codec_context is None:
                 raise UnreadableAudio(f"{show(path)} has sound in a form that nobody here knows.")
+            if not stream.rate or not stream.codec_context.channels:
+                raise UnreadableAudio(f"{show(path)} says that its sound has no channels, or no sample rate.")
             seconds = (container.duration or 0) / 1_000_000
             n_samples = round(seconds * stream.rate) or None
             context = stream.codec_context

@@ -264,3 +264,15 @@ def test_a_full_disk_is_called_full(tmp_path: Path, run_cli) -> None:
     assert ran.returncode == 6
     assert "is full" in ran.stderr and "Traceback" not in ran.stderr
     assert not left
+
+
+@pytest.mark.parametrize("n_channels", [0, 65535])
+def test_a_head_that_speaks_of_impossible_channels_is_told(tmp_path: Path, n_channels: int) -> None:
+    path = tmp_path / "lies.wav"
+    write_audio(path, noise(1), bit_depth="16")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"fmt ") + 10
+    content[place : place + 2] = n_channels.to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(UnreadableAudio):
+        AudioReader(path)
