@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,10 @@ from ui import remote
 from ui.commands import new_app
 from ui.flags import takes
 from ui.models import store_for
+
+if TYPE_CHECKING:
+    from audio_ml.loader import ModelLoader
+    from ui.batch import SeparateFile
 
 SEPARATION_OPTIONS: list[type[Options]] = [
     SeparationOptions,
@@ -70,24 +74,11 @@ def separate(
     command again and it does what is missing, changed or failed. With --overwrite it does everything again.
     """
     import separation
-    from ui.batch import Request, SeparateFile
+    from ui.batch import Request
     from ui.run import separate_paths
 
-    server, loader = remote.chosen(), None
-    separate_file: SeparateFile | None = None
     separation.check_request(model=model, options=options, delivery=delivery)
-    if server is not None:
-        from ui.remote_separation import RemoteSeparation, check_model
-
-        remote.refuse_flags((device, DeviceOptions), (fetch, FetchOptions))
-        check_model(model)
-        separate_file = RemoteSeparation(server)
-    else:
-        from audio_ml.loader import ModelLoader
-
-        device_name = device.get("device", "auto")
-        devices.resolve(device_name)  # a device that is not here would fail every file
-        loader = ModelLoader(device_name, store_for(fetch))
+    loader, separate_file = _where(model, device, fetch)
     separate_paths(
         paths,
         out_dir,
@@ -100,3 +91,19 @@ def separate(
         json_wanted=as_json,
         quiet=quiet,
     )
+
+
+def _where(model: str, device: dict[str, Any], fetch: dict[str, Any]) -> tuple[ModelLoader | None, SeparateFile | None]:
+    """Returns the loader of this machine, or what has a server separate; the other one is None."""
+    server = remote.chosen()
+    if server is not None:
+        from ui.remote_separation import RemoteSeparation, check_model
+
+        remote.refuse_flags((device, DeviceOptions), (fetch, FetchOptions))
+        check_model(model)
+        return None, RemoteSeparation(server)
+    from audio_ml.loader import ModelLoader
+
+    device_name = device.get("device", "auto")
+    devices.resolve(device_name)  # a device that is not here would fail every file
+    return ModelLoader(device_name, store_for(fetch)), None

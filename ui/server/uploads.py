@@ -44,76 +44,88 @@ class Uploads(UploadStore):
     def router(self) -> APIRouter:
         """Returns the routes of the protocol."""
         router = APIRouter(prefix=PATH, tags=["uploads"])
-
-        @router.options("", status_code=204, summary="What of the protocol is known here")
-        async def describe(request: Request) -> Response:
-            most = str(request.state.caller.limits.max_upload_bytes)
-            known = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": most}
-            return Response(status_code=204, headers=known | {"Tus-Checksum-Algorithm": ",".join(CHECKSUMS)})
-
-        @router.post("", status_code=201, summary="Begin an upload", openapi_extra=BINARY)
-        async def create(
-            request: Request,
-            upload_length: Length,
-            upload_metadata: Metadata = "",
-            upload_checksum: Checksum = "",
-            tus_resumable: Version = VERSION,
-        ) -> Response:
-            """The body, if there is one, is the first part of the file, or all of it."""
-            check_version(tus_resumable)
-            has_part = _has_part(request)
-            name = read_metadata(upload_metadata).get("filename", "")
-            upload = await asyncio.to_thread(self.create, request.state.caller, upload_length, name, upload_metadata)
-            try:
-                upload = await self._receive(upload, request, upload_checksum) if has_part else upload
-            except BaseException:  # the client was not told where it is, so that nobody can go on with it
-                await asyncio.to_thread(self.delete, upload.id)
-                raise
-            body = {"id": upload.id, "offset": upload.n_bytes, "length": upload.length, "name": upload.name}
-            headers = _headers(upload) | {"Location": f"{PATH}/{upload.id}"}
-            return JSONResponse(body, status_code=201, headers=headers)
-
-        @router.head("/{upload_id}", summary="How much of an upload has arrived")
-        async def tell(upload_id: str, request: Request, tus_resumable: Version = VERSION) -> Response:
-            check_version(tus_resumable)
-            upload = await self._find(upload_id, request)
-            told = {"Upload-Length": str(upload.length)}
-            if upload.metadata:
-                told["Upload-Metadata"] = upload.metadata
-            return Response(headers=_headers(upload) | told)
-
-        @router.patch("/{upload_id}", status_code=204, summary="Send the next part", openapi_extra=BINARY)
-        async def proceed(
-            upload_id: str,
-            request: Request,
-            upload_offset: Offset,
-            upload_checksum: Checksum = "",
-            tus_resumable: Version = VERSION,
-        ) -> Response:
-            check_version(tus_resumable)
-            _check_type(request)
-            upload = await self._find(upload_id, request)
-            with self.locked(upload_id):
-                upload = await self._find(upload_id, request)
-                if upload_offset != upload.n_bytes:
-                    raise Conflict(
-                        f"{upload.n_bytes} bytes have arrived, so the next part begins there, not at {upload_offset}.",
-                        {"Upload-Offset": str(upload.n_bytes)},
-                    )
-                upload = await self._receive(upload, request, upload_checksum)
-            return Response(status_code=204, headers=_headers(upload))
-
-        @router.delete("/{upload_id}", status_code=204, summary="Remove an upload")
-        async def end(upload_id: str, request: Request, tus_resumable: Version = VERSION) -> Response:
-            check_version(tus_resumable)
-            await self._find(upload_id, request)
-            if await asyncio.to_thread(self.is_needed, upload_id):
-                raise Conflict("A job has yet to read this upload: cancel it first, or leave the upload to expire.")
-            with self.locked(upload_id):
-                await asyncio.to_thread(self.delete, upload_id)
-            return Response(status_code=204, headers={"Tus-Resumable": VERSION})
-
+        router.add_api_route(
+            "", self.describe, methods=["OPTIONS"], status_code=204, summary="What of the protocol is known here"
+        )
+        router.add_api_route(
+            "", self.begin, methods=["POST"], status_code=201, summary="Begin an upload", openapi_extra=BINARY
+        )
+        router.add_api_route("/{upload_id}", self.tell, methods=["HEAD"], summary="How much of an upload has arrived")
+        router.add_api_route(
+            "/{upload_id}",
+            self.proceed,
+            methods=["PATCH"],
+            status_code=204,
+            summary="Send the next part",
+            openapi_extra=BINARY,
+        )
+        router.add_api_route("/{upload_id}", self.end, methods=["DELETE"], status_code=204, summary="Remove an upload")
         return router
+
+    async def describe(self, request: Request) -> Response:
+        most = str(request.state.caller.limits.max_upload_bytes)
+        known = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": most}
+        return Response(status_code=204, headers=known | {"Tus-Checksum-Algorithm": ",".join(CHECKSUMS)})
+
+    async def begin(
+        self,
+        request: Request,
+        upload_length: Length,
+        upload_metadata: Metadata = "",
+        upload_checksum: Checksum = "",
+        tus_resumable: Version = VERSION,
+    ) -> Response:
+        """The body, if there is one, is the first part of the file, or all of it."""
+        check_version(tus_resumable)
+        has_part = _has_part(request)
+        name = read_metadata(upload_metadata).get("filename", "")
+        upload = await asyncio.to_thread(self.create, request.state.caller, upload_length, name, upload_metadata)
+        try:
+            upload = await self._receive(upload, request, upload_checksum) if has_part else upload
+        except BaseException:  # the client was not told where it is, so that nobody can go on with it
+            await asyncio.to_thread(self.delete, upload.id)
+            raise
+        body = {"id": upload.id, "offset": upload.n_bytes, "length": upload.length, "name": upload.name}
+        headers = _headers(upload) | {"Location": f"{PATH}/{upload.id}"}
+        return JSONResponse(body, status_code=201, headers=headers)
+
+    async def tell(self, upload_id: str, request: Request, tus_resumable: Version = VERSION) -> Response:
+        check_version(tus_resumable)
+        upload = await self._find(upload_id, request)
+        told = {"Upload-Length": str(upload.length)}
+        if upload.metadata:
+            told["Upload-Metadata"] = upload.metadata
+        return Response(headers=_headers(upload) | told)
+
+    async def proceed(
+        self,
+        upload_id: str,
+        request: Request,
+        upload_offset: Offset,
+        upload_checksum: Checksum = "",
+        tus_resumable: Version = VERSION,
+    ) -> Response:
+        check_version(tus_resumable)
+        _check_type(request)
+        upload = await self._find(upload_id, request)
+        with self.locked(upload_id):
+            upload = await self._find(upload_id, request)
+            if upload_offset != upload.n_bytes:
+                raise Conflict(
+                    f"{upload.n_bytes} bytes have arrived, so the next part begins there, not at {upload_offset}.",
+                    {"Upload-Offset": str(upload.n_bytes)},
+                )
+            upload = await self._receive(upload, request, upload_checksum)
+        return Response(status_code=204, headers=_headers(upload))
+
+    async def end(self, upload_id: str, request: Request, tus_resumable: Version = VERSION) -> Response:
+        check_version(tus_resumable)
+        await self._find(upload_id, request)
+        if await asyncio.to_thread(self.is_needed, upload_id):
+            raise Conflict("A job has yet to read this upload: cancel it first, or leave the upload to expire.")
+        with self.locked(upload_id):
+            await asyncio.to_thread(self.delete, upload_id)
+        return Response(status_code=204, headers={"Tus-Resumable": VERSION})
 
     async def _find(self, upload_id: str, request: Request) -> Upload:
         caller: Caller = request.state.caller
