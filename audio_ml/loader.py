@@ -42,11 +42,11 @@ from audio_ml.options import Options
 from audio_ml.progress import Progress
 from audio_ml.residency import Admission, Lease, Residency, Resident, total_bytes
 from audio_ml.running import ModelState, StateFile
+from audio_ml.watcher import watch
 from audio_ml.weights import WeightStore
 
 IDLE_MINUTES = 10.0
 POLL_SECONDS = 0.2  # how soon somebody who waits sees that the job was cancelled
-WRITE_SECONDS = 0.5  # the least time between two writings of the state file
 LONGEST_PAUSE = 3600.0  # of the watcher, when nothing is due
 
 
@@ -340,9 +340,7 @@ class ModelLoader:
     def _wake_watcher(self) -> None:
         with self._changed:
             if self._watcher is None and any(True for _ in self._residency):
-                arguments = (weakref.ref(self), self._stirred)
-                self._watcher = threading.Thread(target=_watch, args=arguments, name="model-loader", daemon=True)
-                self._watcher.start()
+                self._watcher = watch(self._tend, self._stirred, "model-loader")
         self._stirred.set()
 
     def _tend(self) -> float | None:
@@ -356,19 +354,6 @@ class ModelLoader:
                 return None
         self._state_file.write(self.device.kind, self.memory_budget, states)
         return min((seconds for seconds in left if seconds is not None), default=LONGEST_PAUSE)
-
-
-def _watch(loader: weakref.ref[ModelLoader], stirred: threading.Event) -> None:
-    """Runs beside a loader while it has models; it keeps neither the loader nor the process alive."""
-    while True:
-        stirred.clear()
-        here = loader()
-        pause = None if here is None else here._tend()
-        del here
-        if pause is None:
-            return
-        stirred.wait(pause)
-        time.sleep(WRITE_SECONDS)
 
 
 def _end(stirred: threading.Event, state_file: StateFile) -> None:
