@@ -22,7 +22,7 @@ from ui.server.app import admit, create_app
 from ui.server.connections import connection_settings
 from ui.server.launch import listen, running
 from ui.server.options import ServerOptions
-from ui.server.page import Beside, page_of
+from ui.server.page import page_of
 from ui.server.services import Services
 
 SECONDS_TO_BEGIN = 60.0
@@ -103,7 +103,7 @@ def serving(
         services = stack.enter_context(running(options, device="cpu", **settings))
         app: ASGIApp = create_app(services)
         if page:
-            app = Beside(app, stack.enter_context(page_of(services, WeightStore())).app)
+            app = stack.enter_context(page_of(services, app, WeightStore())).beside
         config = uvicorn.Config(admit(app, services), **connection_settings(options), timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -73,12 +73,11 @@ def _server(services: Services, host: str, store: WeightStore, commercial_only: 
     if options.tokens or not options.page:
         yield uvicorn.Server(uvicorn.Config(admit(interface, services, host), **settings))
         return
-    from ui.server.page import Beside, page_of
+    from ui.server.page import page_of
     from ui.web.page import PageServer
 
-    with page_of(services, store, commercial_only) as page:
-        app = admit(Beside(interface, page.app), services, host)
-        yield PageServer(uvicorn.Config(app, **settings), page.app, page.sessions)
+    with page_of(services, interface, store, commercial_only) as page:
+        yield PageServer(uvicorn.Config(admit(page.beside, services, host), **settings), page.app)
 
 
 @contextmanager

@@ -1,160 +1,135 @@
-"""The page on the server's own address: what it separates are jobs like all others."""
+"""The page on the server's own address: what its visitors ask for are jobs like all others."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from audio_ml.errors import AudioMLError
-from audio_ml.progress import Progress
+from audio_ml.budget import show_size
+from audio_ml.errors import InvalidInput
 from audio_ml.weights import WeightStore
-from separation import SeparationReport
-from ui.server.replies import add_error_replies
+from ui.server.bodies import BodyLimits
+from ui.server.refusals import TooLarge
+from ui.server.replies import explain_problem
 from ui.server.request import JobRequest
-from ui.server.routes import jobs, listen
-from ui.server.services import Services, caller_of
-from ui.server.store import Job, QueueLimits
-from ui.server.tokens import Caller
-from ui.server.worker_process import as_error
-from ui.web.jobs import Separated, Sessions
-from ui.web.page import build_page, open_sessions, page_app
+from ui.server.routes.jobs import accept, find_file, told
+from ui.server.services import Services
+from ui.server.tokens import Caller, local_caller
+from ui.server.visitors import MINE, GivesKeys, Mine, visitor_of
+from ui.web.page import build_page, page_app
 
-OWNER = "page/"  # and a key, of what is separated on it; no token has such a name
-POLL_SECONDS = 0.1
+if TYPE_CHECKING:
+    import gradio as gr
+
 ADDRESSES = ("/v1", "/health", "/ready", "/metrics", "/openapi.json")  # of the interface
-HEARD = "/heard/{key}"  # where who has the key of a job finds it
+ARRIVING = "arriving"  # the folder of what browsers are sending
+SENDING = "/gradio_api/upload"  # where they send it
+MOST_JOBS = 1000  # of a visitor, that are looked at
 
 
 @dataclass(frozen=True)
 class Page:
-    """The page as an application, and the work of those who have it open."""
+    """The page as an application, and all that is served where it is: the page, and the interface for its visitors."""
 
     app: FastAPI
-    sessions: Sessions
+    beside: ASGIApp
 
 
 @contextmanager
-def page_of(services: Services, store: WeightStore, commercial_only: bool = False) -> Iterator[Page]:
-    """Opens the page for a block; then all files of its users go."""
-    with tempfile.TemporaryDirectory(prefix="audio-ml-") as folder:
-        separation = JobSeparation(services)
-        separation.clear()
-        sessions = open_sessions(Path(folder), separation.forget)
+def page_of(
+    services: Services, interface: ASGIApp, store: WeightStore, commercial_only: bool = False
+) -> Iterator[Page]:
+    """Opens the page beside an interface, for a block."""
+    arriving = services.options.data_folder / ARRIVING
+    shutil.rmtree(arriving, ignore_errors=True)  # nobody still sends what they sent to a server that was killed
+    arriving.mkdir(mode=0o700, parents=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(arriving.resolve())
+    try:
+        app = page_app(build_page(ServerDesk(services, store, commercial_only)))
+        mine = Mine(BodyLimits(interface, services.options))
+        limited = _RoomForFiles(GivesKeys(app), arriving, services.options.upload_space_bytes)
+        yield Page(app, _Beside(interface, mine, limited))
+    finally:
+        shutil.rmtree(arriving, ignore_errors=True)
+
+
+class ServerDesk:
+    """Fills in `ui.web.desk.Desk`."""
+
+    def __init__(self, services: Services, store: WeightStore, commercial_only: bool) -> None:
+        self.store, self.commercial_only = store, commercial_only
+        self._services = services
+
+    def visitor(self, request: gr.Request) -> str:
+        """See `Desk.visitor`."""
+        return visitor_of(request.cookies)
+
+    def keep(self, visitor: str, path: Path) -> dict[str, str]:
+        """See `Desk.keep`."""
+        return {"upload": self._services.uploads.adopt(self._caller(visitor), path).id}
+
+    def submit(self, visitor: str, **request: Any) -> str:
+        """See `Desk.submit`."""
         try:
-            page = build_page(store, separation, sessions, commercial_only)
-            yield Page(page_app(page, _heard(services)), sessions)
-        finally:
-            sessions.close()
+            body = JobRequest(**request)
+        except ValidationError as error:
+            raise InvalidInput(" ".join(explain_problem(problem) for problem in error.errors()[:1])) from error
+        waiting = self._services.store.find(owner=visitor, states=("queued", "running"), limit=MOST_JOBS)
+        same = next((job for job in waiting if job.request.sha256 == body.sha256), None)
+        return (same or accept(self._services, self._caller(visitor), body)).id
+
+    def job(self, visitor: str, id: str) -> Mapping[str, Any]:
+        """See `Desk.job`."""
+        return told(self._services, self._services.store.get(id, visitor))
+
+    def jobs(self, visitor: str, *tasks: str) -> list[Mapping[str, Any]]:
+        """See `Desk.jobs`."""
+        jobs = self._services.store.find(owner=visitor, limit=MOST_JOBS)
+        return [told(self._services, job) for job in jobs if not tasks or job.request.task in tasks]
+
+    def find_file(self, visitor: str, id: str, name: str) -> Path:
+        """See `Desk.find_file`."""
+        return find_file(self._services, self._services.store.get(id, visitor), name)[0]
+
+    def _caller(self, visitor: str) -> Caller:
+        return Caller(visitor, (), local_caller(self._services.options).limits)
 
 
-def _heard(services: Services) -> FastAPI:
-    """Returns an application with the page's jobs, each for those who have its key."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.services, app.state.listening = services, listen.Listening()
-    for router in (jobs.router, listen.router):
-        app.include_router(router, prefix=HEARD)
-    app.dependency_overrides[caller_of] = _caller_with_key
-    add_error_replies(app)
-    return app
+class _Beside:
+    """The interface, the same for the page's visitors and, at all other addresses, the page."""
 
-
-def _caller_with_key(request: Request) -> Caller:
-    caller: Caller = request.state.caller
-    return replace(caller, name=OWNER + request.path_params["key"], roots=())
-
-
-class Beside:
-    """The interface and, at all other addresses, the page."""
-
-    def __init__(self, interface: ASGIApp, page: ASGIApp) -> None:
-        self._interface, self._page = interface, page
+    def __init__(self, interface: ASGIApp, mine: ASGIApp, page: ASGIApp) -> None:
+        self._interface, self._mine, self._page = interface, mine, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["type"] != "http" or not (scope["path"] in ADDRESSES or scope["path"].startswith("/v1/"))
-        await (self._page if is_page else self._interface)(scope, receive, send)
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path in ADDRESSES or path.startswith("/v1/"):
+            await self._interface(scope, receive, send)
+        elif path.startswith(f"{MINE}/v1/"):
+            await self._mine(scope, receive, send)
+        else:
+            await self._page(scope, receive, send)
 
 
-class JobSeparation:
-    """Separates a file into a folder by a job of the server, which stays to be listened to until it is forgotten."""
+class _RoomForFiles:
+    """Wraps the page: what browsers send it may take so much of the disk together, and no more."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._jobs: dict[Path, str] = {}
+    def __init__(self, page: ASGIApp, folder: Path, most_bytes: int) -> None:
+        self._page, self._folder, self._most = page, folder, most_bytes
 
-    def __call__(
-        self,
-        path: str,
-        out_dir: Path,
-        *,
-        model: str,
-        options: Mapping[str, Any],
-        delivery: Mapping[str, Any],
-        progress: Progress,
-    ) -> Separated:
-        scheduler, limits = self._services.scheduler, QueueLimits(self._services.options.queue_size)
-        request = JobRequest(task="separate", model=model, options=dict(options), delivery=dict(delivery))
-        inputs = [{"path": path, "name": Path(path).name, "root": str(Path(path).parent)}]  # so that it can be heard
-        key = secrets.token_urlsafe(16)
-        job, _ = scheduler.submit(request, OWNER + key, inputs, limits=limits)
-        self._jobs[out_dir] = job.id
-        report = self._collect(self._wait(job.id, progress), out_dir, Path(path))
-        return Separated(report, f"{HEARD.format(key=key)}/v1/jobs/{job.id}")
-
-    def forget(self, out_dir: Path) -> None:
-        """Ends and removes the job whose results came into a folder, if there is one."""
-        id = self._jobs.pop(out_dir, None)
-        if id is not None:
-            self._services.scheduler.cancel(id)
-            self._services.scheduler.remove(id)
-
-    def clear(self) -> None:
-        """Removes the jobs of a server that was killed: those who wanted them are gone."""
-        for job in self._services.store.find():
-            if job.owner.startswith(OWNER):
-                self._services.scheduler.cancel(job.id)
-                self._services.scheduler.remove(job.id)
-
-    def _wait(self, id: str, progress: Progress) -> Job:
-        while True:
-            job = self._services.store.get(id)
-            if job.has_ended:
-                return job
-            live = self._services.scheduler.live(id)
-            if live is None:
-                n_before = self._services.store.position(job)
-                progress.update("waiting" if not n_before else f"waiting behind {n_before}", 0.0)
-            else:
-                progress.update(live.stage or "starting", live.fraction)
-            time.sleep(POLL_SECONDS)
-
-    def _collect(self, job: Job, out_dir: Path, source: Path) -> SeparationReport:
-        """Gives what a job made further names in a folder, and returns its report with the paths there."""
-        outcome = job.outcome
-        if outcome.error is not None:
-            raise as_error(vars(outcome.error))
-        if outcome.report is None:
-            raise AudioMLError("The job came to nothing.")
-        for file in outcome.files:
-            (out_dir / file.name).parent.mkdir(parents=True, exist_ok=True)
-            _give(self._services.scheduler.folder_of(job.id) / file.name, out_dir / file.name)
-        files = [file | {"path": str(out_dir / file["path"])} for file in outcome.report["files"]]
-        return SeparationReport.from_dict(outcome.report | {"files": files, "source": str(source)})
-
-
-def _give(source: Path, target: Path) -> None:
-    """Gives a file a second name; on another disk it is copied."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == SENDING:
+            coming = int(dict(scope["headers"]).get(b"content-length", b"0"))
+            here = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+            if here + coming > self._most:
+                raise TooLarge(f"Files on their way may have {show_size(self._most)} together: try again later.")
+        await self._page(scope, receive, send)

@@ -127,6 +127,7 @@ class Job:
             "id": self.id,
             "task": self.request.task,
             "model": self.request.model,
+            "inputs": [source["name"] for source in self.inputs],
             "state": self.state,
             "attempts": self.attempts,
             "created": _iso(self.created),

@@ -102,6 +102,22 @@ class UploadStore:
             )
         return self.find(upload_id, caller.name)
 
+    def adopt(self, caller: Caller, path: Path) -> Upload:
+        """Makes a file of this machine an upload by giving it a second name; on another disk it is copied.
+
+        Raises:
+            TooLarge, DiskFull: as `create`.
+        """
+        upload = self.create(caller, path.stat().st_size, path.name, "")
+        arrived = upload.path.with_suffix(".part")
+        with self._explained(upload.path):
+            try:
+                os.link(path, arrived)
+            except OSError:
+                shutil.copyfile(path, arrived)
+            os.replace(arrived, upload.path)
+        return self.find(upload.id, caller.name)
+
     def find(self, upload_id: str, owner: str) -> Upload:
         """Returns an upload of this owner.
 

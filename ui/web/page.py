@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
@@ -15,22 +13,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from audio_ml.weights import WeightStore
-from ui.web.jobs import Sessions
-from ui.web.player import HEAD, add_player
+from ui.web.files import add_files
 
 if TYPE_CHECKING:
-    from ui.web.separate import Separate
+    from ui.web.desk import Desk
 
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
 MONOSPACE = ("Consolas", "Menlo", "monospace")
-CSS = """
-progress { appearance: none; width: 100%; height: 0.6em; border: 0; border-radius: 0.3em; overflow: hidden; }
-progress, progress::-webkit-progress-bar { background: var(--border-color-primary); }
-progress::-webkit-progress-value { background: var(--color-accent); }
-progress::-moz-progress-bar { background: var(--color-accent); }
-[role=alert] { color: var(--error-text-color); border-left: 4px solid; padding-left: 0.8em; }
-"""
+WIDTH = "1600px"
+HOUR = 3600
+SECONDS_BETWEEN_LOOKS = 0.2  # of Gradio's queue, where nothing of ours waits
 
 # The browser itself refuses to talk to anyone but this server. Gradio's page has scripts and styles in its text.
 CONTENT_POLICY = "; ".join(
@@ -39,7 +31,7 @@ CONTENT_POLICY = "; ".join(
         "script-src 'self' 'unsafe-inline'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
-        "media-src 'self' blob:",
+        "media-src 'self' blob: data:",
         "worker-src 'self' blob:",
         "connect-src 'self' blob: data:",
         "object-src 'none'",
@@ -48,40 +40,42 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
+HEAD = """
+<link rel="stylesheet" href="elements/main.css">
+<script type="module" src="elements/main.js"></script>
+"""
 
 
-def open_sessions(folder: Path, forget: Callable[[Path], None]) -> Sessions:
-    """Returns the sessions of a page whose files lie in a folder; nothing is told to anyone."""
-    files = folder.resolve()
+def build_page(desk: Desk) -> Any:
+    """Returns the page as `gradio.Blocks`, with one tab for each thing the suite does."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"
-    os.environ["GRADIO_TEMP_DIR"] = str(files)  # where uploads go
-    return Sessions(files, forget)
-
-
-def build_page(store: WeightStore, separate: Separate, sessions: Sessions, commercial_only: bool = False) -> Any:
-    """Returns the page as `gradio.Blocks`, with one tab for each thing the suite does."""
     import gradio as gr
 
-    from ui.web.separate import SeparateTab
+    from ui.web.separate_tab import SeparateTab
 
-    with gr.Blocks(title="audio-ml", analytics_enabled=False) as page, gr.Tabs(), gr.Tab("Separate"):
-        SeparateTab(page, store, separate, sessions, commercial_only)
+    tabs: dict[str, Callable[[Desk], object]] = {"Separate": SeparateTab}
+    # What a browser sent lies there for an hour at least; what a job reads has a second name elsewhere.
+    settings: dict[str, Any] = {"title": "audio-ml", "analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
+    with gr.Blocks(fill_width=True, **settings) as page, gr.Tabs():
+        for name, draw in tabs.items():
+            with gr.Tab(name, id=name.lower()):
+                draw(desk)
     return page
 
 
-def page_app(page: Any, app: FastAPI) -> FastAPI:
-    """Puts a page at the root of an application, behind what that has; all answers of it carry the content policy."""
+def page_app(page: Any) -> FastAPI:
+    """Returns an application with a page at its root; all answers of it carry the content policy."""
     import gradio as gr
 
-    add_player(app)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_files(app)
     theme = gr.themes.Default(font=FONTS, font_mono=MONOSPACE).set(block_info_text_color="*neutral_500")
     gr.mount_gradio_app(
         app,
         page,
         path="/",
         theme=theme,
-        css=CSS,
         head=HEAD,
         show_error=False,
         footer_links=[],
@@ -91,23 +85,24 @@ def page_app(page: Any, app: FastAPI) -> FastAPI:
         pwa=False,
         mcp_server=False,
     )
+    queue = page._queue  # which looks a thousand times a second by itself
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = SECONDS_BETWEEN_LOOKS
     mount = next(route for route in reversed(app.routes) if isinstance(route, Mount))
     mount.app = _ServesOnlyItself(mount.app)
     return app
 
 
 class PageServer(uvicorn.Server):
-    """Serves an application that has a page; at the end, the work of its users stops first."""
+    """Serves an application that has a page; at the end, what open pages wait for ends first."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, sessions: Sessions) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
-        self._app, self._sessions = app, sessions
+        self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends what open pages still wait for, which would otherwise be broken off with a traceback each."""
+        """Ends Gradio's streams to open pages, which would otherwise be broken off with a traceback each."""
         for mount in (route for route in self._app.routes if isinstance(route, Mount)):
             cast(Any, mount.app).inner.stop_event.set()
-        await asyncio.to_thread(self._sessions.close)
         await super().shutdown(sockets)
 
 

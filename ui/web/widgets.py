@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,49 @@ import gradio as gr
 from audio_ml.options import OptionField
 
 MIN_WIDTH_PIXELS = 220  # two of them stand side by side in a column
+# What every event of ours is: answered at once, on a thread, and no part of an interface.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def text(html: str = "", **settings: Any) -> Any:
+    """Returns a component for our own HTML, every value in it escaped; `gr.HTML` would evaluate code in the browser."""
+    return gr.Markdown(html, sanitize_html=False, latex_delimiters=[], **settings)
+
+
+def error_line(sentence: str) -> str:
+    """Returns the HTML of what went wrong, which readers of screens are told at once.
+
+    >>> error_line("a < b")
+    '<p role="alert">a &lt; b</p>'
+    """
+    return f'<p role="alert">{escape(sentence)}</p>'
+
+
+def status_line(sentence: str) -> str:
+    """Returns the HTML of a sentence about what is going on.
+
+    >>> status_line("Done.")
+    '<p role="status">Done.</p>'
+    """
+    return f'<p role="status">{escape(sentence)}</p>'
+
+
+def started(*jobs: str) -> str:
+    """Returns the HTML which tells the page's lists of jobs that some were begun.
+
+    >>> started("0a1b")
+    '<job-started job="0a1b"></job-started>'
+    """
+    return "".join(f'<job-started job="{escape(job)}"></job-started>' for job in jobs)
+
+
+def job_list(*tasks: str, empty: str = "") -> str:
+    """Returns the HTML of the visitor's jobs of these tasks; `empty` is said where there are none.
+
+    >>> job_list("speak", "clone", empty="No takes yet.")
+    '<job-list tasks="speak clone" empty="No takes yet."></job-list>'
+    """
+    return f'<job-list tasks="{escape(" ".join(tasks))}" empty="{escape(empty)}"></job-list>'
 
 
 def label(field: OptionField) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -19,7 +20,8 @@ from ui.server.request import JobRequest
 from ui.server.scheduler import Live
 from ui.server.services import Known, Served, Services
 from ui.server.store import Job, QueueLimits, State
-from ui.server.tasks import check_request, find_task
+from ui.server.tasks import check_request, find_task, in_words
+from ui.server.tokens import Caller
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -37,10 +39,19 @@ def submit(
     idempotency_key: Annotated[str | None, Header(max_length=LONGEST_KEY)] = None,
 ) -> dict[str, Any]:
     """Accepts a job; the same Idempotency-Key with the same request gives the job that was accepted first."""
+    return told(services, accept(services, caller, body, idempotency_key))
+
+
+def accept(services: Services, caller: Caller, body: JobRequest, key: str | None = None) -> Job:
+    """Checks a request and puts it into the queue.
+
+    Raises:
+        AudioMLError: when it is not accepted.
+    """
     options = services.options
-    earlier = services.store.of_key(caller.name, idempotency_key, body)
+    earlier = services.store.of_key(caller.name, key, body)
     if earlier is not None:  # whatever has become of its inputs since
-        return told(services, earlier)
+        return earlier
     if len(body.text or "") > options.max_text:
         raise TooLarge(f"The text has {len(body.text or ''):,} characters, and {options.max_text:,} are accepted.")
     check_request(body)
@@ -54,8 +65,8 @@ def submit(
         if voices:
             services.audit.note(caller, body.task, job=id, voices=voices, consent=body.consent)
 
-    job, _ = services.scheduler.submit(body, caller.name, inputs, key=idempotency_key, note=note, limits=limits)
-    return told(services, job)
+    job, _ = services.scheduler.submit(body, caller.name, inputs, key=key, note=note, limits=limits)
+    return job
 
 
 @router.get("")
@@ -97,19 +108,25 @@ async def events(id: str, services: Served, caller: Known) -> EventSourceRespons
 @router.get("/{id}/files/{name:path}", response_class=FileResponse)
 def file(id: str, name: str, services: Served, caller: Known) -> FileResponse:
     """Returns a result, whole or by range."""
-    job = services.store.get(id, caller.name)
+    path, media_type = find_file(services, services.store.get(id, caller.name), name)
+    return FileResponse(path, media_type=media_type, filename=path.name, content_disposition_type="attachment")
+
+
+def find_file(services: Services, job: Job, name: str) -> tuple[Path, str]:
+    """Returns where a result lies, and its media type; raises `NotFound`."""
     found = next((file for file in job.outcome.files if file.name == name), None)
     if job.state != "done" or found is None:
         raise NotFound(f"The job has no file '{name}'.")
-    path = services.scheduler.folder_of(id) / found.name
+    path = services.scheduler.folder_of(job.id) / found.name
     if not path.is_file():
         raise NotFound(f"The job has no file '{name}' any more.")  # it was removed just now
-    return FileResponse(path, media_type=found.media_type, filename=path.name, content_disposition_type="attachment")
+    return path, found.media_type
 
 
 def told(services: Services, job: Job) -> dict[str, Any]:
     """Returns what a client is told of a job."""
-    return job.as_dict() | _progress(services, job, services.scheduler.live(job.id))
+    summary = in_words(job.request.task, job.outcome.report) if job.state == "done" else []
+    return job.as_dict() | {"summary": summary} | _progress(services, job, services.scheduler.live(job.id))
 
 
 def _progress(services: Services, job: Job, live: Live | None) -> dict[str, Any]:

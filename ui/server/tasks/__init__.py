@@ -58,6 +58,12 @@ def find_task(name: str) -> Task:
     return module  # type: ignore[no-any-return]
 
 
+def in_words(task: str, report: Mapping[str, Any] | None) -> list[str]:
+    """Returns what came of a job in plain sentences, where its task has some."""
+    words = getattr(find_task(task), "in_words", None)
+    return [] if words is None or report is None else list(words(report))
+
+
 def check_request(request: JobRequest) -> None:
     """Raises what is wrong with a request, before it is accepted.
 

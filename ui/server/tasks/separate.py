@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import separation
@@ -34,3 +35,12 @@ def run(work: Work) -> dict[str, Any]:
         progress=work.progress,
     )
     return report.as_dict()
+
+
+def in_words(report: Mapping[str, Any]) -> list[str]:
+    told = separation.SeparationReport.from_dict(report)
+    speed = (
+        f"{told.duration_seconds:.2f} s of sound were separated in {told.seconds_separating:.1f} s: "
+        f"{told.times_real_time:.1f} times real time."
+    )
+    return [speed, *told.summary()]

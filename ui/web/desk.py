@@ -1,0 +1,57 @@
+"""What the page's tabs work with: whose page it is, and the jobs and files of that visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from audio_ml.weights import WeightStore
+
+
+class Desk(Protocol):
+    """The server as the page sees it; every method but `visitor` is for one visitor, who has nothing of another's."""
+
+    store: WeightStore
+    commercial_only: bool  # whether only models are offered that may be used commercially
+
+    def visitor(self, request: gr.Request) -> str:
+        """Returns who has the page open: the owner of their jobs.
+
+        Raises:
+            NotAuthorised: when the browser did not send the page's cookie.
+        """
+        ...
+
+    def keep(self, visitor: str, path: Path) -> dict[str, str]:
+        """Makes a file that came with the page an upload, and returns what a job calls it: {"upload": id}.
+
+        Raises:
+            TooLarge: when the visitor's uploads have no room for it.
+        """
+        ...
+
+    def submit(self, visitor: str, **request: Any) -> str:
+        """Asks for a job, given as the body of `POST /v1/jobs`, and returns its id.
+
+        A job that waits or runs and is the same in all is not begun twice.
+
+        Raises:
+            AudioMLError: in one sentence, when it is not accepted.
+        """
+        ...
+
+    def job(self, visitor: str, id: str) -> Mapping[str, Any]:
+        """Returns a job as `GET /v1/jobs/ID` tells it; raises `UnknownJob`."""
+        ...
+
+    def jobs(self, visitor: str, *tasks: str) -> list[Mapping[str, Any]]:
+        """Returns the visitor's jobs of these tasks, of all tasks without any, the newest first."""
+        ...
+
+    def find_file(self, visitor: str, id: str, name: str) -> Path:
+        """Returns a result on this machine, to be read only; raises `NotFound`."""
+        ...

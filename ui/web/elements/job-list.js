@@ -1,0 +1,82 @@
+/**
+ * `<job-list tasks="separate" empty="Nothing yet."></job-list>`: the visitor's jobs of these tasks, the newest first.
+ *
+ * It asks once, and again when it hears of a new job (`<job-started job="ID">`) or the page is looked at again; each
+ * job that has not ended is followed by its card. A page at rest asks nothing.
+ */
+
+import { element } from '../player/elements.js';
+import { ask } from './address.js';
+import { JobCard } from './job-card.js';
+
+const STARTED = 'audio-ml-job-started';
+const REMOVED = 'audio-ml-job-removed';
+const MOST = 50;
+
+class JobStarted extends HTMLElement {
+  connectedCallback() {
+    document.dispatchEvent(new CustomEvent(STARTED, { detail: this.getAttribute('job') }));
+  }
+}
+
+class JobList extends HTMLElement {
+  /** @type {Map<string, JobCard>} */
+  #cards = new Map();
+  #ending = new AbortController();
+
+  connectedCallback() {
+    this.#ending = new AbortController();
+    const { signal } = this.#ending;
+    this.nothing = element('p', { class: 'nothing', text: this.getAttribute('empty') ?? '' });
+    this.alarm = element('p', { role: 'alert' });
+    this.rows = element('div', { class: 'cards' });
+    this.replaceChildren(this.nothing, this.alarm, this.rows);
+    this.#cards.clear();
+    document.addEventListener(STARTED, (event) => this.#look(event.detail), { signal });
+    document.addEventListener(REMOVED, (event) => this.#drop(event.detail), { signal });
+    document.addEventListener('visibilitychange', () => document.hidden || this.#look(), { signal });
+    this.#look();
+  }
+
+  disconnectedCallback() {
+    this.#ending.abort();
+    this.#cards.forEach((card) => card.close());
+  }
+
+  /** Brings the list to what the server has. */
+  async #look(newest = '') {
+    const { signal } = this.#ending;
+    const tasks = (this.getAttribute('tasks') ?? '').split(' ');
+    try {
+      const { jobs } = await ask(`/jobs?limit=1000`, { signal });
+      this.alarm.textContent = '';
+      const wanted = jobs.filter((job) => tasks.includes(job.task)).slice(0, MOST);
+      const ids = new Set(wanted.map((job) => job.id));
+      for (const id of [...this.#cards.keys()]) if (!ids.has(id)) this.#drop(id);
+      for (const job of wanted.reverse()) {
+        if (this.#cards.has(job.id)) continue;
+        const card = new JobCard(job, () => document.dispatchEvent(new CustomEvent(REMOVED, { detail: job.id })));
+        this.#cards.set(job.id, card);
+        this.rows.prepend(card.body);
+      }
+      const first = newest || wanted.at(-1)?.id;
+      this.#cards.forEach((card, id) => card.showIf(id === first));
+    } catch (error) {
+      if (!signal.aborted) this.alarm.textContent = error.message;
+    }
+    this.#update();
+  }
+
+  #drop(id) {
+    this.#cards.get(id)?.close();
+    this.#cards.delete(id);
+    this.#update();
+  }
+
+  #update() {
+    this.nothing.hidden = this.#cards.size > 0 || this.alarm.textContent !== '';
+  }
+}
+
+customElements.define('job-started', JobStarted);
+customElements.define('job-list', JobList);

@@ -1,0 +1,5 @@
+/** All elements of the page. */
+
+import '../player/player.js';
+import './job-list.js';
+import './stems.js';
