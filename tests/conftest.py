@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browsing import OpenPage, running_browser, visiting
 
 from audio_ml.loader import ModelLoader
 from audio_ml.weights import WeightStore
@@ -51,3 +53,17 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium for the tests of a module."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """Opens the page of the module's `server`; see `browsing.visiting`."""
+    with visiting(browser, request.getfixturevalue("server").url) as open_one:
+        yield open_one

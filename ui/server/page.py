@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from audio_ml.budget import show_size
 from audio_ml.errors import InvalidInput
 from audio_ml.weights import WeightStore
 from ui.server.bodies import BodyLimits
-from ui.server.refusals import TooLarge
+from ui.server.refusals import TooLarge, UnknownUpload
 from ui.server.replies import explain_problem
 from ui.server.request import JobRequest
 from ui.server.routes.jobs import accept, find_file, told
@@ -68,6 +69,8 @@ class ServerDesk:
     def __init__(self, services: Services, store: WeightStore, commercial_only: bool) -> None:
         self.store, self.commercial_only = store, commercial_only
         self._services = services
+        self._keeping = threading.Lock()
+        self._kept: dict[tuple[str, Path], str] = {}  # the upload that a file became
 
     def visitor(self, request: gr.Request) -> str:
         """See `Desk.visitor`."""
@@ -75,7 +78,13 @@ class ServerDesk:
 
     def keep(self, visitor: str, path: Path) -> dict[str, str]:
         """See `Desk.keep`."""
-        return {"upload": self._services.uploads.adopt(self._caller(visitor), path).id}
+        uploads = self._services.uploads
+        with self._keeping:
+            try:
+                id = uploads.find(self._kept.get((visitor, path), ""), visitor).id
+            except UnknownUpload:
+                id = self._kept[visitor, path] = uploads.adopt(self._caller(visitor), path).id
+        return {"upload": id}
 
     def submit(self, visitor: str, **request: Any) -> str:
         """See `Desk.submit`."""

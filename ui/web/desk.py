@@ -27,7 +27,7 @@ class Desk(Protocol):
         ...
 
     def keep(self, visitor: str, path: Path) -> dict[str, str]:
-        """Makes a file that came with the page an upload, and returns what a job calls it: {"upload": id}.
+        """Makes a file that came with the page an upload, once, and returns what a job calls it: {"upload": id}.
 
         Raises:
             TooLarge: when the visitor's uploads have no room for it.

@@ -22,7 +22,6 @@ NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
 TERMS = "I accept the terms of this model"
 EMPTY = "The stems will appear here."
-Kept = dict[str, dict[str, str]]  # what was made an upload, by the path that Gradio received it at
 
 
 class SeparateTab:
@@ -38,19 +37,21 @@ class SeparateTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
                 self._sources = gr.File(label="Audio or video files", file_count="multiple", height=140)
-                self._kept = gr.State({})
                 self._problem = text()
-                self._draw_options()
+                self._draw_model()
                 self._start = gr.Button("Separate", variant="primary")
                 self._status = text()
+                self._draw_options()
             with gr.Column(scale=3, min_width=320):
                 text(job_list("separate", empty=EMPTY))
 
-    def _draw_options(self) -> None:
-        chosen = DEFAULT_MODEL if DEFAULT_MODEL in self._specs else next(iter(self._specs), None)
+    def _draw_model(self) -> None:
+        self._chosen = chosen = DEFAULT_MODEL if DEFAULT_MODEL in self._specs else next(iter(self._specs), None)
         self._model = gr.Dropdown(list(self._specs), value=chosen, label="Model", filterable=False)
         self._about = text(_about(self._specs[chosen]) if chosen else "")
         self._terms = gr.Checkbox(False, label=TERMS, visible=bool(chosen and self._asks(self._specs[chosen])))
+
+    def _draw_options(self) -> None:
         delivery = [field for field in describe(DeliveryOptions) if field.name not in NOT_ON_THE_PAGE]
         options = {spec: describe(spec.options) for spec in self._specs.values()}
         drawn: dict[tuple[ModelSpec | None, str], Any] = {}
@@ -58,7 +59,7 @@ class SeparateTab:
 
         def rows(advanced: bool) -> None:
             for spec, fields in options.items():
-                with gr.Column(visible=spec.name == chosen) as group:
+                with gr.Column(visible=spec.name == self._chosen) as group:
                     drawn.update({(spec, field.name): draw(field, spec.outputs) for field in _of(fields, advanced)})
                 self._groups.append((spec, group))
             with gr.Row():
@@ -77,21 +78,21 @@ class SeparateTab:
             return self._begin(values, request)
 
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
-        changed = [self._sources.upload, self._sources.change, self._sources.delete]
-        for event in changed:
-            event(self._keep, [self._sources, self._kept], [self._kept, self._problem], **QUIET)
+        self._sources.upload(self._keep, self._sources, self._problem, **QUIET)
         shown = [self._about, self._terms, *(group for _, group in self._groups)]
         self._model.change(self._show_model, self._model, shown, **QUIET)
-        given = {self._kept, self._model, self._terms, *widgets}
+        given = {self._sources, self._model, self._terms, *widgets}
         self._start.click(begin, given, [self._status, self._problem, self._terms], **QUIET)
 
-    def _keep(self, paths: Sequence[str] | None, kept: Kept, request: gr.Request) -> tuple[Kept, str]:
-        """Makes what came an upload of the visitor's, once."""
+    def _keep(self, paths: Sequence[str] | None, request: gr.Request) -> str:
+        """Makes what came an upload of the visitor's, which stays longer than what a browser sent."""
         try:
             visitor = self._desk.visitor(request)
-            return {path: kept.get(path) or self._desk.keep(visitor, Path(path)) for path in paths or ()}, ""
+            for path in paths or ():
+                self._desk.keep(visitor, Path(path))
         except AudioMLError as error:
-            return kept, error_line(str(error))
+            return error_line(str(error))
+        return ""
 
     def _show_model(self, name: str) -> list[Any]:
         spec = self._specs[name]
@@ -108,16 +109,16 @@ class SeparateTab:
         cleared: dict[Any, Any] = {self._problem: "", self._status: ""}
         try:
             visitor, model = self._desk.visitor(request), values[self._model]
-            if not values[self._kept]:
+            if not values[self._sources]:
                 return cleared | {self._problem: error_line("Choose an audio or video file first.")}
             self._accept_terms(model, values[self._terms])
-            for source in values[self._kept].values():
-                jobs.append(self._submit(visitor, model, source, values))
+            for path in values[self._sources]:
+                jobs.append(self._submit(visitor, model, self._desk.keep(visitor, Path(path)), values))
         except AudioMLError as error:
             return cleared | {self._status: started(*jobs) + error_line(str(error))}
-        word = "1 file is" if len(jobs) == 1 else f"{len(jobs)} files are"
+        word = "1 job was" if len(jobs) == 1 else f"{len(jobs)} jobs were"
         return cleared | {
-            self._status: started(*jobs) + status_line(f"{word} in the queue."),
+            self._status: started(*jobs) + status_line(f"{word} handed in."),
             self._terms: gr.update(visible=self._asks(self._specs[model])),
         }
 

@@ -12,6 +12,7 @@ import gradio as gr
 from audio_ml.options import OptionField
 
 MIN_WIDTH_PIXELS = 220  # two of them stand side by side in a column
+LONGEST_SLIDER = 1000  # beyond that, a pixel is too much
 # What every event of ours is: answered at once, on a thread, and no part of an interface.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -79,7 +80,7 @@ def draw(field: OptionField, stems: Sequence[str] = ()) -> Any:
     if field.kind in ("text", "list") or field.optional:  # Gradio shows an empty number as 0
         return _draw_text(field, common)
     precision = 0 if field.kind == "integer" else None
-    if field.minimum is None or field.maximum is None:
+    if field.minimum is None or field.maximum is None or field.maximum - field.minimum > LONGEST_SLIDER:
         return gr.Number(field.default, precision=precision, **common)
     step = field.step or (1 if field.kind == "integer" else None)
     return gr.Slider(field.minimum, field.maximum, field.default, step=step, precision=precision, buttons=[], **common)

@@ -1,0 +1,77 @@
+"""A real Chromium for tests of the page; `browser` and `open_page` are fixtures of conftest.py."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which is not on the PATH")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--autoplay-policy=no-user-gesture-required",
+]
+PAGE_MS, WORK_MS = 20_000, 60_000  # how long a page may take to show something, and work to be done
+OpenPage = Callable[..., Any]
+
+
+@contextmanager
+def running_browser(*flags: str) -> Iterator[Any]:
+    """Runs Chromium for a block, with more flags where a test wants some."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visiting(browser: Any, server_url: str) -> Iterator[OpenPage]:
+    """Gives a function that opens the page, each time as another visitor; no page may ask anyone but its server."""
+    asked: set[str | None] = set()
+    contexts = []
+
+    def only_here(route: Any) -> None:
+        address = urlsplit(route.request.url)
+        asked.add(address.hostname)
+        if address.hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            route.abort()
+
+    def open_one(tab: str = "Separate", url: str = server_url, **settings: Any) -> Any:
+        context = browser.new_context(accept_downloads=True, **settings)
+        contexts.append(context)
+        context.route(re.compile("^(?!data:|blob:)"), only_here)
+        page = context.new_page()
+        page.set_default_timeout(PAGE_MS)
+        page.goto(url)
+        page.get_by_role("tab", name=tab, exact=True).click()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert asked == {"127.0.0.1"}
+
+
+def download(page: Any, link: Any, folder: Path) -> Path:
+    """Clicks on a link, and returns the file that it gives."""
+    with page.expect_download() as caught:
+        link.click()
+    path = folder / caught.value.suggested_filename
+    caught.value.save_as(path)
+    return path
