@@ -173,9 +173,9 @@ def test_a_mistake_is_told_in_one_sentence_where_it_is(open_page: OpenPage, tmp_
     page = open_page()
     button(page).click()
     expect(page.get_by_text("Choose an audio or video file first.")).to_be_visible(timeout=WORK_MS)
-    for wrong in (source, empty):
+    told = {source: "notes.wav is not an audio or video file that can be read.", empty: "empty.wav is empty."}
+    for wrong, sentence in told.items():
         separate(page, wrong)
-        sentence = f"{wrong.name} is not an audio or video file that can be read."
         expect(card(page, wrong.name).get_by_role("alert")).to_have_text(sentence, timeout=WORK_MS)
         page.get_by_label("Clear").or_(page.get_by_label("Remove this file")).first.click()
 

@@ -91,7 +91,8 @@ class ServerDesk:
         try:
             body = JobRequest(**request)
         except ValidationError as error:
-            raise InvalidInput(" ".join(explain_problem(problem) for problem in error.errors()[:1])) from error
+            problem = error.errors()[0]
+            raise InvalidInput(explain_problem({**problem, "loc": ("body", *problem["loc"])})) from error
         waiting = self._services.store.find(owner=visitor, states=("queued", "running"), limit=MOST_JOBS)
         same = next((job for job in waiting if job.request.sha256 == body.sha256), None)
         return (same or accept(self._services, self._caller(visitor), body)).id
