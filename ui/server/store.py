@@ -136,7 +136,6 @@ class Job:
             "error": vars(outcome.error) if outcome.error else None,
             "files": [vars(file) | {"url": f"/v1/jobs/{self.id}/files/{quote(file.name)}"} for file in outcome.files],
             "request": self.request.model_dump(mode="json", exclude_defaults=True),
-            "inputs": [{"name": ref["name"]} for ref in self.inputs if "name" in ref],
             "report": outcome.report,
             "warnings": [_words(warning) for warning in (outcome.report or {}).get("warnings", ())],
         }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from audio_ml import catalogue
+from audio_ml.budget import show_size
 from audio_ml.catalogue import Row
 from audio_ml.errors import AudioMLError, InvalidInput
 from audio_ml.progress import Progress, ProgressState
@@ -46,6 +48,10 @@ def run(work: Work) -> dict[str, Any]:
     except AudioMLError as error:
         raise type(error)(without_folders(str(error), store)) from error
     return {"model": row.name, "n_bytes": sum(store.size_on_disk(part) for part in parts_of(row))}
+
+
+def in_words(report: Mapping[str, Any]) -> list[str]:
+    return [f"{report['model']} is here: {show_size(report['n_bytes'])} on the disk."]
 
 
 def without_folders(text: str, store: WeightStore) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ui.models import parts_of
@@ -30,3 +31,10 @@ def run(work: Work) -> dict[str, Any]:
     warnings = [f"Damaged: {', '.join(damaged)}. Fetch the model again to repair it."] if damaged else []
     is_right = bool(files) and all(file["state"] == "right" for file in files)
     return {"model": row.name, "files": files, "is_right": is_right, "warnings": warnings}
+
+
+def in_words(report: Mapping[str, Any]) -> list[str]:
+    if report["is_right"]:
+        return [f"Every file of {report['model']} is the one that was published."]
+    missing = [file["name"] for file in report["files"] if file["state"] == "missing"]
+    return [f"Not on this machine: {', '.join(missing)}."] if missing else []
