@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audio_ml.catalogue import Row
@@ -25,30 +27,43 @@ class Licences:
 
     def accepted(self, row: Row) -> bool:
         """Tells whether a row may be fetched and run; most ask for nothing."""
-        return not row.licence.must_accept or self._read().get(row.name) == _terms(row)
+        return not row.licence.must_accept or self._read().get(row.name) == terms_of(row)
 
     def accept(self, row: Row) -> None:
         """Remembers that the user accepts the terms of a row."""
-        if self.accepted(row):
-            return
-        remembered = self._read() | {row.name: _terms(row)}
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(remembered, indent=2) + "\n", encoding="utf-8")
-            os.replace(partial, self._path)
-        except OSError as error:
-            raise OutputUnwritable(f"{self._path} cannot be written: {error.strerror}.") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        if not self.accepted(row):
+            with self._changing() as remembered:
+                remembered[row.name] = terms_of(row)
+
+    def withdraw(self, row: Row) -> None:
+        """Forgets that the user accepts the terms of a row: from now on they are asked for again."""
+        if row.name in self._read():
+            with self._changing() as remembered:
+                remembered.pop(row.name, None)
 
     def check(self, row: Row) -> None:
         """Raises `LicenceNotAccepted`, with the terms, unless they were accepted."""
         if not self.accepted(row):
             raise LicenceNotAccepted(
-                f"{row.name} comes under terms that you have to accept first: {_terms(row)} "
+                f"{row.name} comes under terms that you have to accept first: {terms_of(row)} "
                 f"Accept them with `audio-ml models accept {row.name}` or --accept-licence."
             )
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, str]]:
+        """Opens what is remembered for a change that nobody else makes meanwhile, and writes it at the end."""
+        from filelock import FileLock
+
+        partial = self._path.with_name(f".{self._path.name}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._path.with_name(f".{self._path.name}.lock")):
+                remembered = self._read()
+                yield remembered
+                partial.write_text(json.dumps(remembered, indent=2) + "\n", encoding="utf-8")
+                os.replace(partial, self._path)
+        except OSError as error:
+            raise OutputUnwritable(f"{self._path} cannot be written: {error.strerror}.") from error
 
     def _read(self) -> dict[str, str]:
         try:
@@ -60,5 +75,6 @@ class Licences:
         return remembered if isinstance(remembered, dict) else {}
 
 
-def _terms(row: Row) -> str:
+def terms_of(row: Row) -> str:
+    """Returns the terms of a row as they are read and accepted."""
     return f"{row.licence.name}. {row.licence.note}".strip()

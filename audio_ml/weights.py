@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import IO
 from pydantic import Field
 
 from audio_ml.catalogue import DerivedFile, ModelSpec, Row, WeightFile
+from audio_ml.derivation import derive_apart
 from audio_ml.downloads import CONNECT_SECONDS, SourceFailed
 from audio_ml.errors import (
     DownloadFailed,
@@ -31,7 +30,7 @@ from audio_ml.hashing import file_sha256
 from audio_ml.licences import Licences
 from audio_ml.options import Options
 from audio_ml.progress import Progress
-from audio_ml.sources import Source, isolated_environment
+from audio_ml.sources import Source
 
 
 class FetchOptions(Options):
@@ -44,6 +43,8 @@ class FetchOptions(Options):
 
 
 SHA256_DIGITS = 64
+UNREACHABLE_SECONDS = 60.0  # that a source which did not answer is not asked again
+LOOK_SECONDS = 0.5  # between two looks at whether the user has stopped what is waited for
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class FileState:
     name: str
     path: Path | None
     correct: bool
+
+    @property
+    def in_words(self) -> str:
+        """`missing`, `right` or `damaged`."""
+        return "missing" if self.path is None else "right" if self.correct else "damaged"
 
 
 class WeightStore:
@@ -81,7 +87,7 @@ class WeightStore:
         )
         self.licences = Licences()
         self._accept_licences = accept_licences
-        self._unreachable: dict[str, str] = {}
+        self._unreachable: dict[str, tuple[str, float]] = {}  # why, and until when
 
     def open(self, row: Row, progress: Progress | None = None) -> Mapping[str, Path]:
         """Returns the row's files by name; each is fetched or made, and checked, when it is asked for.
@@ -103,7 +109,7 @@ class WeightStore:
         progress = progress or Progress()
         for member in row.parts if isinstance(row, ModelSpec) and row.members else ():
             self.pull(member, progress)
-        for state in self.states(row):
+        for state in self.states(row, progress):
             if state.path is not None and not state.correct and self._is_ours(state.path):
                 state.path.unlink()
         files = self.open(row, progress)
@@ -111,9 +117,13 @@ class WeightStore:
             progress.check()
             files[name]
 
-    def states(self, row: Row) -> list[FileState]:
+    def states(self, row: Row, progress: Progress | None = None) -> list[FileState]:
         """Checks every file of a row against its checksum."""
-        return [self._state(row, file) for file in row.all_files]
+        states, progress = [], progress or Progress()
+        for done, file in enumerate(row.all_files):
+            progress.update(f"checking {row.name}", done / len(row.all_files))
+            states.append(self._state(row, file))
+        return states
 
     def size_on_disk(self, row: Row) -> int:
         """Returns the bytes a row takes in the cache and the user's folder."""
@@ -166,7 +176,7 @@ class WeightStore:
         found = next(self._here(row, file), None)
         if found is None:
             self._refuse_offline(row)
-            with self._lock(row):
+            with self._lock(row, progress):
                 found = next(self._here(row, file), None) or self._fetch(row, file, progress)
         variant, path = found
         self._check_file(path, variant, row)
@@ -189,9 +199,9 @@ class WeightStore:
         if not path.is_file():
             inputs = [self.obtain(row, _named(row, name), progress) for name in file.inputs]
             path = self._derived_path(row, file)  # what was not told of the inputs is known now
-            with self._lock(row):
+            with self._lock(row, progress):
                 if not path.is_file():
-                    self._build(file, inputs, path, progress)
+                    derive_apart(file, inputs, path, progress)
         _check(path, path.stat().st_size, _recorded_hash(path, row), row)
         return path
 
@@ -241,15 +251,19 @@ class WeightStore:
         return self.folder(row) / key / file.name
 
     @contextmanager
-    def _lock(self, row: Row) -> Iterator[None]:
+    def _lock(self, row: Row, progress: Progress | None = None) -> Iterator[None]:
         """Keeps two processes from fetching one row at once."""
-        from filelock import FileLock
+        from filelock import FileLock, Timeout
 
         folder = self.folder(row)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / ".lock")
-            lock.acquire()
+            while not lock.is_locked:
+                with contextlib.suppress(Timeout):
+                    lock.acquire(LOOK_SECONDS)
+                if progress is not None and not lock.is_locked:
+                    progress.check()
         except OSError as error:
             raise OutputUnwritable(f"The cache {folder} cannot be written: {error.strerror}.") from error
         try:
@@ -279,22 +293,28 @@ class WeightStore:
         raise kind(f"No source gave {file.name} of {row.name}; {remedy}:{reasons}")
 
     def _fetch_from(self, source: Source, row: Row, file: WeightFile, progress: Progress) -> Path:
-        if source.service in self._unreachable:
-            raise SourceFailed(f"{self._unreachable[source.service]} (tried before)")
+        reason, until = self._unreachable.get(source.service, ("", 0.0))
+        if time.monotonic() < until:
+            raise SourceFailed(f"{reason} (tried before)")
         work = self.folder(row) / ".work"
         target, arrived = self.folder(row) / file.name, work / f"{file.name}.arrived"
         work.mkdir(exist_ok=True)
         began = time.monotonic()
         stage, total = f"fetching {row.name} from {source}", max(row.download_bytes, file.size)
-        progress.update(stage, 0.0)
+        before = sum(other.size for other in row.files if other is not file and self.find(row, other) is not None)
+
+        def report(n_bytes: int) -> None:
+            progress.update(stage, (before + n_bytes) / total if total else 0.0)
+
+        report(0)
         try:
-            source.fetch(arrived, work, lambda n_bytes: progress.update(stage, n_bytes / total if total else 0.0))
+            source.fetch(arrived, work, report)
             _check(arrived, file.size, file.sha256, row)
             os.replace(arrived, target)
             self._record(row, file).unlink(missing_ok=True)  # of one that was replaced
         except SourceFailed as error:
             if time.monotonic() - began > CONNECT_SECONDS:  # a refusal at once costs nothing next time
-                self._unreachable[source.service] = str(error)
+                self._unreachable[source.service] = str(error), time.monotonic() + UNREACHABLE_SECONDS
             raise
         except OSError as error:
             raise OutputUnwritable(f"{target} cannot be written: {error.strerror}.") from error
@@ -316,26 +336,6 @@ class WeightStore:
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # something is kept
             work.rmdir()
-
-    def _build(self, file: DerivedFile, inputs: list[Path], path: Path, progress: Progress) -> None:
-        progress.update(f"preparing {file.name}, once", 0.0)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.part")
-        command = [sys.executable, "-m", "audio_ml.derivation", file.builder, str(partial), *map(str, inputs)]
-        try:
-            made = subprocess.run(
-                command, capture_output=True, text=True, check=False, cwd=path.parent, env=isolated_environment()
-            )
-            if made.returncode:
-                reason = (made.stderr.strip().splitlines() or [f"it ended with code {made.returncode}"])[-1]
-                raise WeightsError(f"{file.name} could not be made from its weights: {reason}")
-            record = path.with_name(path.name + ".sha256")
-            record.write_text(file_sha256(partial))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-            if not path.exists():
-                shutil.rmtree(path.parent, ignore_errors=True)
 
 
 class _Files(Mapping[str, Path]):

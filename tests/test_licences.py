@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,24 @@ def test_the_command_line_asks_accepts_and_filters(run_cli: Cli, tmp_path: Path)
     free = run_cli("models", "list", "--commercial-only", "--json", **settings).stdout
     names = {row["name"] for row in json.loads(free)["models"]}
     assert "htdemucs" not in names and "spleeter-2stems" in names
+
+
+def test_what_was_accepted_can_be_withdrawn(unasked: Path) -> None:
+    other = dataclasses.replace(CLOSED, name="other")
+    licences = Licences()
+    licences.withdraw(CLOSED)  # nothing to take back
+    assert not (unasked / "licences.json").exists()
+    licences.accept(CLOSED)
+    licences.accept(other)
+    Licences().withdraw(CLOSED)
+    assert not licences.accepted(CLOSED) and licences.accepted(other)
+    with pytest.raises(LicenceNotAccepted):
+        licences.check(CLOSED)
+
+
+def test_terms_that_are_accepted_at_the_same_time_are_all_remembered(unasked: Path) -> None:
+    rows = [dataclasses.replace(CLOSED, name=f"closed {number}") for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda row: Licences().accept(row), rows))
+    assert all(Licences().accepted(row) for row in rows)
+    assert not list(unasked.glob("*.part"))

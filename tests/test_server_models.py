@@ -156,7 +156,9 @@ import sys
 sys.path.insert(0, {site!r})
 from types import SimpleNamespace
 from ui.server.routes.models import list_models, show_model
-services = SimpleNamespace(fleet=SimpleNamespace(memory=list))
+from pathlib import Path
+from ui.server.database import Database
+services = SimpleNamespace(fleet=SimpleNamespace(memory=list), database=Database(Path({site!r}) / "jobs.sqlite"))
 import json
 told = list_models(services)
 one = show_model("broken.net", services)

@@ -275,6 +275,12 @@ def test_an_unreachable_source_costs_seconds_once(store: WeightStore, monkeypatc
         with pytest.raises(DownloadFailed, match="tried before"):
             store.open(row_of(UrlSource(url), name="other"))["weights.bin"]
         assert first < 5 and time.monotonic() - began - first < 0.5
+        monkeypatch.setattr("audio_ml.weights.UNREACHABLE_SECONDS", 0)
+        again = WeightStore(cache=store.cache)
+        for name in ("third", "fourth"):  # when that time is over it is asked again: it may be back
+            with pytest.raises(DownloadFailed, match="timed out") as failed:
+                again.open(row_of(UrlSource(url), name=name))["weights.bin"]
+            assert "tried before" not in str(failed.value)
 
 
 def test_a_damaged_file_is_refused_and_repaired_by_the_command_it_names(server: Server, store: WeightStore) -> None:
@@ -389,6 +395,12 @@ def build_upper_case(output: Path, source: Path) -> None:
     output.write_bytes(source.read_bytes().upper())
 
 
+def build_slowly(output: Path, source: Path) -> None:
+    """A builder that says that it has begun, and does not come to an end."""
+    output.with_name("begun").write_text(str(os.getpid()))
+    time.sleep(60)
+
+
 class TestDerived:
     """A file made once from others, in a process of its own."""
 
@@ -420,6 +432,31 @@ class TestDerived:
         with pytest.raises(WeightsError, match="nothing_here"):
             store.open(dataclasses.replace(row, derived=(broken,)))["upper.bin"]
         assert not list(store.cache.rglob("upper.bin*"))
+
+    def test_a_builder_is_stopped_with_its_job(self, row: Row, store: WeightStore) -> None:
+        slow = dataclasses.replace(row.derived[0], builder="test_weights:build_slowly")
+        slow_row, progress = dataclasses.replace(row, derived=(slow,)), Progress()
+        with ThreadPoolExecutor(1) as pool:
+            pulled = pool.submit(store.pull, slow_row, progress)
+            while not (begun := [path.read_text() for path in store.cache.rglob("begun") if path.read_text()]):
+                assert not pulled.done()
+                time.sleep(0.02)
+            progress.cancel()
+            with pytest.raises(Cancelled):
+                pulled.result(10)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(begun[0]), 0)
+        assert not list(store.cache.rglob("upper.bin*")) and list(store.cache.rglob("weights.bin"))
+
+    def test_who_waits_for_another_fetch_of_the_same_can_stop(self, row: Row, store: WeightStore) -> None:
+        progress = Progress()
+        with store._lock(row), ThreadPoolExecutor(1) as pool:
+            pulled = pool.submit(WeightStore(cache=store.cache).pull, row, progress)
+            time.sleep(0.2)
+            assert not pulled.done()
+            progress.cancel()
+            with pytest.raises(Cancelled):
+                pulled.result(10)
 
 
 class TestBundle:

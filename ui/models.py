@@ -110,10 +110,7 @@ def verify(names: Names = None, as_json: Json = False) -> None:
     """Check the files that are here against their checksums."""
     store = WeightStore()
     states = {row.name: store.states(row) for row in _rows(names)}
-    words = {
-        name: {state.name: "missing" if state.path is None else "right" if state.correct else "damaged" for state in of}
-        for name, of in states.items()
-    }
+    words = {name: {state.name: state.in_words for state in of} for name, of in states.items()}
     if as_json:
         print(json.dumps(words, indent=2))
     else:

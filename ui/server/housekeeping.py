@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from audio_ml.errors import AudioMLError
 from ui.server.hosts import Hosts
 from ui.server.metrics import Metrics
 from ui.server.options import ServerOptions
 from ui.server.scheduler import Scheduler
+from ui.server.speeds import Speeds, sound_seconds
 from ui.server.store import Job, JobStore
 from ui.server.uploads import Uploads
 
@@ -56,10 +55,10 @@ class Housekeeper:
 
 
 class Bell:
-    """Counts the jobs that end, and tells the addresses that want to know."""
+    """Counts the jobs that end, notes how fast they were, and tells the addresses that want to know."""
 
-    def __init__(self, options: ServerOptions, metrics: Metrics) -> None:
-        self._options, self._metrics = options, metrics
+    def __init__(self, options: ServerOptions, metrics: Metrics, speeds: Speeds) -> None:
+        self._options, self._metrics, self._speeds = options, metrics, speeds
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="webhook")
         self._closing = threading.Event()
 
@@ -70,8 +69,9 @@ class Bell:
         model = str(report.get("model") or job.request.model or "")
         kind = error.type if error else None
         self._metrics.job_ended(
-            job.request.task, job.state, waited, worked, _sound_seconds(report), model=model, error=kind
+            job.request.task, job.state, waited, worked, sound_seconds(report), model=model, error=kind
         )
+        self._speeds.hear(job)
         if job.request.webhook is not None:
             self._pool.submit(self._ring, job.request.webhook, job)
 
@@ -94,11 +94,3 @@ class Bell:
             except AudioMLError as error:
                 log.warning("A webhook failed: %s", error, extra={"facts": {"job": job.id}})
         log.error("The webhook of a job could not be told.", extra={"facts": {"job": job.id}})
-
-
-def _sound_seconds(report: Mapping[str, Any]) -> float | None:
-    """Returns how long the sound is that a job made or read, where its report says so."""
-    if report.get("n_samples") and report.get("sample_rate"):
-        return float(report["n_samples"] / report["sample_rate"])
-    lengths = [file["duration_seconds"] for file in report.get("files", ()) if "duration_seconds" in file]
-    return float(sum(lengths)) if lengths else None

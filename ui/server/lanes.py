@@ -33,6 +33,7 @@ LANES = {
         Lane("script", SPEECH, 1),
         Lane("short", DEVICE, 1),
         Lane("long", DEVICE, 1),
+        Lane("files", DEVICE, 1),
     )
 }
 
@@ -45,6 +46,8 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
     """
     if request.task in ("speak", "clone"):
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
+    if request.task in ("pull", "verify"):  # nothing is computed
+        return LANES["files"]
     if request.task == "enroll":
         return LANES["long"]
     return LANES["short" if sum(map(_cost, inputs)) <= SHORT_FILE else "long"]

@@ -28,6 +28,7 @@ from ui.server.metrics import Metrics
 from ui.server.options import ServerOptions
 from ui.server.scheduler import Scheduler
 from ui.server.services import Services
+from ui.server.speeds import Speeds
 from ui.server.store import JobStore
 from ui.server.uploads import Uploads
 
@@ -99,7 +100,7 @@ def running(
     told = FleetOptions(device, budget, dict(fetch or {}), rest, options.model_dump(mode="json"))
     with _only_one(options) as database, contextlib.ExitStack() as stack:
         store, metrics, fleet = JobStore(database), Metrics(), Fleet(told)
-        bell = Bell(options, metrics)
+        bell = Bell(options, metrics, Speeds(database))
         scheduler = Scheduler(store, fleet.workers, folder, job_seconds=options.job_seconds, listener=bell)
         uploads = Uploads(database, options.uploads_folder, options)
         uploads.is_needed = lambda upload: upload in store.needed_uploads()

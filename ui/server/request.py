@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(max_length=300)]
-TaskName = Literal["separate", "speak", "clone", "convert", "enroll"]
+TaskName = Literal["separate", "speak", "clone", "convert", "enroll", "pull", "verify"]
 
 
 class InputRef(BaseModel):

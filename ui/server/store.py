@@ -135,6 +135,7 @@ class Job:
             "finished": _iso(self.finished),
             "error": vars(outcome.error) if outcome.error else None,
             "files": [vars(file) | {"url": f"/v1/jobs/{self.id}/files/{quote(file.name)}"} for file in outcome.files],
+            "request": self.request.model_dump(mode="json", exclude_defaults=True),
             "report": outcome.report,
             "warnings": [_words(warning) for warning in (outcome.report or {}).get("warnings", ())],
         }
