@@ -45,6 +45,8 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
     """
     if request.task in ("speak", "clone"):
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
+    if request.task == "cues":
+        return LANES["script"]
     if request.task == "enroll":
         return LANES["long"]
     return LANES["short" if sum(map(_cost, inputs)) <= SHORT_FILE else "long"]
