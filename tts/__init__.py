@@ -6,13 +6,15 @@
 """
 
 from audio_ml.speech import Speech, SpeechChunk, SpeechWarning, Word
-from tts.api import stream, synthesize, synthesize_file
+from tts.api import estimate, stream, synthesize, synthesize_file
 from tts.cloned_speech import VoiceSpeaker
 from tts.delivery import SpeechReport
+from tts.estimate import Estimate
 from tts.options import SpeechFileOptions, SpeechOptions
 from tts.voices import find_speaker, list_voices
 
 __all__ = [
+    "Estimate",
     "Speech",
     "SpeechChunk",
     "SpeechFileOptions",
@@ -21,6 +23,7 @@ __all__ = [
     "SpeechWarning",
     "VoiceSpeaker",
     "Word",
+    "estimate",
     "find_speaker",
     "list_voices",
     "stream",

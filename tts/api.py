@@ -1,4 +1,4 @@
-"""The verbs of this package: `stream` and `synthesize` in memory, `synthesize_file` into a file of any length."""
+"""The verbs of this package: `stream` and `synthesize` in memory, `synthesize_file` into a file, `estimate` before."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from audio_ml.provenance import Provenance
 from audio_ml.speech import Speech, SpeechChunk
 from tts.delivery import FileForm, SpeechReport, deliver
 from tts.engine import SpeechModel
+from tts.estimate import Estimate, foresee
 from tts.options import SpeechFileOptions, SpeechOptions, marks
 from tts.phonemes.lexicon import EMPTY, Lexicon, merge, read_lexicon
 from tts.script.items import Item, Run
@@ -157,6 +158,26 @@ def synthesize_file(
     made_by = request.provenance(loader)
     chunks = _run(request, loader, progress)
     return deliver(chunks, form, made_by, voice=request.speaker.id, seed=request.options.seed, on_chunk=on_chunk)
+
+
+def estimate(
+    text: str,
+    voice: str | ClonedVoice | None = None,
+    *,
+    model: Model = None,
+    options: OptionValues = None,
+    cast: Mapping[str, str] | None = None,
+) -> Estimate:
+    """Tells about how long a text will be when it is spoken, and what of it cannot be, without any model.
+
+    Arguments and errors as of `stream`.
+
+    >>> told = estimate("Hello there, everybody. [pause 2s] Good morning.")
+    >>> told.n_words, 4 < told.seconds < 6
+    (5, True)
+    """
+    request = _check(text, voice, model, options, cast)
+    return foresee(request.items, request.speaker_of, request.options_for, request.lexicon)
 
 
 def provenance_of(

@@ -15,10 +15,10 @@ from typing import Any
 
 from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidOption
-from audio_ml.formats import FORMATS, RAW, Format, find_format
+from audio_ml.formats import FORMATS, RAW, Format, FormatName, find_format
 from audio_ml.provenance import Provenance
 from audio_ml.speech import SpeechChunk, SpeechWarning, Word
-from audio_ml.streams import Resampler
+from audio_ml.streams import AudioReader, Resampler
 from audio_ml.writer import AudioWriter, check_target, commit_all
 from tts.options import SpeechFileOptions
 
@@ -200,6 +200,25 @@ class SpeechFiles:
         if self._writers:
             self._writers[-1].write(self._resampler.finish())
             self._writers[-1].close()
+
+
+def write_copies(report: SpeechReport, formats: Iterable[FormatName], bitrate_kbps: int = 128) -> list[str]:
+    """Writes every file of a report again in other formats beside it, and returns their paths.
+
+    Raises:
+        OutputError: when one is there already or cannot be written.
+    """
+    identity = Identity(provenance=json.dumps(dataclasses.asdict(report.provenance)))
+    copies = [(Path(made.path), FORMATS[name]) for made in report.files for name in formats]
+    for source, format in copies:
+        reader, rate = AudioReader(source), format.rate_for(report.sample_rate)
+        target = source.with_suffix(f".{format.name}")
+        with AudioWriter(target, format, rate, 1, bitrate_kbps=bitrate_kbps, identity=identity) as writer:
+            for block in Resampler(report.sample_rate, rate, 1).stream(reader.blocks()):
+                writer.write(block)
+            writer.close()
+            writer.commit()
+    return [os.fspath(source.with_suffix(f".{format.name}")) for source, format in copies]
 
 
 def _format(path: Path, options: SpeechFileOptions) -> Format:

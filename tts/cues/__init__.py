@@ -1,7 +1,9 @@
-"""Cue sheets: `read_sheet` checks one, `render_sheet` makes its temp voiceover, guide track and sessions."""
+"""Cue sheets: `read_sheet` checks one, `preview_sheet` foretells it, `render_sheet` makes voiceover and sessions."""
 
 from tts.cues.casting import Casting, Part, read_casting
+from tts.cues.columns import Suggestion, suggest_columns
 from tts.cues.options import CueOptions
+from tts.cues.preview import LinePreview, SheetPreview, preview_sheet
 from tts.cues.render import render_sheet
 from tts.cues.report import CueReport, TakeFile
 from tts.cues.sheet import Cue, Problem, Sheet, read_sheet
@@ -12,13 +14,18 @@ __all__ = [
     "Cue",
     "CueOptions",
     "CueReport",
+    "LinePreview",
     "LineSpeaker",
     "Part",
     "Problem",
     "Sheet",
+    "SheetPreview",
+    "Suggestion",
     "TakeFile",
     "TextToSpeech",
+    "preview_sheet",
     "read_casting",
     "read_sheet",
     "render_sheet",
+    "suggest_columns",
 ]

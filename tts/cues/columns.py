@@ -6,11 +6,12 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from audio_ml.errors import InvalidInput, InvalidOption, did_you_mean
 from audio_ml.streams import show
-from tts.cues.table import Row, Table
+from tts.cues.table import Row, Table, read_table
 
 ROWS_ABOVE_HEADER = 20  # titles, dates and the like
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -72,6 +73,12 @@ def is_header(row: Row, chosen: Sequence[str] = ()) -> bool:
     """Tells whether a row names every column that is needed."""
     wanted = dict(_choice(text) for text in chosen)
     return set(REQUIRED) | wanted.keys() <= _matched(row, wanted).keys()
+
+
+def check_choices(chosen: Sequence[str]) -> None:
+    """Raises `InvalidOption` for a choice that is none, whatever the sheet."""
+    for text in chosen:
+        _choice(text)
 
 
 def _chosen(header: Row, found: Mapping[str, Sequence[int]]) -> Columns:
@@ -149,3 +156,34 @@ def _missing(path: Path, table: Table, wanted: Mapping[str, str], best: Mapping[
         f"{show(path)} lacks {' and '.join(missing)}: its columns are {titles}. Say which they are: --columns "
         f'"{example}".'
     )
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """The titles of a sheet's columns, which of them each field is likely to be, and what fields none was found for."""
+
+    titles: tuple[str, ...]
+    found: Mapping[str, str]
+    missing: tuple[str, ...]
+
+
+def suggest_columns(path: Path, chosen: Sequence[str] = ()) -> Suggestion:
+    """Returns what a user may choose columns from, whether or not those that are needed were found.
+
+    Raises:
+        InvalidInput: when it is no table, or an empty one.
+        InvalidOption: for a choice of an unknown field.
+    """
+    table = read_table(path, partial(is_header, chosen=chosen))
+    wanted = dict(_choice(text) for text in chosen)
+    if not table.rows:
+        raise InvalidInput(f"{show(path)} has no rows.")
+    matched = [(row, _matched(row, wanted)) for row in table.rows[:ROWS_ABOVE_HEADER]]
+    complete = [(row, found) for row, found in matched if set(REQUIRED) | wanted.keys() <= found.keys()]
+    header, found = complete[0] if complete else max(matched, key=lambda pair: len(pair[1]))
+    titles = tuple(dict.fromkeys(cell for cell in header.cells if cell))
+    if complete:
+        _, rows = find_columns(path, table, chosen)
+        found = {**found, "line": _words_first(found["line"], rows)}
+    known = {field: header.cells[places[0]] for field, places in found.items()}
+    return Suggestion(titles, known, tuple(field for field in REQUIRED if field not in known))

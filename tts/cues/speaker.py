@@ -15,6 +15,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.speech import Speech
 from tts.engine import SpeechModel
+from tts.estimate import Estimate
 from tts.options import SpeechOptions
 from tts.voices import VOICE_FILE, Speaker, find_speaker
 
@@ -93,6 +94,12 @@ class TextToSpeech:
         from tts.api import synthesize
 
         return synthesize(line, voice, model=self._model_of(voice), options=options, loader=self._loader)
+
+    def estimate(self, line: str, voice: str, options: Mapping[str, Any]) -> Estimate:
+        """Tells about how long a line will be, and what of it cannot be said."""
+        from tts.api import estimate
+
+        return estimate(line, voice, model=self._model_of(voice), options=options)
 
     def mark(self, audio: Audio) -> Audio:
         from audio_ml.watermark import mark

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(max_length=300)]
-TaskName = Literal["separate", "speak", "clone", "convert", "enroll", "pull", "verify"]
+TaskName = Literal["separate", "speak", "cues", "clone", "convert", "enroll", "pull", "verify"]
 
 
 class InputRef(BaseModel):
@@ -39,10 +39,14 @@ class JobRequest(BaseModel):
     inputs: tuple[InputRef, ...] = Field(default=(), max_length=50, description="The recordings that it reads.")
     text: str | None = Field(default=None, description="What is spoken (speak, clone).")
     voice: str | None = Field(
-        default=None, max_length=1000, description="Who speaks (speak, clone), or whose voice is lent (convert)."
+        default=None,
+        max_length=1000,
+        description="Who speaks (speak, clone; in cues who is not cast), or whose voice is lent (convert).",
     )
     cast: dict[Name, Name] = Field(
-        default={}, max_length=100, description="The voices of the names that a script calls (speak)."
+        default={},
+        max_length=100,
+        description="The voices of the names that a script calls (speak), of the characters of a sheet (cues).",
     )
     options: dict[str, Any] = Field(
         default={}, description="The model's options, as GET /v1/models/{id} describes them."

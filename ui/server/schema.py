@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec
+from audio_ml.formats import FORMATS
 from audio_ml.options import Options, describe
 from separation.options import DeliveryOptions
 from tts.engine import SpeechModel
@@ -124,15 +125,22 @@ def _delivery(job: TaskName) -> Schema:
     if job == "convert":
         return schema_of(ConversionFileOptions)
     schema = schema_of(SpeechFileOptions)
-    schema["properties"]["captions"] = {
-        "type": "array",
-        "items": {"type": "string", "enum": list(CAPTIONS)},
-        "default": [],
-        "description": "Kinds of captions that are written beside the speech.",
-        "title": "Captions",
-        **{"unit": "", "group": "Speech file", "advanced": False, "flag": "--captions"},
-    }
+    schema["properties"]["captions"] = _list(
+        "captions", CAPTIONS, "Kinds of captions that are written beside the speech."
+    )
+    schema["properties"]["also"] = _list("also", tuple(FORMATS), "Further formats that the speech is written in.")
     return schema
+
+
+def _list(name: str, values: Sequence[str], description: str) -> Schema:
+    return {
+        "type": "array",
+        "items": {"type": "string", "enum": list(values)},
+        "default": [],
+        "description": description,
+        "title": name.capitalize(),
+        **{"unit": "", "group": "Speech file", "advanced": False, "flag": f"--{name}"},
+    }
 
 
 def _ports(spec: ModelSpec, job: TaskName) -> dict[str, list[Port]]:

@@ -8,7 +8,6 @@ import voiceclone
 from audio_ml.errors import InvalidInput, InvalidOption
 from audio_ml.loader import ModelLoader
 from audio_ml.voice_library import find_voice
-from tts.captions import write_beside
 from ui.clone_file import clone_file, speaker_of
 from ui.server.request import JobRequest
 from ui.server.tasks import Work
@@ -25,8 +24,8 @@ def check(request: JobRequest) -> None:
         raise InvalidInput('Say which cloned voice speaks: "voice": "anna".')
     loader = ModelLoader("cpu")
     speaker = speaker_of(request.model, loader)
-    _, captions = check_delivery(request)
-    if captions and isinstance(speaker, ZeroShotSpeaker):
+    _, beside = check_delivery(request)
+    if beside.captions and isinstance(speaker, ZeroShotSpeaker):
         raise InvalidOption(f"{speaker.spec.name} tells no times of words: leave out 'captions'.")
     voiceclone.clone_stream(
         request.text or "", find_voice(request.voice), speaker=speaker, options=request.options, loader=loader
@@ -39,7 +38,7 @@ def cloned(request: JobRequest) -> list[str]:
 
 def run(work: Work) -> dict[str, Any]:
     request = work.request
-    form, captions = check_delivery(request)
+    form, beside = check_delivery(request)
     lexicon = {"lexicon": tuple(map(str, work.inputs))} if work.inputs else {}
     report = clone_file(
         request.text or "",
@@ -51,4 +50,4 @@ def run(work: Work) -> dict[str, Any]:
         loader=work.loader,
         progress=work.progress,
     )
-    return report.as_dict() | {"captions": write_beside(report, captions)}
+    return beside.write(report)

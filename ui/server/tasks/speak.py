@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
 import tts
 from audio_ml.errors import InvalidOption
+from audio_ml.formats import FORMATS, FormatName
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from tts.api import cloned_voices_in
 from tts.captions import write_beside
+from tts.delivery import SpeechReport, write_copies
 from tts.options import SpeechFileOptions
 from ui.server.request import JobRequest
 from ui.server.tasks import Work
@@ -32,8 +36,21 @@ def check(request: JobRequest) -> None:
     )
 
 
-def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, list[str]]:
-    """Returns the form of the files and the kinds of captions that are asked for.
+@dataclass(frozen=True)
+class Beside:
+    """What is written beside a file of speech: kinds of captions, and the same sound in further formats."""
+
+    captions: tuple[str, ...]
+    formats: tuple[FormatName, ...]
+
+    def write(self, report: SpeechReport) -> dict[str, Any]:
+        """Writes it all, and returns the report of the speech and of that."""
+        told = {"captions": write_beside(report, self.captions), "copies": write_copies(report, self.formats)}
+        return report.as_dict() | told
+
+
+def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, Beside]:
+    """Returns the form of the files, and what is wanted beside each of them.
 
     Raises:
         InvalidOption: for what they cannot be.
@@ -41,10 +58,18 @@ def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, list[str]]:
     if "lexicon" in request.options:
         raise InvalidOption("Option 'lexicon' names files of the server: send lexicons as inputs.")
     form = dict(request.delivery)
-    captions = form.pop("captions", [])
-    if not isinstance(captions, list) or any(kind not in CAPTIONS for kind in captions):
-        raise InvalidOption(f"Option 'captions' cannot be {captions!r}: it is a list of {', '.join(CAPTIONS)}.")
-    return parse(SpeechFileOptions, form), captions
+    captions = _listed("captions", form.pop("captions", []), CAPTIONS)
+    also = _listed("also", form.pop("also", []), tuple(FORMATS))
+    options = parse(SpeechFileOptions, form)
+    if also and (options.format == "raw" or (options.format or "wav") in also):
+        raise InvalidOption(f"Option 'also' names further formats beside {options.format or 'wav'}.")
+    return options, Beside(captions, cast(tuple[FormatName, ...], also))
+
+
+def _listed(name: str, given: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    if not isinstance(given, list) or any(each not in known for each in given):
+        raise InvalidOption(f"Option '{name}' cannot be {given!r}: it is a list of {', '.join(known)}.")
+    return tuple(dict.fromkeys(given))
 
 
 def cloned(request: JobRequest) -> list[str]:
@@ -56,7 +81,7 @@ def cloned(request: JobRequest) -> list[str]:
 
 def run(work: Work) -> dict[str, Any]:
     request = work.request
-    form, captions = check_delivery(request)
+    form, beside = check_delivery(request)
     lexicon = {"lexicon": tuple(map(str, work.inputs))} if work.inputs else {}
     report = tts.synthesize_file(
         request.text or "",
@@ -69,4 +94,10 @@ def run(work: Work) -> dict[str, Any]:
         loader=work.loader,
         progress=work.progress,
     )
-    return report.as_dict() | {"captions": write_beside(report, captions)}
+    return beside.write(report)
+
+
+def in_words(report: Mapping[str, Any]) -> list[str]:
+    files = report["files"]
+    seconds, n_words = sum(file["duration_seconds"] for file in files), sum(len(file["words"]) for file in files)
+    return [f"{n_words} words in {seconds:.1f} s, spoken by {report['voice']}."]
