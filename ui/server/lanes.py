@@ -47,6 +47,8 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
     if request.task == "enroll":
         return LANES["long"]
+    if request.task == "check_reference" and sum(map(_cost, inputs)) <= SHORT_FILE:
+        return LANES["speech"]  # small networks on a CPU, and somebody waits for what they say
     return LANES["short" if sum(map(_cost, inputs)) <= SHORT_FILE else "long"]
 
 
