@@ -12,7 +12,7 @@ from audio_ml.watermark import detect_file
 from audio_ml.writer import write_audio
 from ui.clone_picture import draw_voice
 from ui.console import shown_progress
-from ui.voices_kept import view_of
+from ui.voice_view import view_of
 
 REFERENCE = (
     "Every morning the keeper climbed the long stairs of the lighthouse. He wrote down the wind, the height of the "

@@ -6,20 +6,17 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidOption
 from audio_ml.streams import show
 from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 from audio_ml.voice_library import ID_PREFIX, VoiceLibrary, find_voice, write_privately
 from audio_ml.writer import check_target
-
-if TYPE_CHECKING:
-    from voiceclone.view import VoiceView
+from ui.voice_view import view_of
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -82,19 +79,6 @@ def _findings(voice: ClonedVoice) -> list[str]:
     found = voice.provenance.get("findings")
     told = [finding for finding in found if isinstance(finding, dict)] if isinstance(found, list) else []
     return [str(finding["message"]) for finding in told if "message" in finding]
-
-
-def view_of(voice: ClonedVoice, result: Audio | None = None) -> VoiceView:
-    """Returns what there is to see of a voice, and of what it said, among Kokoro's and those of the library."""
-    from voiceclone.view import view_cloned
-    from voiceclone.voice_mix import voice_table
-
-    table, (known, _) = voice_table(), VoiceLibrary.default().voices()
-    built_in = {
-        f"kokoro/{name}": {encoder: vectors[index] for encoder, vectors in table.embeddings.items()}
-        for index, name in enumerate(table.names)
-    }
-    return view_cloned(voice, built_in=built_in, enrolled=known.values(), result=result)
 
 
 def export(

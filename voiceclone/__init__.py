@@ -9,7 +9,7 @@ True
 """
 
 from audio_ml.cloned_voice import ClonedVoice, Consent
-from voiceclone.api import clone, clone_stream, convert, enroll
+from voiceclone.api import check, clone, clone_stream, convert, enroll
 from voiceclone.options import CloneOptions, EnrolOptions
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ClonedVoice",
     "Consent",
     "EnrolOptions",
+    "check",
     "clone",
     "clone_stream",
     "convert",

@@ -1,4 +1,5 @@
-"""The verbs of this package: `enroll` makes a voice of recordings, `clone` speaks with it, `convert` lends it."""
+"""The verbs of this package: `enroll` makes a voice of recordings, which `check` looks at before; `clone` speaks with
+it, `convert` lends it."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio
@@ -20,6 +21,9 @@ from audio_ml.speech import Speech, SpeechChunk
 from voiceclone import zero_shot
 from voiceclone.consent import EXAMPLE, check_speaker, parse_consent, with_recording
 from voiceclone.options import CloneOptions, EnrolOptions, marks
+
+if TYPE_CHECKING:
+    from voiceclone.checks import Checked
 
 Recording = Audio | str | os.PathLike[str]
 LANGUAGE = "en"  # that voices are fitted with
@@ -72,6 +76,26 @@ def enroll(
     if consent_recording is not None:
         check_speaker(consent_recording, reference.audio, loader, progress)
     return make_voice(reference, name, agreed, chosen, loader, progress, denoised=denoiser is not None)
+
+
+def check(
+    references: Recording | Sequence[Recording],
+    *,
+    loader: ModelLoader | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Checks recordings of a person as `enroll` does, and tells of each check how it went; nothing is made or kept.
+
+    Raises:
+        InvalidInput: when there is no recording.
+        UnreadableAudio: when a file cannot be read.
+        WeightsError: when a network cannot be had.
+    """
+    from voiceclone.checks import check_references  # brings the networks
+
+    loader, progress = loader or loaders.default(), progress or Progress()
+    recordings = [references] if isinstance(references, (Audio, str, os.PathLike)) else list(references)
+    return check_references(recordings, language_of=_language_of(loader), loader=loader, progress=progress)
 
 
 def clone(

@@ -93,25 +93,19 @@ def prepare(
     sources = listen(recordings, ENOUGH_SECONDS, loader, progress)
     found = [passage for source in sources for passage in source.passages]
     total = sum(passage.speech_seconds for passage in found)
-    _refuse(findings.of_length(total) if found else _nothing_said(sources))
-    notes = [*_notes(sources, total, seconds), *_warned(sources)]
+    _refuse(findings.of_length(total) if found else nothing_said(sources))
+    notes = notes_of(sources, total, seconds)
     first = chosen = choose(found, seconds)
     speech = join(chosen)
     loudness = _loudness(speech)
     if denoiser is not None:
         chosen, speech = _cleaned(speech, denoiser, loader, progress)
         notes.append(findings.of_cleaning(_snr_db(first), _snr_db(chosen)))
-    measured = _measure(first, speech, sources) | {"snr_db": _snr_db(chosen)}
-    drift = measure_drift(speech, SAMPLE_RATE, embed or _ge2e(loader, progress))
-    for finding in (
-        findings.of_length(total),
-        findings.of_noise(measured["snr_db"], can_be_cleaned=denoiser is None),
-        findings.of_clipping(measured["clipped"]),
-        findings.of_bandwidth(measured["bandwidth_hz"]),
-        findings.of_level(min(passage.level_db for passage in first)),
-        findings.of_language(*language_of(Audio(speech[None], SAMPLE_RATE))) if language_of else None,
-        _of_speakers(drift, first, chosen),
-    ):
+    measured = measure(first, speech, sources) | {"snr_db": _snr_db(chosen)}
+    drift = measure_drift(speech, SAMPLE_RATE, embed or ge2e(loader, progress))
+    language = language_of(Audio(speech[None], SAMPLE_RATE)) if language_of else None
+    judged = judge(total, measured, first, chosen, drift, language, can_be_cleaned=denoiser is None)
+    for finding in judged.values():
         _refuse(finding)
         notes += [finding] if finding else []
     return Reference(
@@ -124,6 +118,31 @@ def prepare(
         sources=tuple(source.source for source in sources if source.passages),
         measured=measured | ({"likeness_within": drift.likeness} if drift else {}),
     )
+
+
+def judge(
+    total_seconds: float,
+    measured: Mapping[str, float],
+    first: Sequence[Passage],
+    chosen: Sequence[Passage],
+    drift: Drift | None,
+    language: tuple[str, float] | None,
+    *,
+    can_be_cleaned: bool,
+) -> dict[str, Finding | None]:
+    """Returns by kind what is to be said of speech, None where all is well or nothing was measured.
+
+    `first` are its passages as they were recorded, `chosen` as they were measured: the same, unless cleaned up.
+    """
+    return {
+        "length": findings.of_length(total_seconds),
+        "noise": findings.of_noise(measured["snr_db"], can_be_cleaned),
+        "clipping": findings.of_clipping(measured["clipped"]),
+        "bandwidth": findings.of_bandwidth(measured["bandwidth_hz"]),
+        "level": findings.of_level(min(passage.level_db for passage in first)),
+        "language": findings.of_language(*language) if language else None,
+        "speakers": _of_speakers(drift, first, chosen),
+    }
 
 
 def choose(passages: Sequence[Passage], seconds: float) -> list[Passage]:
@@ -181,7 +200,7 @@ def _snr_db(passages: Sequence[Passage]) -> float:
     return float(np.average([passage.snr_db for passage in passages], weights=weights))
 
 
-def _measure(chosen: Sequence[Passage], speech: Samples, sources: Sequence[Heard]) -> dict[str, float]:
+def measure(chosen: Sequence[Passage], speech: Samples, sources: Sequence[Heard]) -> dict[str, float]:
     """Returns what the findings go by: of passages as they were recorded, and of their speech, cleaned up or not."""
     weights = [passage.speech_seconds for passage in chosen]
     flat = float(np.average([passage.clipped for passage in chosen], weights=weights))
@@ -207,7 +226,9 @@ def _cleaned(
     return list(source.passages), join(source.passages)
 
 
-def _ge2e(loader: ModelLoader, progress: Progress) -> Embed:
+def ge2e(loader: ModelLoader, progress: Progress) -> Embed:
+    """Returns what hears in sounds who speaks."""
+
     def embed(sounds: Sequence[Audio]) -> Embeddings:
         with loader.use(GE2E, progress) as engine:
             return np.stack([engine.embedding(heard(sound, GE2E.sample_rate)) for sound in sounds])
@@ -220,7 +241,8 @@ def _refuse(finding: Finding | None) -> None:
         raise (ReferenceTooShort if finding.kind == "length" else ReferenceUnfit)(finding.message)
 
 
-def _nothing_said(sources: Sequence[Heard]) -> Finding:
+def nothing_said(sources: Sequence[Heard]) -> Finding:
+    """Returns what is to be said of recordings in which no speech was found."""
     peak = max(source.peak for source in sources)
     names = " and ".join(source.source for source in sources)
     if peak <= findings.SILENT_PEAK:
@@ -230,8 +252,8 @@ def _nothing_said(sources: Sequence[Heard]) -> Finding:
     return Finding("length", "refuse", 0.0, "s", message)
 
 
-def _notes(sources: Sequence[Heard], total: float, seconds: float) -> list[Finding]:
-    """Returns what is to be said of what is not used."""
+def notes_of(sources: Sequence[Heard], total: float, seconds: float) -> list[Finding]:
+    """Returns what is to be said of what is not used, and of files that are not quite right."""
     cut = [source for source in sources if not source.whole]
     found = [
         Finding(
@@ -250,11 +272,7 @@ def _notes(sources: Sequence[Heard], total: float, seconds: float) -> list[Findi
     found += [
         Finding("empty", "warning", 0.0, "s", f"Nobody speaks in {source.source}: it is not used.") for source in silent
     ]
-    return found
-
-
-def _warned(sources: Sequence[Heard]) -> list[Finding]:
-    return [Finding("file", "warning", 0.0, "", warning) for source in sources for warning in source.warnings]
+    return found + [Finding("file", "warning", 0.0, "", warning) for source in sources for warning in source.warnings]
 
 
 def _minutes(seconds: float) -> str:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from ui.server.guard import guarded
 from ui.server.replies import add_error_replies
-from ui.server.routes import health, jobs, listen, models, speech
+from ui.server.routes import health, jobs, listen, models, speech, voices
 from ui.server.services import Services
 from ui.server.tokens import Tokens
 
@@ -22,7 +22,7 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = services
     app.state.listening = listen.Listening()
-    for router in (health.router, models.router, jobs.router, listen.router, speech.router):
+    for router in (health.router, models.router, jobs.router, listen.router, speech.router, voices.router):
         app.include_router(router)
     app.include_router(services.uploads.router())
     add_error_replies(app)

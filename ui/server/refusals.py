@@ -32,6 +32,12 @@ class ForeignRequest(Refusal):
     http_status = 403
 
 
+class NotAllowed(Refusal):
+    """The caller is known, and may not do that."""
+
+    http_status = 403
+
+
 class NotFound(Refusal):
     """Nothing is there, or it is another caller's."""
 

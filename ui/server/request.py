@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(max_length=300)]
-TaskName = Literal["separate", "speak", "cues", "clone", "convert", "enroll", "pull", "verify"]
+TaskName = Literal["separate", "speak", "cues", "clone", "convert", "enroll", "check_reference", "pull", "verify"]
 
 
 class InputRef(BaseModel):
@@ -56,9 +56,17 @@ class JobRequest(BaseModel):
     )
     name: str | None = Field(default=None, max_length=200, description="The name of a new voice (enroll).")
     consent: str | None = Field(default=None, max_length=2000, description="Who agreed, when and to what (enroll).")
+    consent_recording: InputRef | None = Field(
+        default=None, description="A recording in which that person says so (enroll)."
+    )
     webhook: str | None = Field(
         default=None, max_length=2000, description="An address of an allowed host that is told when the job has ended."
     )
+
+    @property
+    def all_inputs(self) -> tuple[InputRef, ...]:
+        """What is read: the inputs and, behind them, the recording of the consent."""
+        return self.inputs if self.consent_recording is None else (*self.inputs, self.consent_recording)
 
     @property
     def sha256(self) -> str:

@@ -15,6 +15,7 @@ from separation.options import DeliveryOptions
 from tts.engine import SpeechModel
 from tts.options import SpeechFileOptions
 from ui.server.request import TaskName
+from ui.server.tasks.clone import ViewOptions
 from ui.server.tasks.convert import ConversionFileOptions
 from ui.server.tasks.speak import CAPTIONS
 from voiceclone.options import CloneOptions, EnrolOptions
@@ -124,7 +125,7 @@ def _delivery(job: TaskName) -> Schema:
         return schema_of(DeliveryOptions)
     if job == "convert":
         return schema_of(ConversionFileOptions)
-    schema = schema_of(SpeechFileOptions)
+    schema = schema_of(SpeechFileOptions, *([ViewOptions] if job == "clone" else []))
     schema["properties"]["captions"] = _list(
         "captions", CAPTIONS, "Kinds of captions that are written beside the speech."
     )

@@ -40,11 +40,15 @@ class CallerLimits:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request; `name` owns jobs and uploads, files below `roots` may be read by path."""
+    """Who sent a request; `name` owns jobs and uploads, files below `roots` may be read by path.
+
+    Who `keeps_voices` may take the machine's cloned voices away, to another machine or for ever.
+    """
 
     name: str
     roots: tuple[Path, ...]
     limits: CallerLimits
+    keeps_voices: bool = False
 
 
 def local_caller(options: ServerOptions) -> Caller:
@@ -54,7 +58,7 @@ def local_caller(options: ServerOptions) -> Caller:
     'local'
     """
     limits = CallerLimits(options.max_upload_bytes, options.upload_space_bytes)
-    return Caller(LOCAL, _folders(options.roots), limits)
+    return Caller(LOCAL, _folders(options.roots), limits, keeps_voices=True)
 
 
 def _folders(names: Iterable[str]) -> tuple[Path, ...]:
@@ -138,6 +142,7 @@ class _Entry(Options):
     upload_space: Size | None = None
     max_jobs: int | None = Field(None, ge=1)
     max_queued: int | None = Field(None, ge=0)
+    keeps_voices: bool = False
 
     @model_validator(mode="after")
     def _has_one_secret(self) -> _Entry:
@@ -159,7 +164,8 @@ class _Entry(Options):
             self.max_jobs,
             self.max_queued,
         )
-        return Caller(self.name, _folders(options.roots if self.roots is None else self.roots), limits)
+        roots = _folders(options.roots if self.roots is None else self.roots)
+        return Caller(self.name, roots, limits, self.keeps_voices)
 
 
 class _TokenFile(Options):

@@ -55,7 +55,7 @@ def accept(services: Services, caller: Caller, body: JobRequest, key: str | None
     if len(body.text or "") > options.max_text:
         raise TooLarge(f"The text has {len(body.text or ''):,} characters, and {options.max_text:,} are accepted.")
     check_request(body)
-    inputs = check_inputs(body.inputs, caller, services.uploads, options)
+    inputs = check_inputs(body.all_inputs, caller, services.uploads, options)
     if body.webhook is not None:
         check_webhook(body.webhook, options)
     limits = QueueLimits(options.queue_size, caller.limits.max_queued, caller.limits.max_jobs)

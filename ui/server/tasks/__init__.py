@@ -20,7 +20,10 @@ READ = "read"
 
 @dataclass(frozen=True)
 class Work:
-    """A job as its worker sees it: the `inputs` are files under names that can be shown, `folder` takes the results."""
+    """A job as its worker sees it: the `inputs` are files under names that can be shown, `folder` takes the results.
+
+    Where the request has a recording of a consent, it is the last of them.
+    """
 
     request: JobRequest
     inputs: tuple[Path, ...]
@@ -71,7 +74,7 @@ def check_request(request: JobRequest) -> None:
         InvalidInput: for what the task does not take or lacks, an unknown model, option or voice.
     """
     task = find_task(request.task)
-    optional = {"text", "voice", "cast", "name", "consent"}
+    optional = {"text", "voice", "cast", "name", "consent", "consent_recording"}
     for name in sorted(optional & request.model_fields_set - task.TAKES):
         if getattr(request, name):
             raise InvalidOption(f"'{name}' means nothing to the task '{request.task}': leave it out.")

@@ -8,10 +8,12 @@ from pydantic import Field
 
 from audio_ml.errors import InvalidInput
 from audio_ml.formats import FormatName
-from audio_ml.options import Options, parse
+from audio_ml.options import parse
 from audio_ml.voice_library import find_voice
 from ui.server.request import JobRequest
 from ui.server.tasks import Work
+from ui.server.tasks.clone import ViewOptions
+from ui.voice_view import write_view
 from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import CloneOptions
 
@@ -20,8 +22,8 @@ N_INPUTS = (1, 1)
 READS_SOUND = True
 
 
-class ConversionFileOptions(Options):
-    """The form of the file."""
+class ConversionFileOptions(ViewOptions):
+    """The form of the file, and what is drawn of it."""
 
     format: FormatName = Field("wav", description="File format of the result.")
 
@@ -49,4 +51,6 @@ def run(work: Work) -> dict[str, Any]:
     voice, form = find_voice(request.voice or ""), parse(ConversionFileOptions, request.delivery)
     target = work.folder / f"{source.stem}-{voice.name}.{form.format}"
     report = convert_file(source, target, voice, options=request.options, loader=work.loader, progress=work.progress)
+    if form.view:
+        write_view(work.folder, voice, target, work.loader)
     return report.as_dict()

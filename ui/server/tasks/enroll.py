@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ui.server.tasks import Work
 from voiceclone import zero_shot
 from voiceclone.options import EnrolOptions
 
-TAKES = frozenset({"name", "consent"})
+TAKES = frozenset({"name", "consent", "consent_recording"})
 N_INPUTS = (1, 50)
 READS_SOUND = True
 
@@ -42,10 +43,12 @@ def cloned(request: JobRequest) -> list[str]:
 
 def run(work: Work) -> dict[str, Any]:
     request = work.request
+    spoken = work.inputs[-1] if request.consent_recording is not None else None
     voice = voiceclone.enroll(
-        list(work.inputs),
+        list(work.inputs[: len(request.inputs)]),
         request.name or "",
         request.consent,
+        consent_recording=spoken,
         options=request.options,
         loader=work.loader,
         progress=work.progress,
@@ -55,6 +58,7 @@ def run(work: Work) -> dict[str, Any]:
         "voice": voice.name,
         "speech_seconds": voice.speech_seconds,
         "sha256": voice.sha256,
+        "consent": asdict(voice.consent),
         "files": [{"path": str(path)}],
         "findings": list(voice.provenance.get("findings", ())),
     }
