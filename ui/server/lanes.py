@@ -46,13 +46,10 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
     """
     if request.task in ("speak", "clone"):
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
-<<<<<<< HEAD
     if request.task in ("pull", "verify"):  # nothing is computed
         return LANES["files"]
-=======
     if request.task == "cues":
         return LANES["script"]
->>>>>>> 99ed45dab64ccb1f0d63f28cf1de40d35b6110d0
     if request.task == "enroll":
         return LANES["long"]
     if request.task == "check_reference" and sum(map(_cost, inputs)) <= SHORT_FILE:
