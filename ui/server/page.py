@@ -24,6 +24,7 @@ from ui.server.replies import explain_problem
 from ui.server.request import JobRequest
 from ui.server.routes.jobs import accept, find_file, told
 from ui.server.services import Services
+from ui.server.speeds import Speeds
 from ui.server.tokens import Caller, local_caller
 from ui.server.visitors import MINE, GivesKeys, Mine, visitor_of
 from ui.web.page import build_page, page_app
@@ -71,6 +72,10 @@ class ServerDesk:
         self._services = services
         self._keeping = threading.Lock()
         self._kept: dict[tuple[str, Path], str] = {}  # the upload that a file became
+
+    def speeds(self) -> Mapping[str, float]:
+        """See `Desk.speeds`."""
+        return Speeds(self._services.database).all()
 
     def visitor(self, request: gr.Request) -> str:
         """See `Desk.visitor`."""

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class Desk(Protocol):
-    """The server as the page sees it; every method but `visitor` is for one visitor, who has nothing of another's."""
+    """The server as the page sees it; what names a visitor is for them alone, who has nothing of another's."""
 
     store: WeightStore
     commercial_only: bool  # whether only models are offered that may be used commercially
+
+    def speeds(self) -> Mapping[str, float]:
+        """Returns how fast models were on this machine, in times real time; one that never ran is not in it."""
+        ...
 
     def visitor(self, request: gr.Request) -> str:
         """Returns who has the page open: the owner of their jobs.

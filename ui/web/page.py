@@ -54,13 +54,13 @@ def build_page(desk: Desk) -> Any:
 
     from ui.web.separate_tab import SeparateTab
 
-    tabs: dict[str, Callable[[Desk], object]] = {"Separate": SeparateTab}
+    tabs: dict[str, Callable[[Any, Desk], object]] = {"Separate": SeparateTab}
     # What a browser sent lies there for an hour at least; what a job reads has a second name elsewhere.
     settings: dict[str, Any] = {"title": "audio-ml", "analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
     with gr.Blocks(fill_width=True, **settings) as page, gr.Tabs():
         for name, draw in tabs.items():
             with gr.Tab(name, id=name.lower()):
-                draw(desk)
+                draw(page, desk)
     return page
 
 

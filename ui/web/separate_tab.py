@@ -16,6 +16,7 @@ from audio_ml.options import OptionField, describe
 from separation import DeliveryOptions
 from separation.options import DEFAULT_MODEL
 from ui.web.desk import Desk
+from ui.web.model_cards import model_card
 from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
@@ -27,11 +28,11 @@ EMPTY = "The stems will appear here."
 class SeparateTab:
     """Draws the tab into the Gradio page that is being built, and answers its buttons."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, page: Any, desk: Desk) -> None:
         self._desk = desk
         self._specs = {spec.name: spec for spec in _offered(desk)}
         self._draw()
-        self._connect()
+        self._connect(page)
 
     def _draw(self) -> None:
         with gr.Row(equal_height=False):
@@ -47,7 +48,7 @@ class SeparateTab:
 
     def _draw_model(self) -> None:
         self._chosen = chosen = DEFAULT_MODEL if DEFAULT_MODEL in self._specs else next(iter(self._specs), None)
-        self._model = gr.Dropdown(list(self._specs), value=chosen, label="Model", filterable=False)
+        self._model = gr.Radio(self._cards(), value=chosen, label="Model", elem_classes="model-cards")
         self._about = text(_about(self._specs[chosen]) if chosen else "")
         self._terms = gr.Checkbox(False, label=TERMS, visible=bool(chosen and self._asks(self._specs[chosen])))
 
@@ -73,11 +74,12 @@ class SeparateTab:
             spec.name: Form([(field, drawn[spec, field.name]) for field in fields]) for spec, fields in options.items()
         }
 
-    def _connect(self) -> None:
+    def _connect(self, page: Any) -> None:
         def begin(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             return self._begin(values, request)
 
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
+        page.load(lambda: gr.update(choices=self._cards()), None, self._model, **QUIET)  # with the speeds of today
         self._sources.upload(self._keep, self._sources, self._problem, **QUIET)
         shown = [self._about, self._terms, *(group for _, group in self._groups)]
         self._model.change(self._show_model, self._model, shown, **QUIET)
@@ -98,6 +100,10 @@ class SeparateTab:
         spec = self._specs[name]
         terms = gr.update(value=False, visible=self._asks(spec))
         return [_about(spec), terms, *(gr.update(visible=group_of.name == name) for group_of, _ in self._groups)]
+
+    def _cards(self) -> list[tuple[str, str]]:
+        speeds = self._desk.speeds()
+        return [(model_card(spec, speeds.get(name)), name) for name, spec in self._specs.items()]
 
     def _asks(self, spec: ModelSpec) -> bool:
         """Tells whether a model's terms have yet to be accepted."""
@@ -141,13 +147,14 @@ class SeparateTab:
 
 
 def _offered(desk: Desk) -> list[ModelSpec]:
-    """Returns the models that are known to run: those that were verified, and those whose weights are here."""
-    return [
+    """Returns the models that are known to run, the usual one first: what was verified, and whose weights are here."""
+    found = [
         spec
         for spec in catalogue.models("separation")
         if (spec.licence.commercial or not desk.commercial_only)
         and (spec.verified or all(desk.store.find(part, file) for part in spec.parts for file in part.files))
     ]
+    return sorted(found, key=lambda spec: spec.name != DEFAULT_MODEL)
 
 
 def _of(fields: Sequence[OptionField], advanced: bool) -> list[OptionField]:
@@ -155,6 +162,4 @@ def _of(fields: Sequence[OptionField], advanced: bool) -> list[OptionField]:
 
 
 def _about(spec: ModelSpec) -> str:
-    commercial = {True: "allowed", False: "not allowed", None: "not stated"}[spec.licence.commercial]
-    terms = f"Licence: {spec.licence.name}; commercial use {commercial}. {spec.licence.note}"
-    return f"<p>{escape(spec.summary)}<br><small>{escape(terms)}</small></p>"
+    return f"<p><small>{escape(spec.licence.note)}</small></p>" if spec.licence.note else ""
