@@ -27,7 +27,7 @@ from ui.server.scheduler import Scheduler
 from ui.server.services import Services
 from ui.server.store import JobStore, Outcome, QueueLimits
 from ui.server.uploads import Uploads
-from ui.web.player import add_player
+from ui.web.files import add_files
 
 NO_LANE = "none"  # which no scheduler serves
 
@@ -83,7 +83,7 @@ def listening(folder: Path) -> Iterator[ListeningServer]:
         audit, metrics = AuditLog(folder / "audit.log"), Metrics()
         services = Services(options, database, store, cast(Any, None), scheduler, uploads, audit, metrics)
         app: FastAPI = create_app(services)
-        add_player(app)
+        add_files(app)
         config = uvicorn.Config(admit(app, services), log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

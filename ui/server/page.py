@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ADDRESSES = ("/v1", "/health", "/ready", "/metrics", "/openapi.json")  # of the interface
 ARRIVING = "arriving"  # the folder of what browsers are sending
 SENDING = "/gradio_api/upload"  # where they send it
+UNNAMED = "tmp*"  # what Gradio calls a file in there while it comes
 MOST_JOBS = 1000  # of a visitor, that are looked at
 
 
@@ -136,15 +137,23 @@ class _Beside:
 
 
 class _RoomForFiles:
-    """Wraps the page: what browsers send it may take so much of the disk together, and no more."""
+    """Wraps the page: what browsers send has so much room on the disk together; what they broke off goes."""
 
     def __init__(self, page: ASGIApp, folder: Path, most_bytes: int) -> None:
         self._page, self._folder, self._most = page, folder, most_bytes
+        self._n_coming = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == SENDING:
-            coming = int(dict(scope["headers"]).get(b"content-length", b"0"))
-            here = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
-            if here + coming > self._most:
-                raise TooLarge(f"Files on their way may have {show_size(self._most)} together: try again later.")
-        await self._page(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] != SENDING:
+            return await self._page(scope, receive, send)
+        coming = int(dict(scope["headers"]).get(b"content-length", b"0"))
+        here = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+        if here + coming > self._most:
+            raise TooLarge(f"Files on their way may have {show_size(self._most)} together: try again later.")
+        self._n_coming += 1
+        try:
+            await self._page(scope, receive, send)
+        finally:
+            self._n_coming -= 1
+            for path in self._folder.glob(UNNAMED) if not self._n_coming else ():
+                path.unlink(missing_ok=True)
