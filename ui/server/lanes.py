@@ -44,7 +44,7 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
     >>> lane_of(JobRequest(task="speak", text="Good morning."), []).name
     'speech'
     """
-    if request.task in ("speak", "clone"):
+    if request.task in ("speak", "clone", "explain_speech", "history"):
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
     if request.task in ("pull", "verify"):  # nothing is computed
         return LANES["files"]

@@ -1,0 +1,1 @@
+"""What the tab "Learn" computes: sounds and pictures that explain how speech is made, from the models that make it."""
