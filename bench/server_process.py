@@ -84,7 +84,7 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         """Returns the processes under the server's, those under them included."""
-        return _descendants(self.pid)
+        return descendants(self.pid)
 
     def resident_bytes(self) -> int:
         """Returns the resident memory of the server and all under it; pages that two share count twice."""
@@ -92,7 +92,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Returns the processor time that the server and all under it have taken so far."""
-        return sum(_cpu_seconds(pid) for pid in [self.pid, *self.worker_pids()])
+        return sum(processor_seconds(pid) for pid in [self.pid, *self.worker_pids()])
 
     def kill(self) -> list[int]:
         """Kills the server's own process with SIGKILL; returns the processes that were under it."""
@@ -105,7 +105,7 @@ class Server:
         """Ends the server as a supervisor does, with SIGTERM; kills it if it does not end."""
         if self._process is None:
             return
-        under = _descendants(self._process.pid)
+        under = descendants(self._process.pid)
         self._process.terminate()
         try:
             self._process.wait(END_SECONDS)
@@ -142,7 +142,7 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if fields := _stat(int(folder.name)):
@@ -168,7 +168,7 @@ def _is_alive(pid: int) -> bool:
     return bool(fields) and fields[0] not in "ZX"
 
 
-def _cpu_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
 
