@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(max_length=300)]
-TaskName = Literal["separate", "speak", "cues", "clone", "convert", "enroll", "check_reference", "pull", "verify"]
+TaskName = Literal[
+    "separate", "speak", "cues", "clone", "convert", "enroll", "check_reference", "pull", "verify", "explain_separation"
+]
 
 
 class InputRef(BaseModel):
