@@ -37,6 +37,16 @@ class TorchNetworks:
         self._configuration, self._dtype = configuration, dtype
         self._networks = [_on_device(network, device, dtype) for network in networks]
 
+    def layers(self, magnitude: torch.Tensor, stem: int) -> dict[str, torch.Tensor]:
+        """Returns what each layer of a stem's network makes of magnitudes [patches, 2, frames, bins], by its name.
+
+        In the order of computing: "down 1" to "down 6", "up 1" to "up 6", "head", each [patches, channels, ...].
+        """
+        seen: dict[str, torch.Tensor] = {}
+        with torch.inference_mode(), _exact_convolutions():
+            _unet(self._networks[stem], magnitude.to(self._dtype), self._configuration, seen.__setitem__)
+        return seen
+
     def masks(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Returns masks [stems, patches, 2, frames, bins] that sum to one, of magnitudes [patches, 2, frames, bins]."""
         configuration, kept = self._configuration, torch.promote_types(self._dtype, torch.float32)
@@ -151,8 +161,20 @@ def _on_device(value: Any, device: str, dtype: torch.dtype) -> Any:
     return type(value)(*(_on_device(getattr(value, field.name), device, dtype) for field in fields(value)))
 
 
-def _unet(weights: Any, magnitude: torch.Tensor, configuration: Configuration) -> torch.Tensor:
-    """Returns what the last convolution of a stem's network gives; `weights` are `UNetWeights` of tensors."""
+def _unseen(layer: str, output: torch.Tensor) -> None:
+    """Nobody looks."""
+
+
+def _unet(
+    weights: Any,
+    magnitude: torch.Tensor,
+    configuration: Configuration,
+    seen: Callable[[str, torch.Tensor], None] = _unseen,
+) -> torch.Tensor:
+    """Returns what the last convolution of a stem's network gives; `weights` are `UNetWeights` of tensors.
+
+    `seen` is told the name and the output of every layer.
+    """
     down, up = ACTIVATIONS[configuration.down_activation], ACTIVATIONS[configuration.up_activation]
 
     def normalised(x: torch.Tensor, norm: Any) -> torch.Tensor:
@@ -164,10 +186,14 @@ def _unet(weights: Any, magnitude: torch.Tensor, configuration: Configuration) -
         skips.append(x)  # before the normalisation, as in the paper's code
         if index < len(weights.down_norms):
             x = down(normalised(x, weights.down_norms[index]))
+        seen(f"down {index + 1}", x)
     skips.pop()
-    for layer, norm in zip(weights.up, weights.up_norms, strict=True):
+    for index, (layer, norm) in enumerate(zip(weights.up, weights.up_norms, strict=True)):
         x = conv_transpose2d(x, layer.kernel, layer.bias, stride=2)
         x = normalised(up(x[..., PAD[0] : -PAD[1], PAD[0] : -PAD[1]]), norm)
+        seen(f"up {index + 1}", x)
         if skips:
             x = torch.cat([skips.pop(), x], dim=1)
-    return conv2d(x, weights.head.kernel, weights.head.bias, padding=HEAD_PAD, dilation=2)
+    x = conv2d(x, weights.head.kernel, weights.head.bias, padding=HEAD_PAD, dilation=2)
+    seen("head", x)
+    return x

@@ -1,1 +1,1 @@
-"""What the tab "Learn" computes: sounds and pictures that explain how speech is made, from the models that make it."""
+"""What the tab "Learn" shows: sounds and pictures of the models at work, computed by the models themselves."""

@@ -18,6 +18,7 @@ TaskName = Literal[
     "check_reference",
     "pull",
     "verify",
+    "explain_separation",
     "explain_speech",
     "explain_voices",
     "history",

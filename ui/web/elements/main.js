@@ -2,4 +2,6 @@
 
 import '../player/player.js';
 import './job-list.js';
+import './layer-view.js';
+import './mask-painter.js';
 import './stems.js';
