@@ -55,14 +55,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
     setting = machine.describe("bench.page", sys.argv[1:], None)
-    with tempfile.TemporaryDirectory() as folder, _browser() as browser:
+    with tempfile.TemporaryDirectory() as folder, browser_of_bench() as browser:
         findings = _measure(browser, Path(folder), arguments.runs, arguments.rest_seconds)
     results.write(arguments.output, _report(setting, findings), findings)
 
 
 def _measure(browser: Any, folder: Path, n_runs: int, rest_seconds: float) -> Findings:
     clip = folder / "clip.wav"
-    write_audio(clip, _clip(), bit_depth="16")
+    write_audio(clip, example_clip(), bit_depth="16")
     paints, forms, cold, warm = [], [], [], []
     at_rest = {}
     for run in range(n_runs):
@@ -125,7 +125,7 @@ def _browser_seconds(server: Server) -> float:
     return sum(processor_seconds(pid) for pid in descendants(os.getpid()) if pid not in others)
 
 
-def _clip() -> Audio:
+def example_clip() -> Audio:
     """Returns 20 s of stereo that are no silence: three tones that come and go, and noise."""
     seconds = np.arange(CLIP_SECONDS * RATE) / RATE
     tones = sum(
@@ -137,7 +137,8 @@ def _clip() -> Audio:
 
 
 @contextmanager
-def _browser() -> Iterator[Any]:
+def browser_of_bench() -> Iterator[Any]:
+    """Runs Chromium for a block."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
