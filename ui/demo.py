@@ -1,5 +1,5 @@
 """`make demo`: a song, a 5.1 reel and a voice over music come apart; a cue sheet is spoken, a voice
-is cloned, and a server does it for a client."""
+is cloned, a server does it for a client, and a sentence is said as machines have said it since 1939."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from separation import SeparationReport
 from ui.console import shown_progress
 from ui.demo_cleanup import clean_up
 from ui.demo_clone import clone_and_convert
+from ui.demo_learn import tell_history
 from ui.demo_server import serve_and_ask
 from ui.demo_speech import speak_and_dub
 from ui.pictures import spectrograms
@@ -56,6 +57,7 @@ def main() -> None:
     speak_and_dub(FOLDER, loader)
     clone_and_convert(FOLDER, loader)
     serve_and_ask(FOLDER, song)
+    tell_history(FOLDER, loader)
 
 
 def _separate_reel(voice: Audio, bed: Audio, loader: ModelLoader) -> None:

@@ -1,0 +1,99 @@
+"""Files that come to the page: large ones, those that are broken off, several in a row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import PAGE_MS, needs_chromium
+from listening import write_sparse
+from serving import Server, serving
+
+from ui.server.options import ServerOptions
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+expect = pytest.importorskip("playwright.sync_api").expect
+RATE = 48000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(ServerOptions(folder=str(tmp_path_factory.mktemp("server"))), page=True) as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Any, server: Server) -> Iterator[Any]:
+    """A page whose requests nobody looks at: what looks would have them in memory."""
+    page = browser.new_context().new_page()
+    page.goto(server.url)
+    expect(page.get_by_role("button", name="Separate", exact=True)).to_be_visible(timeout=PAGE_MS)
+    yield page
+    page.context.close()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def has_upload(server: Server, n_bytes: int) -> bool:
+    return any(path.stat().st_size == n_bytes for path in server.services.options.uploads_folder.iterdir())
+
+
+@pytest.mark.slow
+def test_two_gigabytes_are_never_in_memory(page: Any, server: Server, tmp_path: Path) -> None:
+    """And lie on the disk once: the upload is another name of what came."""
+    reel = tmp_path / "reel.wav"
+    write_sparse(reel, RATE, 1_000_000_000, [5])
+    most, before = 0, resident_bytes()
+
+    def arrived() -> bool:
+        nonlocal most
+        most = max(most, resident_bytes())
+        return has_upload(server, reel.stat().st_size)
+
+    page.locator("input[type=file]").first.set_input_files(reel)
+    wait_until(arrived, 300)
+    assert most - before < 200e6
+    (upload,) = server.services.options.uploads_folder.iterdir()
+    assert upload.stat().st_nlink == 2 or upload.stat().st_size < 2e9
+
+
+def test_what_is_broken_off_leaves_nothing(page: Any, server: Server, tmp_path: Path) -> None:
+    """The tab is closed while a large file is on its way."""
+    reel, arriving = tmp_path / "broken off.wav", server.services.options.data_folder / "arriving"
+    write_sparse(reel, RATE, 500_000_000, [7])
+    page.locator("input[type=file]").first.set_input_files(reel)
+
+    def is_coming() -> bool:
+        return any(path.stat().st_size > 1e6 for path in arriving.glob("tmp*"))
+
+    wait_until(is_coming, 30)
+    page.context.close()
+    wait_until(lambda: not any(path.is_file() for path in arriving.glob("tmp*")), 30)
+    assert not has_upload(server, reel.stat().st_size)
+
+
+def test_a_file_that_the_server_has_no_room_for_is_told_where_it_is(
+    page: Any, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.server.refusals import TooLarge
+
+    def refuse(*_: object) -> None:
+        raise TooLarge("Your uploads may have 3 MB together.")
+
+    monkeypatch.setattr(server.services.uploads, "adopt", refuse)
+    small = tmp_path / "small.wav"
+    write_sparse(small, RATE, RATE, [3])
+    page.locator("input[type=file]").first.set_input_files(small)
+    expect(page.get_by_role("alert").filter(has_text="3 MB together").first).to_be_visible(timeout=PAGE_MS)
