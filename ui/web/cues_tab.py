@@ -31,6 +31,7 @@ from ui.web.desk import Desk
 from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
 
 NOT_ON_THE_PAGE = ("columns", "overwrite")  # a job has a folder of its own
+SHOWN = ("frame_rate", "fit")  # the others are advanced
 OF_VOICES = ("speed", "volume", "seed")
 FIELDS = {
     "cue": "Cue",
@@ -70,9 +71,9 @@ class CuesTab:
                         for field, title in FIELDS.items()
                     }
                 self._draw_cast()
-                self._draw_options()
                 self._render = gr.Button("Render all", variant="primary")
                 self._status = text()
+                self._draw_options()
             with gr.Column(scale=3, min_width=320):
                 self._preview = text(status_line("Every line of the sheet will appear here before any work is done."))
                 text(job_list("cues", empty="Rendered sheets will appear here."))
@@ -87,9 +88,9 @@ class CuesTab:
         of_sheet = [field for field in describe(CueOptions) if field.name not in NOT_ON_THE_PAGE]
         of_voices = [field for field in describe(SpeechOptions) if field.name in OF_VOICES]
         with gr.Row():
-            drawn = [(field, draw(field)) for field in of_sheet if not field.advanced]
+            drawn = [(field, draw(field)) for field in of_sheet if field.name in SHOWN]
         with gr.Accordion("Advanced", open=False):
-            drawn += [(field, draw(field)) for field in of_sheet if field.advanced]
+            drawn += [(field, draw(field)) for field in of_sheet if field.name not in SHOWN]
             voiced = [(field, draw(field)) for field in of_voices]
         self._options, self._voice_options = Form(drawn), Form(voiced)
 
@@ -227,9 +228,7 @@ def _table(told: SheetPreview, options: Mapping[str, Any]) -> str:
     shown = "".join(html for _, html in rows[:MOST_ROWS])
     head = "".join(f'<th scope="col">{heading or "<span>Hear</span>"}</th>' for heading in HEADINGS)
     n_long = sum((line.excess_seconds or 0) > 0 for line in told.lines)
-    said = (
-        f"{len(told.lines)} lines can be spoken, {len(problems)} rows cannot; {n_long} may be too long for their slot."
-    )
+    said = f"Lines that can be spoken: {len(told.lines)}; that cannot: {len(problems)}; maybe too long: {n_long}."
     more = f" The first {MOST_ROWS} rows are shown." if len(rows) > MOST_ROWS else ""
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in told.warnings)
     return (
@@ -247,7 +246,7 @@ def _line(line: LinePreview, options: Mapping[str, Any]) -> str:
     remarks = [*(["may be too long"] if is_long else []), *line.warnings]
     told = f"<br><small>{escape(' '.join(remarks))}</small>" if remarks else ""
     hear = (
-        f'<voice-sample voice="{escape(line.voice)}" text="{escape(line.line)}" '
+        f'<voice-sample voice="{escape(line.voice)}" say="{escape(line.line)}" '
         f'options="{escape(json.dumps(dict(options)))}" label="{escape(f"Hear cue {name}")}"></voice-sample>'
     )
     cells = (

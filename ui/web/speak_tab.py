@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -52,14 +53,14 @@ class SpeakTab:
             with gr.Column(scale=2, min_width=320):
                 self._text = gr.Textbox(label="Text", lines=5, max_lines=20, placeholder="What is to be said.")
                 self._told = text()
-                self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice", elem_id="speak-voice", max_lines=1)
-                commercial = " commercial" if self._desk.commercial_only else ""
-                text(f'<voice-gallery for="speak-voice" sample="{escape(SAMPLE)}"{commercial}></voice-gallery>')
-                self._draw_options()
                 with gr.Row():
                     self._start = gr.Button("Speak", variant="primary")
                     self._again = gr.Button("Another take")
                 self._status = text()
+                self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice", elem_id="speak-voice", max_lines=1)
+                commercial = " commercial" if self._desk.commercial_only else ""
+                text(f'<voice-gallery for="speak-voice" sample="{escape(SAMPLE)}"{commercial}></voice-gallery>')
+                self._draw_options()
             with gr.Column(scale=3, min_width=320):
                 text(job_list("speak", empty="Your takes will appear here."))
 
@@ -72,9 +73,8 @@ class SpeakTab:
         with gr.Accordion("Pronunciations", open=False):
             told = "How words are said: as respelled (REK-erd), or in IPA between slashes (/ˈkoʊkəɹoʊ/)."
             text(f"<p>{escape(told)}</p>")
-            self._lexicon = gr.Dataframe(
-                headers=["Word", "Sounds like"], type="array", column_count=2, row_count=3, label="Pronunciations"
-            )
+            self._lexicon = gr.Textbox("[]", label="Words", elem_id="speak-words", visible="hidden")
+            text('<word-table for="speak-words"></word-table>')
             self._lexicon_problem = text()
             self._kept = gr.State({})
         with gr.Accordion("Advanced", open=False):
@@ -176,7 +176,7 @@ class SpeakTab:
         return sum(all(job["request"].get(name) == asked[name] for name in ("text", "voice")) for job in jobs)
 
     def _write_lexicon(self, values: Mapping[Any, Any], folder: Path) -> list[Path]:
-        content = _lexicon_csv(values[self._lexicon])
+        content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
         if not content:
             return []
         path = folder / "Pronunciations.csv"
@@ -203,21 +203,19 @@ def _all_fields() -> list[OptionField]:
     return list(fields.values())
 
 
-def _lexicon_csv(rows: Sequence[Sequence[Any]]) -> str:
+def _lexicon_csv(rows: Sequence[Sequence[str]]) -> str:
     """Returns a table of words as a lexicon, "" where nothing stands in it.
 
-    >>> _lexicon_csv([["Nguyen", "win"], ["", None]])
+    >>> _lexicon_csv([["Nguyen", "win"]])
     'word,pronunciation\\r\\nNguyen,win\\r\\n'
     """
-    filled = [["" if cell is None else str(cell).strip() for cell in row] for row in rows]
-    filled = [row for row in filled if any(row)]
-    if not filled:
+    if not rows:
         return ""
-    for number, (word, sound) in enumerate(filled, start=1):
+    for word, sound in rows:
         if not word or not sound:
-            raise InvalidInput(f"Pronunciation {number} lacks {'a word' if not word else 'how it sounds'}.")
+            raise InvalidInput(f"Say how '{word}' sounds." if word else f"Say which word sounds like '{sound}'.")
     table = io.StringIO()
-    csv.writer(table).writerows([LEXICON_HEADER, *filled])
+    csv.writer(table).writerows([LEXICON_HEADER, *rows])
     return table.getvalue()
 
 

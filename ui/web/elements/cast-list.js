@@ -33,7 +33,7 @@ class CastList extends HTMLElement {
     const named = (voice) => ({ text: `${shortName(voice)} – ${describeVoice(voice)}`, value: voice.id });
     const options = [DEFAULT, ...voices.map(named)].map((option) => element('option', option));
     const select = element('select', { 'aria-label': `Voice of ${character}` }, options);
-    const hear = element('voice-sample', { text: SAMPLE, label: `Hear the voice of ${character}` });
+    const hear = element('voice-sample', { say: SAMPLE, label: `Hear the voice of ${character}` });
     const show = () => {
       hear.hidden = !select.value;
       hear.setAttribute('voice', select.value);

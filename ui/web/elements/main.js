@@ -10,3 +10,4 @@ import './sample.js';
 import './stems.js';
 import './takes.js';
 import './voice-gallery.js';
+import './word-table.js';

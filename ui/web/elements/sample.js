@@ -1,5 +1,5 @@
 /**
- * `<voice-sample voice="hibari/heart" text="Good morning." label="Hear heart"></voice-sample>`: a button that has the
+ * `<voice-sample voice="hibari/heart" say="Good morning." label="Hear heart"></voice-sample>`: a button that has the
  * server speak a text, and plays it. One sample plays at a time; `model` and `options` (JSON) are passed on.
  */
 
@@ -10,7 +10,7 @@ import { MINE, sentenceOf } from './address.js';
 let playing = null;
 
 class VoiceSample extends HTMLElement {
-  static observedAttributes = ['voice', 'text', 'model', 'options'];
+  static observedAttributes = ['voice', 'say', 'model', 'options'];
   #audio = new Audio();
   #address = '';
   #ending = new AbortController();
@@ -66,7 +66,7 @@ class VoiceSample extends HTMLElement {
 
   async #spoken(signal) {
     const options = JSON.parse(this.getAttribute('options') || '{}');
-    const asked = { input: this.getAttribute('text'), voice: this.getAttribute('voice'), options, stream: false };
+    const asked = { input: this.getAttribute('say'), voice: this.getAttribute('voice'), options, stream: false };
     const body = JSON.stringify({ ...asked, model: this.getAttribute('model') || null });
     const headers = { 'Content-Type': 'application/json' };
     const reply = await fetch(`${MINE}/audio/speech`, { method: 'POST', headers, body, signal });

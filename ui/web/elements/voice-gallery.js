@@ -64,7 +64,7 @@ class VoiceGallery extends HTMLElement {
     const selects = Object.entries(FILTERS).map(([name, of]) => {
       const values = [...new Set(this.#voices.map(of))];
       const options = [ALL, ...values].map((value) => element('option', { value, text: value || 'all' }));
-      return element('label', {}, [name, element('select', { name, on: { change: () => this.#draw() } }, options)]);
+      return element('label', {}, [name, element('select', { name, 'aria-label': name, on: { change: () => this.#draw() } }, options)]);
     });
     const again = () => this.#load(true);
     this.filters.replaceChildren(
@@ -91,8 +91,8 @@ class VoiceGallery extends HTMLElement {
       ]),
     ];
     if (voice.reads_text) {
-      const text = (this.getAttribute('sample') ?? '').replace('{name}', name);
-      parts.push(element('voice-sample', { voice: voice.id, text, label: `Hear ${voice.id}` }));
+      const say = (this.getAttribute('sample') ?? '').replace('{name}', name);
+      parts.push(element('voice-sample', { voice: voice.id, say, label: `Hear ${voice.id}` }));
     } else parts.push(element('small', { text: 'reads no text, phonemes only' }));
     if (voice.mixes) {
       const mix = () => this.#add(voice);
