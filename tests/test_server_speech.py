@@ -307,6 +307,9 @@ def test_voices_are_listed_with_openais_names(server: Server) -> None:
         "cloned": False,
         "note": "",
         "here": True,
+        "verified": False,
+        "mixes": True,
+        "licence": {"name": "none", "commercial": True},
     }
     assert {name: voices[name]["stands_for"] for name in VOICES} == VOICES
     british = server.ask("GET", "/v1/audio/voices?language=en-GB").json["voices"]

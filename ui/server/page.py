@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ ARRIVING = "arriving"  # the folder of what browsers are sending
 SENDING = "/gradio_api/upload"  # where they send it
 UNNAMED = "tmp*"  # what Gradio calls a file in there while it comes
 MOST_JOBS = 1000  # of a visitor, that are looked at
+SECONDS_OF_A_DOUBLE_CLICK = 2.0  # in which a short job may be done
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class ServerDesk:
 
     def __init__(self, services: Services, store: WeightStore, commercial_only: bool) -> None:
         self.store, self.commercial_only = store, commercial_only
+        self._accepting = threading.Lock()  # of two clicks at once the second sees the job of the first
         self._services = services
         self._keeping = threading.Lock()
         self._kept: dict[tuple[str, Path], str] = {}  # the upload that a file became
@@ -99,9 +102,12 @@ class ServerDesk:
         except ValidationError as error:
             problem = error.errors()[0]
             raise InvalidInput(explain_problem({**problem, "loc": ("body", *problem["loc"])})) from error
-        waiting = self._services.store.find(owner=visitor, states=("queued", "running"), limit=MOST_JOBS)
-        same = next((job for job in waiting if job.request.sha256 == body.sha256), None)
-        return (same or accept(self._services, self._caller(visitor), body)).id
+        pressed = time.time() - SECONDS_OF_A_DOUBLE_CLICK
+        with self._accepting:
+            jobs = self._services.store.find(owner=visitor, states=("queued", "running", "done"), limit=MOST_JOBS)
+            going_on = (job for job in jobs if job.state != "done" or job.created > pressed)
+            same = next((job for job in going_on if job.request.sha256 == body.sha256), None)
+            return (same or accept(self._services, self._caller(visitor), body)).id
 
     def job(self, visitor: str, id: str) -> Mapping[str, Any]:
         """See `Desk.job`."""

@@ -41,7 +41,7 @@ class Desk(Protocol):
     def submit(self, visitor: str, **request: Any) -> str:
         """Asks for a job, given as the body of `POST /v1/jobs`, and returns its id.
 
-        A job that waits or runs and is the same in all is not begun twice.
+        A job that waits, runs or was begun just now and is the same in all is not begun twice.
 
         Raises:
             AudioMLError: in one sentence, when it is not accepted.

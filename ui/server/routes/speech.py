@@ -152,4 +152,7 @@ def _describe(speaker: Speaker, store: WeightStore) -> dict[str, Any]:
         "cloned": speaker.cloned is not None,
         "note": voice.note,
         "here": is_here(speaker, store),
+        "verified": bool(spec.verified),
+        "mixes": spec.mixes_voices and speaker.cloned is None,
+        "licence": {"name": spec.licence.name, "commercial": spec.licence.commercial},
     }

@@ -1,7 +1,13 @@
 /** All elements of the page. */
 
 import '../player/player.js';
+import './cast-list.js';
+import './cues.js';
 import './job-list.js';
 import './layer-view.js';
 import './mask-painter.js';
+import './sample.js';
 import './stems.js';
+import './takes.js';
+import './voice-gallery.js';
+import './word-table.js';

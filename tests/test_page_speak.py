@@ -1,0 +1,241 @@
+"""The tab Speak as a user meets it: a real server, a real browser, the small voice that comes with the installation."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import PAGE_MS, WORK_MS, OpenPage, download, needs_chromium
+from serving import Server, serving
+
+from audio_ml.streams import AudioReader
+from ui.server.options import ServerOptions
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights, needs_chromium]
+expect = pytest.importorskip("playwright.sync_api").expect
+
+NEWS = "Good morning, everybody. Here is the news 🎸 of today."
+LONG = "The river was low that summer, and the boats lay tilted on the mud. " * 20
+SHEET = """Scene,Cue,Character,TC In,TC Out,Line
+12,3,HERO,01:00:00:12,01:00:02:12,Where is everybody?
+12,4,Old Man,01:00:03:00,01:00:03:12,They went away a very long time ago.
+12,5,HERO,01:00:09:00,01:00:08:00,Backwards.
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(ServerOptions(folder=str(tmp_path_factory.mktemp("server"))), page=True) as server:
+        yield server
+
+
+def write(page: Any, text: str) -> None:
+    page.get_by_role("textbox", name="Text", exact=True).fill(text)
+
+
+def speak(page: Any) -> Any:
+    return page.get_by_role("button", name="Speak", exact=True)
+
+
+def alerts(page: Any) -> Any:
+    return page.get_by_role("alert").filter(has_text=re.compile("."), visible=True)
+
+
+def jobs(page: Any) -> list[dict[str, Any]]:
+    """Returns the visitor's jobs, the newest first."""
+    return list(page.evaluate("async () => (await (await fetch('mine/v1/jobs')).json()).jobs"))
+
+
+class TestText:
+    def test_a_text_becomes_a_take_with_its_words_lit(self, open_page: OpenPage, tmp_path: Path) -> None:
+        page = open_page("Speak")
+        write(page, NEWS)
+        expect(page.get_by_text(re.compile(r"^About [34] s, 10 words\.$"))).to_be_visible()
+        speak(page).click()
+        words = page.get_by_role("group", name="Words")
+        expect(words).to_have_text(NEWS, timeout=WORK_MS)
+        expect(page.get_by_role("list", name="Settings")).to_contain_text("hibari/heart")
+        (job,) = jobs(page)
+        told = job["report"]["files"][0]["words"]
+        audio = page.locator("audio").first
+        for word in told[1::3]:
+            middle = (word["start_seconds"] + word["end_seconds"]) / 2
+            audio.evaluate("(audio, seconds) => { audio.currentTime = seconds; }", middle)
+            expect(page.locator(".word.now")).to_have_text(word["text"])
+        audio.evaluate("audio => { audio.currentTime = 0; audio.play(); }")
+        expect(page.locator(".word.now")).to_have_text(told[-1]["text"], timeout=WORK_MS)
+
+        files = {kind: download(page, page.get_by_role("link", name=kind, exact=False), tmp_path) for kind in
+                 ("speech.wav", "speech.mp3", "speech.srt")}  # fmt: skip
+        assert AudioReader(files["speech.wav"]).info.sample_rate == 24000
+        assert AudioReader(files["speech.mp3"]).info.n_channels == 1
+        assert "Good morning" in files["speech.srt"].read_text()
+
+    def test_what_is_wrong_is_told_below_the_text_while_it_is_written(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        speak(page).click()
+        expect(alerts(page)).to_have_text("Write what is to be said first.")
+        write(page, "Wait [pause 9 parsecs] for me.")
+        expect(alerts(page)).to_have_text(re.compile("'9 parsecs' is no length of a pause"))
+        speak(page).click()
+        expect(alerts(page)).to_have_count(1)
+        write(page, "Привет")
+        expect(page.get_by_role("list", name="Warnings")).to_contain_text("not in Latin script")
+        expect(alerts(page)).to_have_count(0)
+        page.get_by_role("textbox", name="Voice", exact=True).fill("nobody")
+        expect(alerts(page)).to_have_text(re.compile("Unknown voice 'nobody'"))
+        assert jobs(page) == []
+
+    def test_takes_differ_and_twice_is_once(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        write(page, LONG)
+        speak(page).dblclick()
+        expect(page.get_by_role("article")).to_have_count(1)
+        expect(page.get_by_role("group", name="Words")).to_be_visible(timeout=WORK_MS)
+        assert len(jobs(page)) == 1
+        page.get_by_role("button", name="Another take").click()
+        expect(page.get_by_role("article")).to_have_count(2)
+        expect(page.locator(".job .line")).to_have_text(["Done.", "Done."], timeout=WORK_MS)
+        second, first = jobs(page)
+        assert second["request"]["options"]["seed"] == 1 and not first["request"].get("options")
+        lengths = {job["report"]["files"][0]["duration_seconds"] for job in (first, second)}
+        assert len(lengths) == 2
+
+    def test_options_and_pronunciations_reach_the_voice(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        write(page, "Nguyen is here.")
+        page.get_by_role("spinbutton", name=re.compile("Speed")).fill("1.5")
+        page.get_by_role("button", name="Pronunciations").click()
+        page.get_by_label("Word 1", exact=True).fill("Nguyen")
+        speak(page).click()
+        expect(alerts(page)).to_have_text("Say how 'Nguyen' sounds.")
+        page.get_by_label("Sound of word 1").fill("?")
+        expect(alerts(page)).to_have_text(re.compile("^Pronunciations.csv: row 2, 'Nguyen'"))
+        page.get_by_label("Sound of word 1").fill("win")
+        expect(alerts(page)).to_have_count(0)
+        expect(page.get_by_label("Word 2", exact=True)).to_be_visible()
+        speak(page).click()
+        expect(page.get_by_role("group", name="Words")).to_be_visible(timeout=WORK_MS)
+        (job,) = jobs(page)
+        assert job["request"]["options"] == {"speed": 1.5} and job["inputs"] == ["Pronunciations.csv"]
+        assert job["report"]["files"][0]["words"][0]["phonemes"].replace("ˈ", "") == "wɪn"
+
+    def test_voices_are_filtered_heard_chosen_and_mixed(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        voice, gallery = page.get_by_role("textbox", name="Voice", exact=True), page.get_by_role("list", name="Voices")
+        expect(gallery.get_by_role("button", name="Heart", exact=False).first).to_have_attribute("aria-pressed", "true")
+        hear = page.get_by_role("button", name="Hear hibari/heart")
+        hear.click()
+        expect(hear).to_have_attribute("aria-pressed", "true")
+        expect(hear).to_have_attribute("aria-pressed", "false", timeout=WORK_MS)  # it was heard to its end
+        expect(alerts(page)).to_have_count(0)
+
+        filters = page.locator("voice-gallery .filters")
+        filters.get_by_label("Model").select_option("kokoro")
+        filters.get_by_label("Language").select_option("British English")
+        expect(gallery.get_by_role("listitem")).to_have_count(8)
+        filters.get_by_label("Voice").select_option("male")
+        expect(gallery.get_by_role("listitem")).to_have_count(4)
+        gallery.get_by_role("button", name="George").first.click()
+        expect(voice).to_have_value("kokoro/bm_george")
+        page.get_by_role("button", name="Mix kokoro/bm_lewis").click()
+        expect(voice).to_have_value("kokoro/bm_george*0.50+bm_lewis*0.50")
+        page.get_by_role("slider", name="Share of kokoro/bm_lewis").fill("100")
+        expect(voice).to_have_value("kokoro/bm_george*0.33+bm_lewis*0.67")
+        write(page, "Good morning.")
+        expect(page.get_by_text(re.compile("^(About|2 s)"))).to_be_visible()
+        expect(alerts(page)).to_have_count(0)
+        page.get_by_role("button", name="Take kokoro/bm_george out").click()
+        expect(voice).to_have_value("kokoro/bm_lewis")
+
+    def test_keys_alone_are_enough(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        page.get_by_role("tab", name="Text", exact=True).focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+        page.keyboard.type("Good morning.")
+        expect(page.get_by_text(re.compile("^About"))).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(speak(page)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("group", name="Words")).to_be_visible(timeout=WORK_MS)
+        for _ in range(400):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.tagName") == "AUDIO":
+                break
+        page.keyboard.press("Space")
+        expect(page.locator(".word.now")).to_have_count(1)
+
+
+class TestCueSheet:
+    @pytest.fixture
+    def page(self, open_page: OpenPage) -> Any:
+        page = open_page("Speak")
+        page.get_by_role("tab", name="Cue sheet").click()
+        expect(page.get_by_role("button", name="Render all")).to_be_visible()
+        return page
+
+    @staticmethod
+    def choose(page: Any, path: Path, content: str = SHEET) -> None:
+        path.write_text(content)
+        page.locator("input[type=file]:visible, input[type=file]").last.set_input_files(path)
+        expect(page.get_by_text(path.stem, exact=False).first).to_be_visible(timeout=PAGE_MS)
+
+    def test_a_sheet_becomes_fitted_cues(self, page: Any, tmp_path: Path) -> None:
+        self.choose(page, tmp_path / "adr.csv")
+        lines = page.get_by_role("region", name="Lines of the sheet")
+        expect(lines.get_by_role("row")).to_have_count(4, timeout=PAGE_MS)
+        expect(lines.get_by_text("may be too long")).to_have_count(1)
+        expect(lines.get_by_role("row", name=re.compile("is not after"))).to_contain_text("cannot")
+        expect(page.get_by_label("Voice of Old Man", exact=True)).to_have_value("")
+        hear = page.get_by_role("button", name="Hear cue 12 3")
+        hear.click()
+        expect(hear).to_have_attribute("aria-pressed", "false", timeout=WORK_MS)
+        page.get_by_role("button", name="Render all").dblclick()
+        states = lines.locator("tr[data-line] .state")
+        expect(states).to_have_text(["ok", "over"], timeout=WORK_MS)
+
+        fit = page.get_by_role("region", name="What came of each line")
+        expect(fit.get_by_role("row")).to_have_count(4)
+        expect(fit.get_by_role("row", name=re.compile("Old Man"))).to_contain_text("over")
+        expect(fit.get_by_role("row", name=re.compile("Row 4"))).to_contain_text("is not after")
+        (job,) = jobs(page)
+        assert job["request"]["voice"] == "hibari/heart"
+        archive = download(page, page.get_by_role("link", name="Download all (zip)"), tmp_path)
+        names = zipfile.ZipFile(archive).namelist()
+        assert {"S012_Q003_HERO_T01.wav", "guide.wav", "session.rpp", "session.otio", "qc.csv"} <= set(names)
+
+    def test_columns_are_chosen_where_they_are_not_found(self, page: Any, tmp_path: Path) -> None:
+        self.choose(page, tmp_path / "odd.csv", SHEET.replace("TC In", "Von"))
+        expect(alerts(page)).to_have_text("Say in which column the timecode in is: open Columns.", timeout=PAGE_MS)
+        page.get_by_role("listbox", name="Timecode in").or_(page.get_by_label("Timecode in")).first.click()
+        page.get_by_role("option", name="Von").click()
+        lines = page.get_by_role("region", name="Lines of the sheet")
+        expect(lines.get_by_role("row")).to_have_count(4)
+        expect(alerts(page)).to_have_count(0)
+
+    def test_the_cast_is_chosen(self, page: Any, tmp_path: Path) -> None:
+        self.choose(page, tmp_path / "adr.csv")
+        page.get_by_label("Voice of HERO", exact=True).select_option("kokoro/am_michael")
+        lines = page.get_by_role("region", name="Lines of the sheet")
+        expect(lines.get_by_role("row", name=re.compile("HERO"))).to_contain_text("kokoro/am_michael")
+        expect(lines.get_by_role("row", name=re.compile("Old Man"))).to_contain_text("hibari/heart")
+
+    def test_a_mistake_is_told_where_it_is(self, page: Any, tmp_path: Path) -> None:
+        page.get_by_role("button", name="Render all").click()
+        expect(alerts(page)).to_have_text("Choose a cue sheet first.")
+        self.choose(page, tmp_path / "notes.pdf", "%PDF")
+        expect(alerts(page)).to_have_text("notes.pdf cannot be read: save the sheet as .xlsx or .csv.", timeout=PAGE_MS)
+        assert jobs(page) == []
+
+
+def test_the_server_tells_what_the_gallery_shows(server: Server) -> None:
+    voices = server.ask("GET", "/v1/audio/voices").json["voices"]
+    heart = next(voice for voice in voices if voice["id"] == "hibari/heart")
+    assert heart["licence"] == {"name": "Apache-2.0", "commercial": True} and heart["verified"] and not heart["mixes"]
+    assert next(voice for voice in voices if voice["id"] == "kokoro/af_heart")["mixes"]

@@ -1,0 +1,89 @@
+/**
+ * `<voice-sample voice="hibari/heart" say="Good morning." label="Hear heart"></voice-sample>`: a button that has the
+ * server speak a text, and plays it. One sample plays at a time; `model` and `options` (JSON) are passed on.
+ */
+
+import { element, press } from '../player/elements.js';
+import { MINE, sentenceOf } from './address.js';
+
+/** @type {VoiceSample | null} */
+let playing = null;
+
+class VoiceSample extends HTMLElement {
+  static observedAttributes = ['voice', 'say', 'model', 'options'];
+  #audio = new Audio();
+  #address = '';
+  #ending = new AbortController();
+
+  connectedCallback() {
+    if (!this.button) {
+      const label = this.getAttribute('label') ?? '';
+      const click = () => (playing === this ? this.stop() : this.#hear());
+      this.button = element('button', { type: 'button', text: '▶', 'aria-label': label, title: label, on: { click } });
+      this.alarm = element('span', { role: 'alert' });
+      press(this.button, false);
+      this.#audio.addEventListener('ended', () => this.stop());
+    }
+    this.classList.add('controls');
+    this.replaceChildren(this.button, this.alarm);
+  }
+
+  disconnectedCallback() {
+    this.stop();
+    this.#forget();
+  }
+
+  attributeChangedCallback() {
+    this.#forget();
+  }
+
+  stop() {
+    this.#ending.abort();
+    this.#audio.pause();
+    if (playing === this) playing = null;
+    this.#show(false);
+  }
+
+  async #hear() {
+    playing?.stop();
+    playing = this;
+    this.#ending = new AbortController();
+    const { signal } = this.#ending;
+    this.alarm.textContent = '';
+    this.#show(true);
+    try {
+      this.#address ||= URL.createObjectURL(await this.#spoken(signal));
+      if (signal.aborted) return;
+      this.#audio.src = this.#address;
+      this.#audio.currentTime = 0;
+      await this.#audio.play();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.alarm.textContent = error.message;
+      this.stop();
+    }
+  }
+
+  async #spoken(signal) {
+    const options = JSON.parse(this.getAttribute('options') || '{}');
+    const asked = { input: this.getAttribute('say'), voice: this.getAttribute('voice'), options, stream: false };
+    const body = JSON.stringify({ ...asked, model: this.getAttribute('model') || null });
+    const headers = { 'Content-Type': 'application/json' };
+    const reply = await fetch(`${MINE}/audio/speech`, { method: 'POST', headers, body, signal });
+    if (!reply.ok) throw new Error(await sentenceOf(reply));
+    return reply.blob();
+  }
+
+  #forget() {
+    if (this.#address) URL.revokeObjectURL(this.#address);
+    this.#address = '';
+  }
+
+  #show(isPlaying) {
+    if (!this.button) return;
+    press(this.button, isPlaying);
+    this.button.textContent = isPlaying ? '■' : '▶';
+  }
+}
+
+customElements.define('voice-sample', VoiceSample);

@@ -1,0 +1,111 @@
+/** The result of speech: the take to hear, with its words lit as they are heard, its settings, its files. */
+
+import { below, clockTime, element } from '../player/elements.js';
+import { defineResult, sentenceList } from './results.js';
+
+defineResult('speak', (job, base) =>
+  element('div', { class: 'take' }, [
+    settingsOf(job),
+    ...job.report.files.map((file) => spokenFile(job, file, base)),
+    sentenceList([...job.summary, ...job.warnings.map((warning) => `Warning: ${warning}`)]),
+    downloads(job, base),
+  ]),
+);
+
+/** Returns who spoke and how, as a list of short facts. */
+export function settingsOf(job) {
+  const { options = {}, model } = job.request ?? {};
+  const facts = [`voice ${job.report.voice ?? job.request?.voice ?? ''}`, `seed ${options.seed ?? 0}`];
+  if (model) facts.push(`model ${model}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== 'seed') facts.push(`${name.replaceAll('_', ' ')} ${value}`);
+  }
+  return element('ul', { class: 'facts', 'aria-label': 'Settings' }, facts.map((text) => element('li', { text })));
+}
+
+/**
+ * Returns a player of a file of speech with its words below.
+ * @param {any} job
+ * @param {{ path: string, duration_seconds: number, words: any[] }} file
+ * @param {string} base
+ */
+export function spokenFile(job, file, base) {
+  const audio = element('audio', { controls: true, preload: 'metadata', src: below(`${base}/files`, file.path), 'aria-label': file.path });
+  const words = [...file.words].sort((one, other) => one.start_seconds - other.start_seconds);
+  const marks = words.map((word) =>
+    element('span', {
+      class: 'word',
+      text: word.text,
+      title: clockTime(word.start_seconds),
+      on: { click: () => ((audio.currentTime = word.start_seconds), audio.play()) },
+    }),
+  );
+  const box = element('div', { class: 'words', tabindex: '0', role: 'group', 'aria-label': 'Words' }, laidOut(job, words, marks));
+  light(audio, words, marks, box);
+  return element('div', { class: 'spoken-file' }, [audio, box]);
+}
+
+/** Puts what was written between the words between them; without the text they stand side by side. */
+function laidOut(job, words, marks) {
+  const text = [...(job.request?.text ?? '')]; // places count characters, not halves of them
+  if (!text.length) return marks.flatMap((mark) => [mark, ' ']);
+  const order = words.map((word, place) => ({ word, mark: marks[place] })).sort((a, b) => a.word.span[0] - b.word.span[0]);
+  const nodes = [];
+  let at = order[0]?.word.span[0] ?? 0;
+  for (const { word, mark } of order) {
+    if (word.span[0] > at) nodes.push(text.slice(at, word.span[0]).join(''));
+    nodes.push(mark);
+    at = Math.max(at, word.span[1]);
+  }
+  return nodes;
+}
+
+/** Lights the word that is heard, while it plays and where it stands. */
+function light(audio, words, marks, box) {
+  let lit = -1;
+  const show = () => {
+    const now = placeOf(words, audio.currentTime);
+    if (now === lit) return;
+    marks[lit]?.classList.remove('now');
+    marks[now]?.classList.add('now');
+    lit = now;
+    if (now >= 0) keepInView(box, marks[now]);
+  };
+  const follow = () => {
+    show();
+    if (!audio.paused && !audio.ended && audio.isConnected) requestAnimationFrame(follow);
+  };
+  audio.addEventListener('play', follow);
+  for (const event of ['seeked', 'timeupdate', 'ended']) audio.addEventListener(event, show);
+}
+
+/** Returns the last word that has begun, -1 before the first and where it has been over for a while. */
+function placeOf(words, seconds) {
+  let low = 0;
+  let high = words.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (words[middle].start_seconds <= seconds) low = middle + 1;
+    else high = middle;
+  }
+  const place = low - 1;
+  return place >= 0 && seconds < words[place].end_seconds + 0.05 ? place : -1;
+}
+
+function keepInView(box, mark) {
+  const top = mark.offsetTop - box.offsetTop;
+  if (top < box.scrollTop || top + mark.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight / 3;
+}
+
+/** Returns links to the files of a job, each named by its kind. */
+export function downloads(job, base) {
+  const link = (file) =>
+    element('a', {
+      class: 'button',
+      href: below(`${base}/files`, file.name),
+      download: '',
+      text: job.files.length > 9 ? file.name : file.name.split('.').at(-1).toUpperCase(),
+      'aria-label': `Download ${file.name}`,
+    });
+  return element('p', { class: 'downloads' }, job.files.map(link));
+}

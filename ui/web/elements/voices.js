@@ -1,0 +1,46 @@
+/** What voices there are: asked for once, and again when a voice was made. */
+
+import { ask } from './address.js';
+
+/**
+ * @typedef {{ id: string, name: string, language: string, gender: string, model: string, note: string, here: boolean,
+ *   verified: boolean, reads_text: boolean, mixes: boolean, cloned: boolean, licence: { name: string, commercial: ?boolean } }} Voice
+ */
+
+/** @type {Promise<Voice[]> | null} */
+let asked = null;
+
+/** Returns the voices that are known to work or are here; `isFresh` asks the server again. */
+export function findVoices(isFresh = false) {
+  if (!asked || isFresh) {
+    asked = ask('/audio/voices').then(({ voices }) =>
+      voices.filter((voice) => voice.stands_for === null && (voice.verified || voice.here)),
+    );
+    asked.catch(() => {
+      asked = null;
+    });
+  }
+  return asked;
+}
+
+/** Says a language as people do: "American English". */
+export function languageName(tag) {
+  return new Intl.DisplayNames(['en'], { type: 'language' }).of(tag) ?? tag;
+}
+
+/** @param {Voice} voice */
+export function familyOf(voice) {
+  return voice.id.split('/')[0];
+}
+
+/** @param {Voice} voice */
+export function shortName(voice) {
+  const bare = voice.name.replace(/^[a-z]{2}_/, '');
+  return bare[0].toUpperCase() + bare.slice(1);
+}
+
+/** @param {Voice} voice */
+export function describeVoice(voice) {
+  const kind = voice.cloned ? 'cloned' : voice.gender;
+  return [languageName(voice.language), kind, familyOf(voice), voice.licence.name].filter(Boolean).join(' · ');
+}

@@ -1,0 +1,234 @@
+"""The tab "Speak": a text, a voice or a mix of some, and takes of it to hear, word by word."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+import tts
+from audio_ml.errors import AudioMLError, InvalidInput
+from audio_ml.loader import ModelLoader
+from audio_ml.options import OptionField, describe
+from tts.cues import TextToSpeech
+from tts.options import DEFAULT_VOICE, SpeechOptions
+from tts.voices import find_speaker, option_models, speech_models
+from ui.web.cues_tab import CuesTab
+from ui.web.desk import Desk
+from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
+
+SHOWN = ("speed", "volume")  # the others are advanced
+NOT_ON_THE_PAGE = ("lexicon",)  # which has a table of its own
+SAMPLE = "This is {name}. The quick brown fox jumps over the lazy dog, and nobody is surprised."
+USUAL_MODEL = ("the voice's usual one", "")
+MOST_WARNINGS = 8  # that are shown below the text
+DELIVERY = {"captions": ["srt"], "also": ["mp3"]}
+LEXICON_HEADER = ("word", "pronunciation")
+NEWEST_ONLY: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # while somebody types
+Kept = dict[str, dict[str, str]]  # lexicons that were made uploads, by what stands in them
+
+
+class SpeakTab:
+    """Draws the tab into the Gradio page that is being built, and answers its buttons."""
+
+    def __init__(self, page: Any, desk: Desk) -> None:
+        self._page, self._desk = page, desk
+        with gr.Tabs():
+            with gr.Tab("Text"):
+                self._draw()
+                self._connect()
+            with gr.Tab("Cue sheet"):
+                CuesTab(desk)
+
+    def _draw(self) -> None:
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=320):
+                self._text = gr.Textbox(label="Text", lines=5, max_lines=20, placeholder="What is to be said.")
+                self._told = text()
+                with gr.Row():
+                    self._start = gr.Button("Speak", variant="primary")
+                    self._again = gr.Button("Another take")
+                self._status = text()
+                self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice", elem_id="speak-voice", max_lines=1)
+                commercial = " commercial" if self._desk.commercial_only else ""
+                text(f'<voice-gallery for="speak-voice" sample="{escape(SAMPLE)}"{commercial}></voice-gallery>')
+                self._draw_options()
+            with gr.Column(scale=3, min_width=320):
+                text(job_list("speak", empty="Your takes will appear here."))
+
+    def _draw_options(self) -> None:
+        fields = [field for field in _all_fields() if field.name not in NOT_ON_THE_PAGE]
+        drawn: dict[str, Any] = {}
+        self._own: dict[str, Any] = {}  # where the options stand that not every model has
+        with gr.Row():
+            drawn |= {field.name: draw(field) for field in fields if field.name in SHOWN}
+        with gr.Accordion("Pronunciations", open=False):
+            told = "How words are said: as respelled (REK-erd), or in IPA between slashes (/ˈkoʊkəɹoʊ/)."
+            text(f"<p>{escape(told)}</p>")
+            self._lexicon = gr.Textbox("[]", label="Words", elem_id="speak-words", visible="hidden")
+            text('<word-table for="speak-words"></word-table>')
+            self._lexicon_problem = text()
+            self._kept = gr.State({})
+        with gr.Accordion("Advanced", open=False):
+            models = [spec.name for spec in speech_models() if not spec.base]
+            self._model = gr.Dropdown([USUAL_MODEL, *models], value="", label="Model", filterable=False)
+            known = set(find_speaker(DEFAULT_VOICE).spec.options.model_fields)
+            for field in fields:
+                if field.name in SHOWN:
+                    continue
+                with gr.Column(visible=field.name in known) as place:
+                    drawn[field.name] = draw(field)
+                if field.name not in SpeechOptions.model_fields:
+                    self._own[field.name] = place
+        self._form = Form([(field, drawn[field.name]) for field in fields])
+
+    def _connect(self) -> None:
+        widgets = [widget for _, widget in self._form.widgets]
+        given = {self._text, self._voice, self._model, self._lexicon, *widgets}
+
+        def look(values: dict[Any, Any]) -> dict[Any, Any]:
+            return self._look(values)
+
+        def speak(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+            return self._begin(values, request, is_another=False)
+
+        def again(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+            return self._begin(values, request, is_another=True)
+
+        shown = [self._told, self._lexicon_problem]
+        for widget in (self._text, self._voice, self._model, self._lexicon, *widgets):
+            widget.change(look, given, [*shown, *self._own.values()], **NEWEST_ONLY)
+        for button, begin in ((self._start, speak), (self._again, again)):
+            button.click(begin, given | {self._kept}, [self._status, *shown, self._kept], **QUIET)
+
+    def _look(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Returns what can be told before any work, and which options the voice has."""
+        shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: ""}
+        try:
+            known = find_speaker(values[self._voice].strip() or None, values[self._model] or None).spec.options
+            shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
+            if not values[self._text].strip():
+                return shown
+            with tempfile.TemporaryDirectory() as folder:
+                lexicon = self._write_lexicon(values, Path(folder))
+                try:
+                    told = tts.estimate(**self._asked(values), options=self._chosen(values, lexicon))
+                except AudioMLError as error:
+                    place = self._lexicon_problem if lexicon and str(lexicon[0]) in str(error) else self._told
+                    return shown | {place: error_line(str(error).replace(f"{folder}/", ""))}
+            return shown | {self._told: _in_words(told)}
+        except AudioMLError as error:
+            return shown | {self._told: error_line(str(error))}
+
+    def _begin(self, values: Mapping[Any, Any], request: gr.Request, *, is_another: bool) -> dict[Any, Any]:
+        """Asks for a take, and returns what changes on the page."""
+        changes = self._look(values)
+        shown = {place: changes[place] for place in (self._told, self._lexicon_problem)} | {self._status: ""}
+        if any('role="alert"' in line for line in shown.values()):
+            return shown
+        if not values[self._text].strip():
+            return shown | {self._told: error_line("Write what is to be said first.")}
+        try:
+            visitor, kept = self._desk.visitor(request), dict(values[self._kept])
+            chosen = self._chosen(values, ())
+            if is_another:
+                chosen = self._varied(values, chosen, self._n_takes(visitor, values))
+            inputs = self._keep_lexicon(visitor, values, kept)
+            job = self._desk.submit(
+                visitor, task="speak", **self._asked(values), options=chosen, inputs=inputs, delivery=DELIVERY
+            )
+        except AudioMLError as error:
+            return shown | {self._status: error_line(str(error))}
+        return shown | {self._status: started(job) + status_line("The take is in the queue."), self._kept: kept}
+
+    def _asked(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        voice = values[self._voice].strip() or None
+        return {"text": values[self._text], "voice": voice, "model": values[self._model] or None}
+
+    def _chosen(self, values: Mapping[Any, Any], lexicon: Sequence[Path]) -> dict[str, Any]:
+        """Returns the options that differ from their defaults, as far as the voice's model has them."""
+        asked = self._asked(values)
+        known = find_speaker(asked["voice"], asked["model"]).spec.options.model_fields
+        chosen = {name: value for name, value in self._form.read(values).items() if name in known}
+        return chosen | ({"lexicon": tuple(map(str, lexicon))} if lexicon else {})
+
+    def _varied(self, values: Mapping[Any, Any], chosen: Mapping[str, Any], take: int) -> dict[str, Any]:
+        """Returns the options of a further take: those that the model varies from take to take."""
+        asked = self._asked(values)
+        speaker = TextToSpeech(ModelLoader("cpu"), asked["model"])
+        voice = asked["voice"] or find_speaker(None, asked["model"]).id
+        plain = speaker.options(voice, chosen, 0)
+        varied = speaker.options(voice, chosen, max(1, take))
+        return dict(chosen) | {name: value for name, value in varied.items() if value != plain[name]}
+
+    def _n_takes(self, visitor: str, values: Mapping[Any, Any]) -> int:
+        """Returns how many takes of this text in this voice there are."""
+        asked = self._asked(values)
+        jobs = self._desk.jobs(visitor, "speak")
+        return sum(all(job["request"].get(name) == asked[name] for name in ("text", "voice")) for job in jobs)
+
+    def _write_lexicon(self, values: Mapping[Any, Any], folder: Path) -> list[Path]:
+        content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
+        if not content:
+            return []
+        path = folder / "Pronunciations.csv"
+        path.write_text(content, encoding="utf-8")
+        return [path]
+
+    def _keep_lexicon(self, visitor: str, values: Mapping[Any, Any], kept: Kept) -> list[dict[str, str]]:
+        """Makes the table an upload, once; `kept` remembers it."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = self._write_lexicon(values, Path(folder))
+            for path in paths:
+                key = hashlib.sha256(path.read_bytes()).hexdigest()
+                kept[key] = kept.get(key) or self._desk.keep(visitor, path)
+                return [kept[key]]
+        return []
+
+
+def _all_fields() -> list[OptionField]:
+    """Returns every option of speech once, those of all models first."""
+    fields: dict[str, OptionField] = {}
+    for model in option_models():
+        for field in describe(model):
+            fields.setdefault(field.name, field)
+    return list(fields.values())
+
+
+def _lexicon_csv(rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table of words as a lexicon, "" where nothing stands in it.
+
+    >>> _lexicon_csv([["Nguyen", "win"]])
+    'word,pronunciation\\r\\nNguyen,win\\r\\n'
+    """
+    if not rows:
+        return ""
+    for word, sound in rows:
+        if not word or not sound:
+            raise InvalidInput(f"Say how '{word}' sounds." if word else f"Say which word sounds like '{sound}'.")
+    table = io.StringIO()
+    csv.writer(table).writerows([LEXICON_HEADER, *rows])
+    return table.getvalue()
+
+
+def _in_words(told: tts.Estimate) -> str:
+    """Returns the HTML of what is told below the text."""
+    if not told.seconds:
+        return error_line(told.warnings[0].message if told.warnings else "Nothing in the text can be spoken.")
+    minutes, seconds = divmod(round(told.seconds), 60)
+    length = f"{minutes} min {seconds} s" if minutes else f"{told.seconds:.0f} s" if seconds > 2 else "2 s or less"
+    more = ", by its beginning" if told.is_partial else ""
+    line = status_line(f"About {length}, {told.n_words} words{more}.")
+    messages = list(dict.fromkeys(warning.message for warning in told.warnings))
+    if len(messages) > MOST_WARNINGS:
+        messages = [*messages[:MOST_WARNINGS], f"And {len(messages) - MOST_WARNINGS} more."]
+    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
+    return line + (f'<ul class="told" aria-label="Warnings">{items}</ul>' if items else "")
