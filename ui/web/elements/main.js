@@ -1,6 +1,7 @@
 /** All elements of the page. */
 
 import '../player/player.js';
+import './cloning.js';
 import './job-list.js';
 import './layer-view.js';
 import './mask-painter.js';
