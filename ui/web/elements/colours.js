@@ -1,5 +1,7 @@
 /** Colours for numbers, from dark to light, even to the eye and to those who see fewer colours. */
 
+import { along } from './colour-scale.js';
+
 const MAGMA = [
   [0, 0, 4],
   [28, 16, 68],
@@ -23,12 +25,12 @@ const VIRIDIS = [
   [253, 231, 37],
 ];
 
-/** @typedef {(share: number) => number[]} Colours  gives red, green and blue of a share from 0 to 1 */
+/** @typedef {(share: number) => number[]} Colours  gives red, green and blue of a share, 0 to 1 at its ends */
 
 /** @type {Colours} */
-export const magma = (share) => between(MAGMA, share);
+export const magma = (share) => along(MAGMA, within(share));
 /** @type {Colours} */
-export const viridis = (share) => between(VIRIDIS, share);
+export const viridis = (share) => along(VIRIDIS, within(share));
 
 /**
  * Returns colours as a background of CSS.
@@ -39,8 +41,6 @@ export function gradient(colours) {
   return `linear-gradient(to right, ${stops.join(', ')})`;
 }
 
-function between(table, share) {
-  const place = Math.max(0, Math.min(1, share)) * (table.length - 1);
-  const index = Math.min(Math.floor(place), table.length - 2);
-  return table[index].map((from, channel) => from + (table[index + 1][channel] - from) * (place - index));
+function within(share) {
+  return Math.max(0, Math.min(1, share));
 }
