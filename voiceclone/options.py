@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from audio_ml.formats import FormatName
 from audio_ml.options import Options, parse
 
 
@@ -42,6 +43,12 @@ class CloneOptions(Options):
     """What holds for cloned speech, whoever speaks."""
 
     watermark: bool = Field(True, description="Mark what a cloned voice says, inaudibly, as made by a machine.")
+
+
+class ConversionFileOptions(Options):
+    """The form of a file that was converted."""
+
+    format: FormatName = Field("wav", description="File format of the result.")
 
 
 def marks(options: Mapping[str, Any]) -> bool:

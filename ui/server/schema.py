@@ -16,7 +16,7 @@ from tts.engine import SpeechModel
 from tts.options import SpeechFileOptions
 from ui.server.request import TaskName
 from ui.server.tasks.clone import ViewOptions
-from ui.server.tasks.convert import ConversionFileOptions
+from ui.server.tasks.convert import ConversionDelivery
 from ui.server.tasks.speak import CAPTIONS
 from voiceclone.options import CloneOptions, EnrolOptions
 from voiceclone.zero_shot import ZeroShotModel
@@ -124,7 +124,7 @@ def _delivery(job: TaskName) -> Schema:
     if job == "separate":
         return schema_of(DeliveryOptions)
     if job == "convert":
-        return schema_of(ConversionFileOptions)
+        return schema_of(ConversionDelivery)
     schema = schema_of(SpeechFileOptions, *([ViewOptions] if job == "clone" else []))
     schema["properties"]["captions"] = _list(
         "captions", CAPTIONS, "Kinds of captions that are written beside the speech."

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TABS = {  # each by the module and the class that draws it
     "Separate": ("separate_tab", "SeparateTab"),
     "Speak": ("speak_tab", "SpeakTab"),
+    "Clone": ("clone_tab", "CloneTab"),
 }
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
 # Text that stands out from what is behind it, by the rules of WCAG (4.5 to 1), where the theme's own does not.

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
-
 from audio_ml.errors import InvalidInput
-from audio_ml.formats import FormatName
 from audio_ml.options import parse
 from audio_ml.voice_library import find_voice
 from ui.server.request import JobRequest
@@ -15,17 +12,15 @@ from ui.server.tasks import Work
 from ui.server.tasks.clone import ViewOptions
 from ui.voice_view import write_view
 from voiceclone.engines.kokoro_convert import CONVERT
-from voiceclone.options import CloneOptions
+from voiceclone.options import CloneOptions, ConversionFileOptions
 
 TAKES = frozenset({"voice"})
 N_INPUTS = (1, 1)
 READS_SOUND = True
 
 
-class ConversionFileOptions(ViewOptions):
+class ConversionDelivery(ConversionFileOptions, ViewOptions):
     """The form of the file, and what is drawn of it."""
-
-    format: FormatName = Field("wav", description="File format of the result.")
 
 
 def check(request: JobRequest) -> None:
@@ -34,7 +29,7 @@ def check(request: JobRequest) -> None:
     if request.model not in (None, CONVERT.name):
         raise InvalidInput(f"Only {CONVERT.name} converts recordings: leave out 'model'.")
     find_voice(request.voice)
-    parse(ConversionFileOptions, request.delivery)
+    parse(ConversionDelivery, request.delivery)
     shared = {name: value for name, value in request.options.items() if name in CloneOptions.model_fields}
     parse(CloneOptions, shared)
     parse(CONVERT.options, {name: value for name, value in request.options.items() if name not in shared})
@@ -48,7 +43,7 @@ def run(work: Work) -> dict[str, Any]:
     from voiceclone.conversion_file import convert_file
 
     request, (source,) = work.request, work.inputs
-    voice, form = find_voice(request.voice or ""), parse(ConversionFileOptions, request.delivery)
+    voice, form = find_voice(request.voice or ""), parse(ConversionDelivery, request.delivery)
     target = work.folder / f"{source.stem}-{voice.name}.{form.format}"
     report = convert_file(source, target, voice, options=request.options, loader=work.loader, progress=work.progress)
     if form.view:

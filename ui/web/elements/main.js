@@ -2,6 +2,7 @@
 
 import '../player/player.js';
 import './cast-list.js';
+import './cloning.js';
 import './cues.js';
 import './job-list.js';
 import './layer-view.js';

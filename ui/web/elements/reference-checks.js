@@ -1,0 +1,105 @@
+/** What the server finds in the recordings of a voice, check by check, while they are still chosen. */
+
+import { element } from '../player/elements.js';
+import { ask } from './address.js';
+import { follow } from './follow.js';
+import { sentenceList } from './results.js';
+import { forget } from './send.js';
+
+const OUTCOMES = {
+  pass: ['✓', 'good'],
+  warn: ['!', 'take care'],
+  fail: ['✗', 'not fit'],
+  unknown: ['?', 'not checked'],
+};
+const FIT = 'A voice can be made of this.';
+const UNFIT = 'No voice can be made of this yet: see what is not fit above.';
+
+export class ReferenceChecks {
+  #ending = new AbortController();
+  /** null while nothing is known of the recordings that are here */
+  isFit = null;
+
+  /** @param {(sentence: string) => boolean} complain  says at its place what is wrong with one recording */
+  constructor(complain) {
+    this.complain = complain;
+    this.status = element('p', { role: 'status' });
+    this.bar = element('progress', { max: '1', value: '0', 'aria-label': 'Progress of the checks', hidden: true });
+    this.alarm = element('p', { role: 'alert' });
+    this.rows = element('ul', { class: 'checks', 'aria-label': 'Checks' });
+    this.notes = element('div');
+    this.body = element('div', { class: 'checked' }, [this.bar, this.rows, this.notes, this.status, this.alarm]);
+  }
+
+  /**
+   * Checks recordings anew; what was found of others is gone.
+   * @param {{ upload: string }[]} inputs
+   */
+  async run(inputs) {
+    this.clear();
+    if (!inputs.length) return;
+    const { signal } = this.#ending;
+    this.bar.hidden = false;
+    this.status.textContent = 'Listening to the recordings …';
+    try {
+      const { id } = await ask('/jobs', { method: 'POST', body: { task: 'check_reference', inputs } });
+      let isThere = true;
+      signal.addEventListener('abort', () => isThere && forget(id));
+      if (signal.aborted) return forget(id);
+      const listeners = {
+        progress: ({ stage, fraction }) => {
+          this.bar.value = fraction ?? 0;
+          if (stage) this.status.textContent = `${stage[0].toUpperCase()}${stage.slice(1)} …`;
+        },
+        lost: () => (this.status.textContent = 'The connection to the server is lost; this page looks for it again.'),
+        end: (job) => {
+          isThere = false;
+          if (job) forget(id); // nothing of it is kept
+          this.#end(job);
+        },
+      };
+      follow(id, listeners, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error.message);
+    }
+  }
+
+  /** Forgets what was found, and stops what is on its way. */
+  clear() {
+    this.#ending.abort();
+    this.#ending = new AbortController();
+    this.isFit = null;
+    this.isRunning = false;
+    this.bar.hidden = true;
+    this.rows.replaceChildren();
+    this.notes.replaceChildren();
+    this.status.textContent = this.alarm.textContent = '';
+  }
+
+  #end(job) {
+    this.bar.hidden = true;
+    if (job?.state !== 'done') return this.#fail(job?.error?.message ?? 'The checks were stopped: try once more.');
+    const { is_fit: isFit, checks, notes } = job.report;
+    this.isFit = isFit;
+    this.rows.replaceChildren(...checks.map(row));
+    this.notes.replaceChildren(...(notes.length ? [sentenceList(notes)] : []));
+    this.status.textContent = isFit ? FIT : '';
+    this.alarm.textContent = isFit ? '' : UNFIT;
+  }
+
+  #fail(sentence) {
+    this.bar.hidden = true;
+    this.status.textContent = '';
+    if (!this.complain(sentence)) this.alarm.textContent = sentence;
+  }
+}
+
+function row({ kind, title, outcome, message }) {
+  const [mark, words] = OUTCOMES[outcome];
+  return element('li', { 'data-kind': kind, 'data-outcome': outcome }, [
+    element('span', { class: 'mark', 'aria-hidden': 'true', text: mark }),
+    element('strong', { text: title }),
+    element('em', { text: words }),
+    element('span', { class: 'message', text: message }),
+  ]);
+}
