@@ -18,7 +18,11 @@ from ui.web.files import add_files
 if TYPE_CHECKING:
     from ui.web.desk import Desk
 
-TABS = {"Separate": ("separate_tab", "SeparateTab")}  # each by the module and the class that draws it
+TABS = {  # each by the module and the class that draws it
+    "Separate": ("separate_tab", "SeparateTab"),
+    "Models": ("models_tab", "ModelsTab"),
+    "History": ("history_tab", "HistoryTab"),
+}
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
 # Text that stands out from what is behind it, by the rules of WCAG (4.5 to 1), where the theme's own does not.
 CONTRAST = {
