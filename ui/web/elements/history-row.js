@@ -8,8 +8,10 @@ import { hasEnded } from './looks.js';
 import { size } from './results.js';
 
 export const TASKS = {
-  ...{ separate: 'Separation', speak: 'Speech', clone: 'Cloned speech', convert: 'Conversion', enroll: 'New voice' },
-  ...{ pull: 'Fetch of a model', verify: 'Check of a model' },
+  ...{ separate: 'Separation', speak: 'Speech', cues: 'Cue sheet', clone: 'Cloned speech', convert: 'Conversion' },
+  ...{ enroll: 'New voice', check_reference: 'Check of recordings', pull: 'Fetch of a model', verify: 'Check of a model' },
+  ...{ explain_separation: 'Lesson: separation', explain_speech: 'Lesson: speech', explain_voices: 'Lesson: voices' },
+  ...{ history: 'Lesson: old speech' },
 };
 const GONE = 'What this job read is no longer on the server: choose the file again in its tab.';
 const NOT_FOUND = 404;
