@@ -146,7 +146,7 @@ def test_a_page_at_rest_asks_nothing(open_models: OpenPage) -> None:
     page.wait_for_timeout(500)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(1500)
     assert asked == []
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     page.wait_for_timeout(500)
