@@ -18,6 +18,7 @@ def test_no_request_meets_a_server_error(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))  # benches are not installed
     from bench.server_fuzz import run_schemathesis
 
+    monkeypatch.setenv("AUDIO_ML_CACHE", str(tmp_path / "cache"))  # of which it may delete everything
     with serving(ServerOptions(folder=str(tmp_path)), fetch={"offline": True}) as server:
         port = urlsplit(server.url).port
         assert port is not None

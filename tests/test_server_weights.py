@@ -143,13 +143,26 @@ def test_what_cannot_be_fetched_is_told_before_it_is_accepted(
     assert reply.status == 422 and words in reply.json["error"]["message"]
 
 
-def test_a_server_that_may_not_fetch_says_so_in_a_sentence_without_its_folders(tmp_path: Path) -> None:
-    options = ServerOptions(folder=str(tmp_path / "server"))
-    with fetched_models(tmp_path) as weights, serving(options, fetch={"offline": True}) as server:
-        error = server.end_of(server.submit(task="pull", model="quick-net"))["error"]
-        assert error["type"] == "WeightsMissing" and error["code"] == 503
-        assert error["message"].startswith("quick-net is not on this machine and fetching is off.")
-        assert str(tmp_path) not in error["message"] and not weights.requests
+def test_a_server_that_may_not_fetch_says_so_in_a_sentence_without_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, own = ServerOptions(folder=str(tmp_path / "server")), tmp_path / "own"
+    (own / "slow-net").mkdir(parents=True)
+    (own / "slow-net" / "small.bin").write_bytes(SMALL[1:])
+    with fetched_models(tmp_path) as weights:
+        monkeypatch.setenv("AUDIO_ML_MODELS", str(own))
+        with serving(options, fetch={"offline": True}) as server:
+            _refuses(server, weights, tmp_path)
+
+
+def _refuses(server: Server, weights: WeightServer, folder: Path) -> None:
+    missing, damaged = (
+        server.end_of(server.submit(task="pull", model=name))["error"] for name in ("quick-net", "slow-net")
+    )
+    assert missing["type"] == "WeightsMissing" and missing["code"] == 503
+    assert missing["message"].startswith("quick-net is not on this machine and fetching is off.")
+    assert damaged["type"] == "WeightsCorrupt" and damaged["message"].startswith("slow-net/small.bin is damaged")
+    assert str(folder) not in missing["message"] + damaged["message"] and not weights.requests
 
 
 def test_a_job_tells_how_it_was_asked_for_and_no_place_on_the_server(stage: Stage, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,21 @@ def test_a_url_is_fetched_once_and_then_read_from_the_cache(server: Server, stor
     assert store.open(row)["weights.bin"] == path
     assert len(server.requests) == 1
     assert [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".lock")] == ["weights.bin"]
+
+
+def test_progress_is_that_of_the_bytes_of_all_files(server: Server, store: WeightStore) -> None:
+    contents = {f"{name}.bin": bytes([ord(name)]) * size for name, size in (("a", 3000), ("b", 50_000), ("c", 1000))}
+    server.pages.update({f"/{name}": content for name, content in contents.items()})
+    files = tuple(
+        WeightFile(name, len(content), hashlib.sha256(content).hexdigest(), (UrlSource(f"{server.url}/{name}"),))
+        for name, content in contents.items()
+    )
+    seen: list[float] = []
+    row = Row("three", "test", "Three files.", Licence("none", commercial=True), files)
+    store.pull(row, Progress(lambda state: seen.append(state.fraction) if "fetching" in state.stage else None))
+    a_block = 1024 / 54_000  # by which what was read may be told too much, until the file is whole
+    assert all(later > earlier - a_block for earlier, later in pairwise(seen)) and seen[0] == 0 and seen[-1] == 1
+    assert 3000 / 54_000 in seen and 53_000 / 54_000 in seen
 
 
 def test_a_member_of_an_archive_at_a_url(server: Server, store: WeightStore) -> None:

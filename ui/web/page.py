@@ -22,6 +22,8 @@ TABS = {  # each by the module and the class that draws it
     "Separate": ("separate_tab", "SeparateTab"),
     "Speak": ("speak_tab", "SpeakTab"),
     "Clone": ("clone_tab", "CloneTab"),
+    "Models": ("models_tab", "ModelsTab"),
+    "History": ("history_tab", "HistoryTab"),
 }
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
 # Text that stands out from what is behind it, by the rules of WCAG (4.5 to 1), where the theme's own does not.

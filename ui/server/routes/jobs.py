@@ -16,7 +16,7 @@ from sse_starlette import EventSourceResponse
 
 from ui.server.inputs import check_inputs, check_webhook
 from ui.server.refusals import NotFound, TooLarge, UnknownJob
-from ui.server.request import JobRequest
+from ui.server.request import JobRequest, TaskName
 from ui.server.scheduler import Live
 from ui.server.services import Known, Served, Services
 from ui.server.store import Job, QueueLimits, State
@@ -74,11 +74,13 @@ def find(
     services: Served,
     caller: Known,
     state: State | None = None,
+    task: Annotated[list[TaskName], Query(description="Of these tasks; of all without any.")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """Returns the caller's jobs, the newest first."""
-    jobs = services.store.find(owner=caller.name, states=(state,) if state else (), limit=limit)
-    return {"jobs": [told(services, job) for job in jobs]}
+    jobs = services.store.find(owner=caller.name, states=(state,) if state else (), limit=0 if task else limit)
+    wanted = [job for job in jobs if not task or job.request.task in task]
+    return {"jobs": [told(services, job) for job in wanted[:limit]]}
 
 
 @router.get("/{id}")

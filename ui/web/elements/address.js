@@ -12,7 +12,7 @@ export function jobAddress(id) {
  * Asks the server, and returns what it answers; `null` where that is nothing.
  * @param {string} path  below the interface, such as `/jobs`
  * @param {{ method?: string, body?: unknown, signal?: AbortSignal }} [settings]
- * @throws {Error} with the server's sentence
+ * @throws {Error} with the server's sentence, and the `status` of its reply
  */
 export async function ask(path, { method = 'GET', body, signal } = {}) {
   const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
@@ -28,7 +28,7 @@ export async function ask(path, { method = 'GET', body, signal } = {}) {
     if (signal?.aborted) throw error;
     throw new Error('The server does not answer. It may have been ended, or the connection is gone.');
   }
-  if (!reply.ok) throw new Error(await sentenceOf(reply));
+  if (!reply.ok) throw Object.assign(new Error(await sentenceOf(reply)), { status: reply.status });
   return reply.status === 204 ? null : reply.json();
 }
 

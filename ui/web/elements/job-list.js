@@ -9,8 +9,8 @@ import { element } from '../player/elements.js';
 import { ask } from './address.js';
 import { JobCard } from './job-card.js';
 
-const STARTED = 'audio-ml-job-started';
-const REMOVED = 'audio-ml-job-removed';
+export const STARTED = 'audio-ml-job-started';
+export const REMOVED = 'audio-ml-job-removed';
 const MOST = 50;
 
 class JobStarted extends HTMLElement {
