@@ -140,6 +140,7 @@ class MaskPainter extends HTMLElement {
       if (this.#picture.resize(contentRect.width, contentRect.height)) this.#showMoving();
     });
     this.sizes.observe(c.canvas.parentElement);
+    c.overlay.addEventListener('pointerdown', () => this.#player.wake());
     this.#hand = new Hand(c, this.#picture, {
       stroke: (stroke) => this.paint(stroke),
       moved: () => this.#showMoving(),
@@ -181,14 +182,14 @@ class MaskPainter extends HTMLElement {
 
   #takeResult({ frames, result, drawn, workMs, ...counts }, asked, began) {
     result.channels.forEach((samples, c) => this.#sounds.result[c].set(samples, result.start));
-    this.#picture.update(frames, drawn);
-    this.#count(counts);
     const isHeard = this.#c.hear.value === 'result';
     let wait = 0;
     if (this.#player.isPlaying && isHeard) wait = this.#player.refresh();
     else if (asked === 'stroke' && this.#c.preview.on) wait = this.#preview();
     const heardMs = asked === 'stroke' && wait ? performance.now() - began + wait : null;
     this.#figures = { ...this.#figures, workMs, heardMs };
+    this.#picture.update(frames, drawn); // sound goes first
+    this.#count(counts);
   }
 
   /** Plays the result around the last stroke. */
