@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ EXPLAIN = """async () => {
 STATE = "async (base) => (await (await fetch(base)).json()).state"
 SHOW = """(base) => {
   const host = document.createElement('main');
-  for (const name of ['mask-painter', 'layer-view']) {
+  for (const name of ['mask-painter', 'layer-view', 'window-lab']) {
     const element = document.createElement(name);
     if (name === 'mask-painter') element.setAttribute('job', base);
     host.append(element);
@@ -423,6 +424,23 @@ def test_layers_are_shown_for_the_sound_that_is_painted_on(painter: Painter) -> 
         "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((v) => v > 200)"
     )
     assert lit
+
+
+def test_one_window_is_taken_apart(painter: Painter) -> None:
+    """The strongest tones that are told are those that NumPy finds, in a longer window."""
+    lab = painter.page.locator("window-lab")
+    lab.get_by_label("Window", exact=True).select_option("16384")
+    lab.get_by_role("slider", name="Where the window lies").fill("0.5")
+    figures = painter.page.evaluate("() => document.querySelector('window-lab').figures")
+    assert figures["apartHz"] * figures["apartMs"] == pytest.approx(1000)
+    start = RATE // 2 - 16384
+    piece = painter.sound("original").mean(axis=0)[max(start, 0) : RATE // 2 + 16384]
+    spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 1 << 18))
+    frequencies = np.fft.rfftfreq(1 << 18, 1 / RATE)
+    for hz in figures["peaks"]:
+        near = np.abs(frequencies - hz) < 3
+        assert abs(frequencies[near][np.argmax(spectrum[near])] - hz) < 0.6
+    expect(lab.get_by_text(re.compile(r"Strongest here: \d+ Hz \("))).to_be_visible()
 
 
 def test_a_job_that_is_gone_is_told(painter_page: Any) -> None:

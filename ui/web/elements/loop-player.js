@@ -78,8 +78,9 @@ export class LoopPlayer extends EventTarget {
   seek(seconds) {
     this.#position = Math.min(Math.max(seconds, 0), this.duration);
     const run = this.#run;
-    if (run) this.#begin({ begin: run.isLoop ? run.span.begin : 0, end: run.span.end }, run.isLoop, this.#position);
-    else this.#tell();
+    if (!run) return this.#tell();
+    const isInside = run.isLoop && this.#position >= run.span.begin && this.#position < run.span.end;
+    this.#begin(isInside ? run.span : { begin: 0, end: this.duration }, run.isLoop, this.#position);
   }
 
   close() {

@@ -5,3 +5,4 @@ import './job-list.js';
 import './layer-view.js';
 import './mask-painter.js';
 import './stems.js';
+import './window-lab.js';
