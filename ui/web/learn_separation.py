@@ -8,19 +8,23 @@ import gradio as gr
 
 from audio_ml.errors import AudioMLError
 from ui.web.desk import Desk
-from ui.web.widgets import QUIET, error_line, job_list, started, status_line, text
+from ui.web.widgets import QUIET, error_line, job_list, started, text
 
 TASK = "explain_separation"
+EXAMPLE = "Example"  # what its job is called
 EMPTY = "Choose the example or a sound of yours: its picture appears here."
 PAINT = """
 <p>A <strong>spectrogram</strong> shows which pitches sound when: the clip is cut into windows of 93 ms, one every
-23 ms, ms, and each is taken apart into 2,049 frequencies. A <strong>mask</strong> says for every cell of that
-picture which share of it belongs to a stem. The model draws one for the voice and one for the rest; what is warm in
-the picture is kept, what is blue goes.</p>
+23 ms, and each is taken apart into 2,049 frequencies. A <strong>mask</strong> says for every cell of that picture
+which share of it belongs to a stem. The model draws one for the voice and one for the rest; what is warm in the
+picture is kept, what is blue goes.</p>
 <p>Now it is your turn: paint over a place to <em>keep</em> or <em>remove</em> it, and hear at once what becomes of
 it. Your strokes do not cut; they change the model's mind, and the surer it was, the stronger they must be. With
 &ldquo;Follow what sounds alike&rdquo; a stroke over one overtone takes the others along. Of the example the true
 voice is known, so you see whether you are better than the model.</p>
+"""
+WINDOW = """
+<details><summary>What a spectrogram is: take one window apart</summary><window-lab></window-lab></details>
 """
 LAYERS = """
 <p>The mask comes from a network in the shape of a U: on the way down its pictures become smaller and more, each
@@ -32,6 +36,7 @@ the way through the bottom would lose.</p>
 def draw_paint(desk: Desk) -> None:
     """Draws what a spectrogram and a mask are: a sound is chosen, and painted on where the list of jobs shows it."""
     text(PAINT)
+    text(WINDOW)
     with gr.Row(equal_height=False):
         source = gr.File(label="A sound of yours; the first 20 s of it are used", height=120, scale=2)
         with gr.Column(scale=1, min_width=220):
@@ -69,10 +74,9 @@ class _Beginning:
 
     def of_example(self, request: gr.Request) -> str:
         try:
-            return self._submit(self._desk.visitor(request), [])
+            return self._submit(self._desk.visitor(request), [], name=EXAMPLE)
         except AudioMLError as error:
             return error_line(str(error))
 
-    def _submit(self, visitor: str, inputs: list[dict[str, str]]) -> str:
-        job = self._desk.submit(visitor, task=TASK, inputs=inputs)
-        return started(job) + status_line("The model listens.")
+    def _submit(self, visitor: str, inputs: list[dict[str, str]], **more: str) -> str:
+        return started(self._desk.submit(visitor, task=TASK, inputs=inputs, **more))

@@ -8,7 +8,7 @@ from audio_ml.errors import InvalidInput
 from ui.server.request import JobRequest
 from ui.server.tasks import Work
 
-TAKES = frozenset[str]()
+TAKES = frozenset({"name"})  # what the job is called
 N_INPUTS = (0, 1)
 READS_SOUND = True
 

@@ -7,11 +7,12 @@
 import { element } from '../player/elements.js';
 import { request } from '../player/sound.js';
 import { drawBytes } from './colour-scale.js';
+import { EXPLAINED } from './explained.js';
 
 const STYLE = new URL('layer-view.css', import.meta.url).href;
-const EXPLAINED = 'audio-ml-explained'; // as in mask-painter.js
 const N_SMALL = 4; // pictures on a card
 const EMPTY = 'Open a sound to paint on first: its layers appear here.';
+const SIDES = ['left', 'right'];
 const LAST = ['up 6', 'head', 'estimate', 'mask'];
 
 class LayerView extends HTMLElement {
@@ -165,11 +166,13 @@ class LayerView extends HTMLElement {
     const pictures = layer.pictures
       .slice(0, N_SMALL)
       .map((picture) => this.#canvas(picture, { 'aria-hidden': 'true' }));
-    return element('button', { type: 'button', class: 'card', on: { click: () => this.#choose(index) } }, [
+    const card = element('button', { type: 'button', class: 'card', on: { click: () => this.#choose(index) } }, [
       element('span', { class: 'name', text: layer.name }),
       element('span', { class: 'small', text: `${channels} × ${frames} × ${bins}` }),
       element('span', { class: 'pictures' }, pictures),
     ]);
+    card.style.order = String(index); // where the U has become a list
+    return card;
   }
 
   #canvas(picture, attributes) {
@@ -220,7 +223,9 @@ class LayerView extends HTMLElement {
   }
 
   #figure(layer, picture) {
-    const what = `channel ${picture.channel + 1}, ${(100 * picture.activity).toFixed(picture.activity < 0.1 ? 1 : 0)} % of the variation`;
+    const isSide = layer.shape[0] === 2;
+    const share = `${(100 * picture.activity).toFixed(picture.activity < 0.1 ? 1 : 0)} % of the variation`;
+    const what = isSide ? SIDES[picture.channel] : `channel ${picture.channel + 1}, ${share}`;
     const range = `${digits(picture.low)} (dark) to ${digits(picture.high)}${layer.name === 'input' ? ' dB' : ''}`;
     const canvas = this.#canvas(picture, { role: 'img', 'aria-label': `${layer.name}, ${what}` });
     return element('figure', {}, [canvas, element('figcaption', { text: `${what}; ${range}` })]);

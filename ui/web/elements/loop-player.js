@@ -2,6 +2,7 @@
 
 const FADE_SECONDS = 0.012;
 const LEAD_SECONDS = 0.01;
+const AWAKE_MS = 5000; // after which an audio device that plays nothing sleeps
 
 /** @typedef {{begin: number, end: number}} Span  seconds */
 
@@ -11,6 +12,7 @@ export class LoopPlayer extends EventTarget {
   /** @type {?{source: AudioBufferSourceNode, gain: GainNode, startedAt: number, offset: number, span: Span, isLoop: boolean}} */
   #run = null;
   #position = 0;
+  #resting = 0;
 
   /**
    * @param {number} sampleRate
@@ -40,14 +42,21 @@ export class LoopPlayer extends EventTarget {
       : Math.min(at, run.span.end);
   }
 
+  /** Has the audio device ready, which takes the first time what nobody wants to wait for later. */
+  wake() {
+    this.#context ??= new AudioContext({ sampleRate: this.sampleRate });
+    this.#context.resume();
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => this.#run || this.#context?.suspend(), AWAKE_MS);
+  }
+
   /**
    * Begins; returns in how many ms it is heard.
    * @param {Span} span
    * @param {{isLoop: boolean, at?: number}} how
    */
   play(span, { isLoop, at = span.begin }) {
-    this.#context ??= new AudioContext({ sampleRate: this.sampleRate });
-    this.#context.resume();
+    this.wake();
     return this.#begin(span, isLoop, at);
   }
 
@@ -69,8 +78,9 @@ export class LoopPlayer extends EventTarget {
   seek(seconds) {
     this.#position = Math.min(Math.max(seconds, 0), this.duration);
     const run = this.#run;
-    if (run) this.#begin({ begin: run.isLoop ? run.span.begin : 0, end: run.span.end }, run.isLoop, this.#position);
-    else this.#tell();
+    if (!run) return this.#tell();
+    const isInside = run.isLoop && this.#position >= run.span.begin && this.#position < run.span.end;
+    this.#begin(isInside ? run.span : { begin: 0, end: this.duration }, run.isLoop, this.#position);
   }
 
   close() {

@@ -13,4 +13,5 @@ import './sample.js';
 import './stems.js';
 import './takes.js';
 import './voice-gallery.js';
+import './window-lab.js';
 import './word-table.js';

@@ -6,6 +6,7 @@
 
 import { clockTime, element } from '../player/elements.js';
 import { channelsOf, request } from '../player/sound.js';
+import { EXPLAINED } from './explained.js';
 import { LoopPlayer } from './loop-player.js';
 import { EarRows } from './ear-rows.js';
 import { buildControls, layOut } from './painter-controls.js';
@@ -16,11 +17,12 @@ import { waveFile } from './wave-file.js';
 
 const STYLE = new URL('mask-painter.css', import.meta.url).href;
 const WORKER = new URL('painting-worker.js', import.meta.url);
-export const EXPLAINED = 'audio-ml-explained'; // the event that says which sound is looked at
 const BEFORE_SECONDS = 0.25;
 const AFTER_SECONDS = 0.4; // around a stroke that is played
 
 class MaskPainter extends HTMLElement {
+  /** What is looked at, once it is: see explained.js. */
+  explained = null;
   #loading = new AbortController();
   #worker = null;
   #player = null;
@@ -119,7 +121,8 @@ class MaskPainter extends HTMLElement {
       nMaskBins,
       truth: truth.length ? truth : null,
     });
-    document.dispatchEvent(new CustomEvent(EXPLAINED, { detail: { base, report } }));
+    this.explained = { base, report, clip };
+    document.dispatchEvent(new CustomEvent(EXPLAINED, { detail: this.explained }));
   }
 
   #build(styles, clip) {
@@ -134,12 +137,14 @@ class MaskPainter extends HTMLElement {
     };
     this.#player = new LoopPlayer(report.clip.sample_rate, clip[0].length);
     this.#player.sound = this.#sounds.result;
+    c.position.max = this.#player.duration.toFixed(2);
     this.#player.addEventListener('change', () => this.#showPlaying());
     this.#picture = new Picture(c.canvas, c.overlay);
     this.sizes = new ResizeObserver(([{ contentRect }]) => {
       if (this.#picture.resize(contentRect.width, contentRect.height)) this.#showMoving();
     });
     this.sizes.observe(c.canvas.parentElement);
+    c.overlay.addEventListener('pointerdown', () => this.#player.wake());
     this.#hand = new Hand(c, this.#picture, {
       stroke: (stroke) => this.paint(stroke),
       moved: () => this.#showMoving(),
@@ -181,14 +186,14 @@ class MaskPainter extends HTMLElement {
 
   #takeResult({ frames, result, drawn, workMs, ...counts }, asked, began) {
     result.channels.forEach((samples, c) => this.#sounds.result[c].set(samples, result.start));
-    this.#picture.update(frames, drawn);
-    this.#count(counts);
     const isHeard = this.#c.hear.value === 'result';
     let wait = 0;
     if (this.#player.isPlaying && isHeard) wait = this.#player.refresh();
     else if (asked === 'stroke' && this.#c.preview.on) wait = this.#preview();
     const heardMs = asked === 'stroke' && wait ? performance.now() - began + wait : null;
     this.#figures = { ...this.#figures, workMs, heardMs };
+    this.#picture.update(frames, drawn); // sound goes first
+    this.#count(counts);
   }
 
   /** Plays the result around the last stroke. */
@@ -235,6 +240,8 @@ class MaskPainter extends HTMLElement {
         return this.#toggle();
       case 'loop':
         return this.#player.isPlaying && this.#play();
+      case 'seek':
+        return this.#player.seek(value);
       case 'hear':
         this.#player.sound = this.#sounds[value];
         return this.#player.refresh();
@@ -293,6 +300,8 @@ class MaskPainter extends HTMLElement {
     if (!this.#picture?.levels) return;
     const { position } = this.#player;
     this.#c.time.textContent = clockTime(position);
+    this.#c.position.value = position.toFixed(2);
+    this.#c.position.setAttribute('aria-valuetext', clockTime(position));
     this.#picture.showMoving({
       seconds: position,
       points: this.#hand.points,

@@ -31,6 +31,15 @@ export function buildControls(stems, act) {
   const c = {
     play: button('Play', 'play', { class: 'main', disabled: true }),
     time: element('span', { class: 'time', text: '0:00.0' }),
+    position: element('input', {
+      type: 'range',
+      min: 0,
+      step: 0.01,
+      value: 0,
+      class: 'position',
+      'aria-label': 'Position',
+      on: { input: () => act('seek', Number(c.position.value)) },
+    }),
     loop: tick('Loop', false, () => act('loop')),
     hear: choice('hear', 'Hear', HEARD, 'result', (value) => act('hear', value)),
     stem: choice('stem', 'Paint on', Object.fromEntries(stems.map((stem) => [stem, stem])), stems[0], (value) =>
@@ -86,7 +95,7 @@ export function buildControls(stems, act) {
 export function layOut(c) {
   const bar = (...children) => element('div', { class: 'bar' }, children);
   return element('div', { class: 'painter', role: 'group', 'aria-label': 'Mask painter' }, [
-    bar(c.play, c.time, c.hear.body, c.loop.body),
+    bar(c.play, c.time, c.position, c.hear.body, c.loop.body),
     bar(c.stem.body, c.brush.body, c.shape.body),
     bar(c.size.body, c.strength.body, c.alike.body, c.preview.body),
     element('div', { class: 'stage' }, [c.canvas, c.overlay]),
