@@ -67,6 +67,10 @@ def build_page(desk: Desk) -> Any:
     os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"
     import gradio as gr
 
+    from ui.web.learn_tab import LearnTab
+    from ui.web.separate_tab import SeparateTab
+
+    tabs: dict[str, Callable[[Desk], object]] = {"Separate": SeparateTab, "Learn": LearnTab}
     # What a browser sent lies there for an hour at least; what a job reads has a second name elsewhere.
     settings: dict[str, Any] = {"title": "audio-ml", "analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
     with gr.Blocks(fill_width=True, **settings) as page, gr.Tabs():
