@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -23,7 +24,7 @@ OPENING = (
 class LearnTab:
     """Draws the tab into the Gradio page that is being built, and answers its buttons."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, page: Any, desk: Desk) -> None:
         text(f'<div class="tour-title"><h1>{TITLE}</h1><p>{OPENING}</p></div>')
         text(tour_html())
         for number, (lesson, draw) in enumerate(zip(LESSONS, _sections(), strict=True), 1):

@@ -18,7 +18,10 @@ from ui.web.files import add_files
 if TYPE_CHECKING:
     from ui.web.desk import Desk
 
-TABS = {"Separate": ("separate_tab", "SeparateTab")}  # each by the module and the class that draws it
+TABS = {  # each by the module and the class that draws it
+    "Separate": ("separate_tab", "SeparateTab"),
+    "Learn": ("learn_tab", "LearnTab"),
+}
 FONTS = ("Helvetica Neue", "Arial", "sans-serif")  # of the reader's own system
 # Text that stands out from what is behind it, by the rules of WCAG (4.5 to 1), where the theme's own does not.
 CONTRAST = {
@@ -67,10 +70,6 @@ def build_page(desk: Desk) -> Any:
     os.environ["FASTAPI_OTEL_AUTO_CONFIGURE"] = "false"
     import gradio as gr
 
-    from ui.web.learn_tab import LearnTab
-    from ui.web.separate_tab import SeparateTab
-
-    tabs: dict[str, Callable[[Desk], object]] = {"Separate": SeparateTab, "Learn": LearnTab}
     # What a browser sent lies there for an hour at least; what a job reads has a second name elsewhere.
     settings: dict[str, Any] = {"title": "audio-ml", "analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
     with gr.Blocks(fill_width=True, **settings) as page, gr.Tabs():
