@@ -47,7 +47,7 @@ ERAS = (
         here="A buzz through five resonators in a row, hisses through others beside them, told what to do by a "
         "table of vowels that was measured in 1952, and by a few rules.",
         today="Screen readers that are listened to very fast, on tiny chips, in languages that nobody has recorded: "
-        "eSpeak NG. Stephen Hawking kept such a voice all his life.",
+        "eSpeak NG. Stephen Hawking kept such a voice until he died.",
         papers=(
             "Klatt (1980), Software for a cascade/parallel formant synthesizer, J. Acoust. Soc. Am. 67",
             "Peterson and Barney (1952), Control methods used in a study of the vowels, J. Acoust. Soc. Am. 24",

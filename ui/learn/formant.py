@@ -131,6 +131,7 @@ def track_of(sounds: Sequence[Sound]) -> Track:
             voicing[first:last] = target.voicing
             if target.noise is not None:
                 hiss[first:last, noises.index(target.noise)] = target.hiss
+    voicing, aspiration, hiss = (_ending_softly(values) for values in (voicing, aspiration, hiss))
     return Track(
         _smooth(formants, GLIDE_SECONDS),
         _pitch(sounds, n_frames),
@@ -200,6 +201,13 @@ def _pitch(sounds: Sequence[Sound], n_frames: int) -> Floats:
             span = slice(round(sound.begin / FRAME_SECONDS), round(sound.end / FRAME_SECONDS))
             pitch[span] *= 1 + ACCENT * (sound.stress - 1) / (STRESSED - 1)
     return _smooth(pitch, 0.12)
+
+
+def _ending_softly(values: Floats) -> Floats:
+    """Returns amplitudes [frames, ...] that come from nothing and go there, so that neither end clicks."""
+    n_frames = len(values)
+    places = np.minimum(np.arange(n_frames), np.arange(n_frames)[::-1])
+    return np.asarray((values.T * np.minimum(1, places / 5)).T, np.float64)
 
 
 def _smooth(values: Floats, seconds: float) -> Floats:

@@ -14,7 +14,7 @@ from audio_ml.progress import Progress
 from audio_ml.speech import SpeechWarning
 from tts.engine import SpeechEngine, Utterance
 from tts.options import DateOrder, SpeechOptions
-from tts.phonemes.alphabet import CONSONANTS, STRESSES, VOWELS
+from tts.phonemes.alphabet import CONSONANTS, STRESSES, VOWELS, is_heard
 from tts.phonemes.lexicon import EMPTY
 from tts.pieces import Piece, cut
 from tts.reading import read_passages
@@ -108,6 +108,8 @@ def read_aloud(text: str, speaker: Speaker, loader: ModelLoader, progress: Progr
             found = pronouncer.pronounce(said)
             tokens, foreign = within_vocabulary(found, engine.vocabulary, speaker.spec.family)
             written.note(said, [warning.message for warning in (*said.warnings, *foreign)])
+            if not is_heard("".join(token.phonemes for token in tokens)):
+                continue  # marks alone are no speech
             for piece in cut(tokens, engine.max_phonemes, "sentence"):
                 progress.check()
                 written.add(piece, _say(piece, engine, speaker, loader, progress))

@@ -24,6 +24,7 @@ from voiceclone.mel import HOP, SAMPLE_RATE
 
 N_STATES = 3
 FEWEST = 4  # examples of a sound between two others that are worth an average of their own
+VOICED_SHARE = 0.4  # of the frames of a state, for it to have a pitch
 PEAK = 0.5
 
 Floats = NDArray[np.float64]
@@ -174,7 +175,7 @@ def smooth_path(mean: Floats, variance: Floats, delta_mean: Floats, delta_varian
 
 def _heard(mels: Floats, frames: Sequence[State]) -> Audio:
     """Returns the sound of levels [frames, 80]: pulses and noise through them, as a vocoder has it."""
-    voiced = np.array([state.voiced > 0.5 for state in frames], np.float64)
+    voiced = np.array([state.voiced > VOICED_SHARE for state in frames], np.float64)
     pitch = np.array([state.log_f0 for state in frames])
     places = np.flatnonzero(voiced * (pitch > 0))
     n_samples = (len(frames) - 1) * HOP

@@ -146,7 +146,12 @@ def compared(heard: Sequence[Heard]) -> dict[str, Any]:
         for i, one in enumerate(heard)
         for other in heard[i:]
     ]
-    return {"voices": voices, "pairs": pairs, "map": voice_map(heard).as_dict(), "meaning_from": made_of()}
+    return {
+        "voices": voices,
+        "pairs": pairs,
+        "map": voice_map(heard).as_dict(),
+        "meaning_from": made_of().partition(": ")[2],
+    }
 
 
 def _likeness(one: Heard, other: Heard) -> dict[str, float | str]:

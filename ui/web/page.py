@@ -22,6 +22,7 @@ TABS = {  # each by the module and the class that draws it
     "Separate": ("separate_tab", "SeparateTab"),
     "Speak": ("speak_tab", "SpeakTab"),
     "Clone": ("clone_tab", "CloneTab"),
+    "Learn": ("learn_tab", "LearnTab"),
     "Models": ("models_tab", "ModelsTab"),
     "History": ("history_tab", "HistoryTab"),
 }

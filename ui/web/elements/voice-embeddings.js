@@ -1,0 +1,132 @@
+/** `<voice-embeddings job="ADDRESS">`: what an encoder makes of voices, how alike they are, and a map of them. */
+
+import { element } from '../player/elements.js';
+import { cells, shape } from './learn-drawing.js';
+import { fetchSound, play, stop } from './learn-sound.js';
+import { defineResult } from './results.js';
+
+const [WIDTH, HEIGHT, MARGIN] = [640, 420, 24];
+
+class VoiceEmbeddings extends HTMLElement {
+  async connectedCallback() {
+    const base = this.getAttribute('job');
+    try {
+      const reply = await fetch(`${base}/files/voices.json`);
+      if (!reply.ok) throw new Error('These pictures are no longer there: make them again.');
+      const told = await reply.json();
+      this.replaceChildren(
+        element('ul', { class: 'voices' }, told.voices.map((voice) => voiceCard(voice, base))),
+        pairTable(told),
+        element('p', {}, [element('small', { text: `What a similarity means was measured on: ${told.meaning_from}` })]),
+        voiceMap(told.map),
+      );
+    } catch (error) {
+      this.replaceChildren(element('p', { role: 'alert', text: error.message }));
+    }
+  }
+
+  disconnectedCallback() {
+    stop();
+  }
+}
+
+function voiceCard(voice, base) {
+  const { values } = voice.heat;
+  const most = Math.max(...values.flat().map(Math.abs));
+  const picture = cells(16, 16, (column, row) => Math.abs(values[15 - row][column]) / most, `Embedding of ${voice.name}`);
+  const sound = fetchSound(`${base}/files/${voice.file}`);
+  sound.catch(() => {});
+  const button = element('button', {
+    type: 'button',
+    text: '▶ Play',
+    'aria-label': `Play ${voice.name}`,
+    on: { click: async () => play(await sound) },
+  });
+  const about = [voice.group, voice.licence].filter(Boolean).join(', ');
+  return element('li', {}, [
+    element('strong', { text: voice.name }),
+    element('small', { text: about }),
+    picture,
+    button,
+  ]);
+}
+
+/** Returns a table of all voices against all; on its diagonal, each voice in other words. */
+function pairTable({ voices, pairs }) {
+  const find = (one, other) => pairs.find((p) => [p.one, p.other].sort().join() === [one, other].sort().join());
+  const names = voices.map((voice) => voice.name);
+  const cell = (one, other) => {
+    const { score, meaning, same_voice: isSame } = find(one, other);
+    const made = element('td', { title: meaning, class: isSame ? 'same' : '' }, [score.toFixed(2)]);
+    made.style.setProperty('--share', String(Math.max(0, score)));
+    return made;
+  };
+  const heads = names.map((name) => element('th', { scope: 'col', text: name }));
+  const rows = names.map((one) =>
+    element('tr', {}, [element('th', { scope: 'row', text: one }), ...names.map((other) => cell(one, other))]),
+  );
+  const others = pairs.filter((pair) => !pair.same_voice).sort((a, b) => b.score - a.score);
+  const nearest = others[0] ? [sentence('The two that are nearest', others[0])] : [];
+  const farthest = others.length > 1 ? [sentence('The two that are farthest apart', others.at(-1))] : [];
+  return element('div', { class: 'pairs' }, [
+    element('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'How alike the voices are' }, [
+      element('table', {}, [
+        element('caption', { text: 'How alike the voices are: 1 is the same; in a frame, a voice and itself in other words' }),
+        element('thead', {}, [element('tr', {}, [element('td', {}), ...heads])]),
+        element('tbody', {}, rows),
+      ]),
+    ]),
+    ...nearest,
+    ...farthest,
+  ]);
+}
+
+function sentence(what, { one, other, score, meaning }) {
+  return element('p', { text: `${what}: ${one} and ${other}, ${score.toFixed(2)}: ${meaning}.` });
+}
+
+/** Returns the map: small dots are Kokoro's own voices, large ones those that spoke. */
+function voiceMap({ places, axes }) {
+  const [xs, ys] = [places.map((place) => place.x), places.map((place) => place.y)];
+  const scale = (values, size) => (value) =>
+    MARGIN + ((size - 2 * MARGIN) * (value - Math.min(...values))) / (Math.max(...values) - Math.min(...values));
+  const [across, up] = [scale(xs, WIDTH), scale(ys, HEIGHT)];
+  const labels = [];
+  const marks = places.map((place) => {
+    const [cx, cy] = [across(place.x), HEIGHT - up(place.y)];
+    const title = shape('title', {}, [`${place.name}${place.group ? `, ${place.group}` : ''}`]);
+    if (place.kind === 'built-in') return dot(cx, cy, place.group, title);
+    const end = cx > WIDTH * 0.7;
+    const y = freePlace(labels, cy + 5);
+    const text = shape('text', { x: cx + (end ? -10 : 10), y, 'text-anchor': end ? 'end' : 'start' }, [place.name]);
+    return shape('g', { class: 'spoke' }, [shape('circle', { cx, cy, r: 7 }, [title]), text]);
+  });
+  const label = 'Map of voices: those that sound alike lie near each other';
+  return element('figure', {}, [
+    shape('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label, class: 'map' }, marks),
+    element('figcaption', {
+      text:
+        'Kokoro’s own voices (circles: female, squares: male, diamonds: not said) and those that spoke here (large, named). ' +
+        `To the right: ${axes.x}; upwards: ${axes.y}.`,
+    }),
+  ]);
+}
+
+/** Returns the nearest height for a line of text at which none stands. */
+function freePlace(taken, wanted) {
+  const free = (y) => taken.every((other) => Math.abs(other - y) >= 17);
+  const tries = Array.from({ length: 40 }, (_, step) => wanted + (step % 2 ? 1 : -1) * Math.ceil(step / 2) * 4);
+  const found = tries.find(free) ?? wanted;
+  taken.push(found);
+  return found;
+}
+
+function dot(cx, cy, group, title) {
+  if (group === 'female') return shape('circle', { cx, cy, r: 4, class: 'female' }, [title]);
+  const turn = group === 'male' ? '' : `rotate(45 ${cx} ${cy})`;
+  const attributes = { x: cx - 4, y: cy - 4, width: 8, height: 8, transform: turn };
+  return shape('rect', { ...attributes, class: group || 'unknown' }, [title]);
+}
+
+customElements.define('voice-embeddings', VoiceEmbeddings);
+defineResult('explain_voices', (job, base) => element('voice-embeddings', { job: base }));
