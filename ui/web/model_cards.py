@@ -13,13 +13,13 @@ def model_card(spec: ModelSpec, speed: float | None) -> str:
     `speed` is in times real time, as `GET /v1/models` measures it on this machine; None where no job ran yet.
 
     >>> from audio_ml import catalogue
-    >>> print(model_card(catalogue.find("separation", "spleeter-2stems"), 24.2).partition("2026")[0])
+    >>> print(model_card(catalogue.find("separation", "spleeter-2stems"), 24.2).rpartition(" on ")[0])
     spleeter-2stems
     Vocals and accompaniment: fast, light, good for most songs.
     Makes: vocals, accompaniment
     Licence: MIT, commercial use allowed
     Speed: 24 times real time here
-    Verified with its published weights on
+    Verified with its published weights
     """
     return "\n".join(
         (
