@@ -210,7 +210,7 @@ class LayerView extends HTMLElement {
     this.slider.value = String(this.#chosen);
     this.slider.setAttribute('aria-valuetext', layer.name);
     this.details.replaceChildren(
-      element('h4', { text: `${layer.name}: ${layer.kind}` }),
+      element('h3', { text: `${layer.name}: ${layer.kind}` }),
       element('p', { text: layer.explanation }),
       element(
         'ul',
