@@ -14,29 +14,16 @@ TASK = "explain_separation"
 EXAMPLE = "Example"  # what its job is called
 EMPTY = "Choose the example or a sound of yours: its picture appears here."
 PAINT = """
-<p>A <strong>spectrogram</strong> shows which pitches sound when: the clip is cut into windows of 93 ms, one every
-23 ms, and each is taken apart into 2,049 frequencies. A <strong>mask</strong> says for every cell of that picture
-which share of it belongs to a stem. The model draws one for the voice and one for the rest; what is warm in the
-picture is kept, what is blue goes.</p>
-<p>Now it is your turn: paint over a place to <em>keep</em> or <em>remove</em> it, and hear at once what becomes of
-it. Your strokes do not cut; they change the model's mind, and the surer it was, the stronger they must be. With
-&ldquo;Follow what sounds alike&rdquo; a stroke over one overtone takes the others along. Of the example the true
-voice is known, so you see whether you are better than the model.</p>
-"""
-WINDOW = """
-<details><summary>What a spectrogram is: take one window apart</summary><window-lab></window-lab></details>
-"""
-LAYERS = """
-<p>The mask comes from a network in the shape of a U: on the way down its pictures become smaller and more, each
-showing a pattern that was learned; on the way up they become one picture again. Straight across go the details that
-the way through the bottom would lose.</p>
+<p>Here the model has drawn a mask for the voice and one for the rest: what is warm in the picture is kept, what is
+blue goes. Your strokes do not cut; they change the model's mind, and the surer it was, the stronger they must be.
+With &ldquo;Follow what sounds alike&rdquo; a stroke over one overtone takes the others along. Of the example the
+true voice is known, so you see whether you are better than the model.</p>
 """
 
 
 def draw_paint(desk: Desk) -> None:
-    """Draws what a spectrogram and a mask are: a sound is chosen, and painted on where the list of jobs shows it."""
+    """Draws where a sound is chosen, and painted on where the list of jobs shows it."""
     text(PAINT)
-    text(WINDOW)
     with gr.Row(equal_height=False):
         source = gr.File(label="A sound of yours; the first 20 s of it are used", height=120, scale=2)
         with gr.Column(scale=1, min_width=220):
@@ -50,8 +37,7 @@ def draw_paint(desk: Desk) -> None:
 
 def draw_layers(desk: Desk) -> None:
     """Draws the network of the sound that is painted on."""
-    text(LAYERS)
-    text("<layer-view></layer-view>")
+    text("<div><layer-view></layer-view></div>")  # or Markdown makes it a paragraph
     example = gr.Button("Use the example")
     status = text()
     example.click(_Beginning(desk).of_example, None, status, **QUIET)

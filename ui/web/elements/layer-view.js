@@ -1,13 +1,16 @@
 /**
  * `<layer-view job="ADDRESS OF A JOB">`: what every layer of the networks made of a sound, drawn as the U that they are.
  *
- * Without `job` it shows the sound that is painted on.
+ * Without `job` it shows the sound that is painted on, and how far a new one is.
  */
 
 import { element } from '../player/elements.js';
 import { request } from '../player/sound.js';
+import { ask } from './address.js';
 import { drawBytes } from './colour-scale.js';
 import { EXPLAINED } from './explained.js';
+import { follow } from './follow.js';
+import { STARTED } from './job-list.js';
 
 const STYLE = new URL('layer-view.css', import.meta.url).href;
 const N_SMALL = 4; // pictures on a card
@@ -42,6 +45,7 @@ class LayerView extends HTMLElement {
     document.addEventListener(EXPLAINED, ({ detail }) => this.hasAttribute('job') || this.#open(detail.base), {
       signal,
     });
+    document.addEventListener(STARTED, ({ detail }) => this.hasAttribute('job') || this.#await(detail), { signal });
     const base =
       this.getAttribute('job') ?? [...document.querySelectorAll('mask-painter[job]')].at(-1)?.getAttribute('job');
     if (base) this.#open(base);
@@ -59,6 +63,22 @@ class LayerView extends HTMLElement {
   /** The layers that are shown, for tests. */
   get layers() {
     return this.#network?.stems[this.#stem] ?? [];
+  }
+
+  /** Says how far a job of this kind is; its sound is opened by who paints on it. */
+  async #await(id) {
+    const { signal } = this.#ending;
+    const job = await ask(`/jobs/${id}`, { signal }).catch(() => null);
+    if (job?.task !== 'explain_separation' || signal.aborted) return;
+    this.alarm.textContent = '';
+    const progress = ({ stage, fraction }) => {
+      this.status.textContent = `The model listens: ${stage || 'waiting'} (${Math.round(100 * (fraction ?? 0))} %)`;
+    };
+    const end = (ended) => {
+      this.status.textContent = '';
+      this.alarm.textContent = ended?.error?.message ?? '';
+    };
+    follow(id, { progress, lost: () => {}, end }, signal);
   }
 
   async #open(base) {
@@ -190,7 +210,7 @@ class LayerView extends HTMLElement {
     this.slider.value = String(this.#chosen);
     this.slider.setAttribute('aria-valuetext', layer.name);
     this.details.replaceChildren(
-      element('h4', { text: `${layer.name}: ${layer.kind}` }),
+      element('h3', { text: `${layer.name}: ${layer.kind}` }),
       element('p', { text: layer.explanation }),
       element(
         'ul',

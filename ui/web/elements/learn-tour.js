@@ -32,6 +32,14 @@ function show(index, isAsked) {
   heading?.scrollIntoView({ block: 'start' });
 }
 
+/** Returns the link that somebody was quick enough to follow before this was here, by its place; null without one. */
+function asked(links) {
+  const found = links.findIndex((link) => link.hash === location.hash);
+  if (found < 0) return null;
+  history.replaceState(null, '', location.pathname + location.search);
+  return found;
+}
+
 class LearnTour extends HTMLElement {
   #ending = new AbortController();
 
@@ -56,7 +64,7 @@ class LearnTour extends HTMLElement {
         index === current() ? link.setAttribute('aria-current', 'step') : link.removeAttribute('aria-current'),
       );
     document.addEventListener(CHANGED, mark, { signal });
-    show(Number(sessionStorage.getItem(KEY) ?? 0), false);
+    show(asked(links) ?? Number(sessionStorage.getItem(KEY) ?? 0), false);
   }
 
   disconnectedCallback() {

@@ -18,5 +18,4 @@ import './stems.js';
 import './takes.js';
 import './voice-embeddings.js';
 import './voice-gallery.js';
-import './window-lab.js';
 import './word-table.js';

@@ -141,6 +141,7 @@ class MaskPainter extends HTMLElement {
     this.#player.addEventListener('change', () => this.#showPlaying());
     this.#picture = new Picture(c.canvas, c.overlay);
     this.sizes = new ResizeObserver(([{ contentRect }]) => {
+      if (!contentRect.width && this.#player.isPlaying) this.#player.stop(); // nobody sees it any more
       if (this.#picture.resize(contentRect.width, contentRect.height)) this.#showMoving();
     });
     this.sizes.observe(c.canvas.parentElement);
