@@ -56,7 +56,8 @@ def _code_html(reference: str) -> str:
     called = escape(place.name)
     return (
         f"<details><summary><code>{called}</code> in {escape(place.file)}, line {place.line}</summary>"
-        f'<pre data-scrolls tabindex="0" role="region" aria-label="Code of {called}"><code>{text}</code></pre></details>'
+        f'<pre data-scrolls tabindex="0" role="region" aria-label="Code of {called}">'
+        f"<code>{text}</code></pre></details>"
     )
 
 
