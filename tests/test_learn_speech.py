@@ -32,11 +32,6 @@ N_SENTENCES = 18
 
 
 @pytest.fixture(scope="module")
-def loader() -> ModelLoader:
-    return ModelLoader("cpu")
-
-
-@pytest.fixture(scope="module")
 def reading(loader: ModelLoader) -> Reading:
     return read_aloud(SENTENCE, find_speaker("hibari/heart"), loader)
 
@@ -188,20 +183,22 @@ def test_recordings_are_measured_where_they_sound(loader: ModelLoader, reading: 
     assert len(sentences()) == recordings.N_SENTENCES
 
 
+def _are_one_person(one: str, other: str) -> bool:
+    """Hibari's heart learnt from Kokoro's."""
+    return one == other or {one, other} == {"hibari/heart", "kokoro/af_heart"}
+
+
 def test_one_voice_is_nearer_to_itself_than_to_others(loader: ModelLoader) -> None:
     """The voice in other words against itself; another voice in the same words."""
-    heard = [
-        voices.listen(speaker, "We waited for a long time.", loader) for speaker in voices.speakers_for(None, loader)
-    ]
-    if len(heard) < 5:
+    names = ("hibari/heart", "kokoro/af_heart", "kokoro/af_bella", "kokoro/am_michael")
+    speakers = [speaker for speaker in voices.speakers_for(None, loader) if speaker.id in names]
+    if len(speakers) < len(names):
         pytest.skip("needs Kokoro's weights")
-    told = voices.compared(heard)
+    told = voices.compared([voices.listen(speaker, "We waited for a long time.", loader) for speaker in speakers])
     score = {(pair["one"], pair["other"]): pair["score"] for pair in told["pairs"]}
-    for name in ("hibari/heart", "kokoro/am_michael"):
-        others = [
-            value for pair, value in score.items() if name in pair and "heart" not in "".join(pair).replace(name, "")
-        ]
-        assert score[name, name] == max(others)
+    for name in names:
+        others = [value for pair, value in score.items() if name in pair and not _are_one_person(*pair)]
+        assert score[name, name] > max(others)
     assert score["hibari/heart", "kokoro/af_heart"] > score["hibari/heart", "kokoro/af_bella"]  # of which it learnt
     assert score["hibari/heart", "kokoro/af_bella"] > score["hibari/heart", "kokoro/am_michael"]
     places = {place["name"]: (place["x"], place["y"]) for place in told["map"]["places"]}

@@ -56,7 +56,8 @@ def _code_html(reference: str) -> str:
     called = escape(place.name)
     return (
         f"<details><summary><code>{called}</code> in {escape(place.file)}, line {place.line}</summary>"
-        f'<pre tabindex="0" role="region" aria-label="Code of {called}"><code>{text}</code></pre></details>'
+        f'<pre data-scrolls tabindex="0" role="region" aria-label="Code of {called}">'
+        f"<code>{text}</code></pre></details>"
     )
 
 
@@ -82,7 +83,7 @@ def _table(caption: str, systems: Sequence[System]) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in COLUMNS)
     rows = "".join(_row(system) for system in systems)
     return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<div class="scrolled" data-scrolls tabindex="0" role="region" aria-label="{escape(caption)}">'
         f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -49,7 +49,7 @@ class SpeechPath extends HTMLElement {
     this.replaceChildren(
       this.#written(),
       element('div', { class: 'controls' }, [playAll, this.said]),
-      element('div', { class: 'scrolled', role: 'group', 'aria-label': 'Stages on one time axis', tabindex: '0' }, [chart]),
+      element('div', { class: 'scrolled', 'data-scrolls': '', role: 'group', 'aria-label': 'Stages on one time axis', tabindex: '0' }, [chart]),
       this.#table(),
     );
   }

@@ -69,7 +69,7 @@ function pairTable({ voices, pairs }) {
   const nearest = others[0] ? [sentence('The two that are nearest', others[0])] : [];
   const farthest = others.length > 1 ? [sentence('The two that are farthest apart', others.at(-1))] : [];
   return element('div', { class: 'pairs' }, [
-    element('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': 'How alike the voices are' }, [
+    element('div', { class: 'scrolled', 'data-scrolls': '', tabindex: '0', role: 'region', 'aria-label': 'How alike the voices are' }, [
       element('table', {}, [
         element('caption', { text: 'How alike the voices are: 1 is the same; in a frame, a voice and itself in other words' }),
         element('thead', {}, [element('tr', {}, [element('td', {}), ...heads])]),
