@@ -122,10 +122,7 @@ async function speak(voice, sound, alarm, hear) {
 
 /** Asks first: what is deleted does not come back. */
 function confirmDeletion(voice, address, alarm, say) {
-  const close = () => {
-    dialog.close();
-    dialog.remove();
-  };
+  const close = () => dialog.close();
   const keep = element('button', { type: 'button', text: 'Keep it', autofocus: true, on: { click: close } });
   const remove = element('button', { type: 'button', class: 'stop', text: `Delete ${voice.name} for ever` });
   remove.addEventListener('click', async () => {
@@ -146,7 +143,7 @@ function confirmDeletion(voice, address, alarm, say) {
     element('div', { class: 'row' }, [keep, remove]),
   ]);
   document.body.append(dialog);
-  dialog.addEventListener('cancel', () => dialog.remove());
+  dialog.addEventListener('close', () => dialog.remove()); // by then the focus is back where it was
   dialog.showModal();
 }
 

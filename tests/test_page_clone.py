@@ -1,0 +1,324 @@
+"""The tab "Clone" in a real browser: recordings, checks, consent, a voice that is heard and seen, with real models."""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import CHROMIUM, FLAGS, WORK_MS, OpenPage, download, needs_chromium, visiting
+from made_up_voices import made_up_voice
+from serving import Server, serving
+
+import tts
+from audio_ml.audio import Audio
+from audio_ml.loader import ModelLoader
+from audio_ml.voice_file import SUFFIX, read_voice_file
+from audio_ml.voice_library import VoiceLibrary
+from audio_ml.writer import write_audio
+from ui.server.options import ServerOptions
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights, needs_chromium]
+expect = pytest.importorskip("playwright.sync_api").expect
+
+TEXT = (
+    "Where were you on Friday? We walked along the river until the lights went out, and nobody said a word. "
+    "The committee will meet again in the spring, to discuss what has been learned from the experiment."
+)
+GO_ON, AGREED, MAKE = "Go on to the consent", "The consent is given: go on", "Make the voice"
+FAKE_MICROPHONE = "--use-fake-device-for-media-stream"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIO_ML_VOICES", str(tmp_path_factory.mktemp("voices")))
+        with serving(ServerOptions(folder=str(tmp_path_factory.mktemp("server"))), page=True) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, loader: ModelLoader) -> Path:
+    path = tmp_path_factory.mktemp("reference") / "Anna's söng 🎤.wav"
+    write_audio(path, tts.synthesize(TEXT, "hibari/heart", loader=loader).audio, bit_depth="16")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _clear_library(server: Server) -> Iterator[None]:
+    yield
+    for name in VoiceLibrary.default().names():
+        VoiceLibrary.default().delete(name)
+
+
+@pytest.fixture
+def voice(server: Server) -> Any:
+    """A voice of nobody in the library."""
+    made = made_up_voice("ben")
+    embeddings = {name: np.abs(vector) / np.linalg.norm(vector) for name, vector in made.embeddings.items()}
+    made = replace(made, embeddings=embeddings)
+    VoiceLibrary.default().save(made)
+    return made
+
+
+def choose(page: Any, *paths: Path) -> None:
+    page.get_by_label("Upload recordings").set_input_files([str(path) for path in paths])
+
+
+def outcomes(page: Any) -> dict[str, str]:
+    """Waits for the checks, and returns how each went."""
+    rows = page.locator("voice-maker .checks li")
+    expect(rows).to_have_count(7, timeout=WORK_MS)
+    return {row.get_attribute("data-kind"): row.get_attribute("data-outcome") for row in rows.all()}
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def alarms(page: Any) -> list[str]:
+    return [text for text in page.locator("voice-maker [role=alert]:visible").all_inner_texts() if text]
+
+
+def agree(page: Any) -> None:
+    page.get_by_label("Who agrees").fill("Anna Smith")
+    page.get_by_label("To what").fill("temp ADR")
+    page.get_by_label("This person is the one").check()
+    press(page, AGREED)
+
+
+@contextmanager
+def open_with_microphone(browser: Any, server: Server, *flags: str) -> Iterator[Any]:
+    """Opens the page in another browser, which has a microphone; flags say what it gives and whether it is allowed."""
+    other = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, FAKE_MICROPHONE, *flags])
+    with visiting(other, server.url) as open_page:
+        yield open_page("Clone")
+    other.close()
+
+
+def test_no_voice_without_consent(open_page: OpenPage, server: Server, reference: Path) -> None:
+    """The step cannot be gone past, each missing thing is told at its place, and the server asks once more."""
+    page = open_page("Clone")
+    press(page, GO_ON)
+    assert alarms(page) == ["Record or upload something first: a voice is made of recordings."]
+    choose(page, reference)
+    found = outcomes(page)
+    assert set(found.values()) <= {"pass", "unknown"} and found["speakers"] == found["noise"] == "pass"
+    assert server.services.store.find() == []  # the job of the checks is gone, too
+    press(page, GO_ON)
+    expect(page.get_by_role("heading", name="The consent of this person")).to_be_focused()
+    assert not page.get_by_role("button", name=MAKE).is_visible()
+    press(page, AGREED)
+    assert len(alarms(page)) == 3 and not page.get_by_label("Name of the voice").is_visible()
+    expect(page.get_by_label("Who agrees")).to_be_focused()
+    page.get_by_label("When").fill("2099-01-01")
+    agree(page)
+    assert alarms(page) == ["That day is still to come: say when they agreed."]
+    page.get_by_label("When").fill("2025-11-26")
+    press(page, AGREED)
+    expect(page.get_by_text("Anna Smith agreed on 2025-11-26 to: temp ADR.")).to_be_visible()
+    press(page, MAKE)
+    assert alarms(page) == ["Give the voice a name."]
+    page.get_by_label("Name of the voice").fill("a/b")
+    press(page, MAKE)
+    expect(page.locator("voice-maker [role=alert]:visible")).to_contain_text("no name for a voice")
+    asked = """async () => (await fetch('mine/v1/jobs', {method: 'POST', headers: {'Content-Type': 'application/json'},
+        body: JSON.stringify({task: 'enroll', name: 'ben', inputs: [{upload: 'x'}]})})).json()"""
+    assert page.evaluate(asked)["error"]["type"] == "ConsentMissing"
+
+
+@pytest.mark.slow
+def test_the_whole_way_from_a_recording_to_a_voice_that_speaks(
+    open_page: OpenPage, server: Server, reference: Path, tmp_path: Path
+) -> None:
+    page = open_page("Clone")
+    choose(page, reference)
+    outcomes(page)
+    press(page, GO_ON)
+    agree(page)
+    page.get_by_label("Name of the voice").fill("anna")
+    page.get_by_label("Quick").check()
+    page.get_by_role("button", name=MAKE, exact=True).dblclick()
+    made = page.locator("job-list[tasks=enroll] .made")
+    expect(made).to_contain_text("“anna” is here", timeout=WORK_MS)
+    assert len(server.services.store.find()) == 1
+    page.reload()
+    page.get_by_role("tab", name="Clone", exact=True).click()
+    expect(made).to_contain_text("“anna” is here")
+    page.get_by_role("tab", name="Voices", exact=True).click()
+    card = page.get_by_role("article", name="anna")
+    expect(card).to_contain_text("Anna Smith agreed on")
+    card.get_by_role("button", name="Hear anna").click()
+    expect(card.locator("audio")).to_be_visible(timeout=WORK_MS)
+    page.wait_for_function("() => document.querySelector('voice-library audio').currentTime > 0.2")
+    page.get_by_role("tab", name="Speak with it").click()
+    expect(page.get_by_label("Voice", exact=True).first).to_have_value("anna")
+    page.get_by_label("Text", exact=True).fill("Good morning to you all.")
+    press(page, "Speak")
+    said = page.locator("job-list[tasks=clone] .said")
+    expect(said.locator("audio")).to_be_visible(timeout=WORK_MS)
+    said.get_by_text("Pictures").click()
+    expect(said.locator(".grid")).to_have_count(4)
+    expect(said.locator(".likenesses")).to_contain_text("What it said, to the reference: ")
+    with wave.open(str(download(page, said.get_by_role("link", name="speech.wav"), tmp_path))) as file:
+        assert file.getnframes() > file.getframerate()
+
+
+@pytest.mark.slow
+def test_a_recording_made_here_is_converted(browser: Any, server: Server, reference: Path, voice: Any) -> None:
+    plain = reference.with_name("speech.wav")
+    plain.write_bytes(reference.read_bytes())
+    flags = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={plain}")
+    with open_with_microphone(browser, server, *flags) as page:
+        page.get_by_role("tab", name="Lend it to a recording").click()
+        press(page, "Record it here")
+        page.wait_for_timeout(3000)
+        press(page, "Stop")
+        expect(page.locator("#clone-recordings")).to_contain_text("speech 1")
+        press(page, "Convert")
+        expect(page.locator("job-list[tasks=convert] .said audio")).to_be_visible(timeout=WORK_MS)
+
+
+def test_what_the_microphone_hears_becomes_a_reference(browser: Any, server: Server, reference: Path) -> None:
+    plain = reference.with_name("spoken.wav")
+    plain.write_bytes(reference.read_bytes())
+    flags = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={plain}")
+    with open_with_microphone(browser, server, *flags) as page:
+        press(page, "Record a reference")
+        expect(page.locator("voice-maker sound-recorder meter").first).to_be_visible()
+        page.wait_for_timeout(4000)
+        press(page, "Stop")
+        expect(page.locator(".recording .name")).to_have_text("reference 1.wav")
+        page.wait_for_function("() => document.querySelector('.recording audio').duration > 3.5")
+        assert outcomes(page)["length"] == "warn"
+        press(page, "Remove reference 1.wav")
+        expect(page.locator("voice-maker .checks li")).to_have_count(0)
+
+
+@pytest.mark.parametrize("why", ["refused", "silent"])
+def test_why_nothing_was_recorded_is_told_at_the_button(why: str, browser: Any, server: Server, tmp_path: Path) -> None:
+    silence = tmp_path / "silence.wav"
+    write_audio(silence, Audio(np.zeros((1, 96000), np.float32), 48000), bit_depth="16")
+    allowed = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={silence}")
+    with open_with_microphone(browser, server, *(allowed if why == "silent" else ())) as page:
+        recorder = page.locator("sound-recorder[name=reference]")
+        recorder.get_by_role("button").click()
+        if why == "silent":
+            page.wait_for_timeout(1000)
+            recorder.get_by_role("button", name="Stop").click()
+        expect(recorder.get_by_role("alert")).to_contain_text(f"The {'recording' if why == 'silent' else 'microphone'}")
+        assert why in recorder.get_by_role("alert").inner_text()
+        expect(recorder.get_by_role("button", name="Record a reference")).to_be_enabled()
+
+
+def test_bad_files_are_told_where_they_are(open_page: OpenPage, tmp_path: Path) -> None:
+    (tmp_path / "note.wav").write_text("not a recording")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    write_audio(tmp_path / "silence.wav", Audio(np.zeros((1, 48000), np.float32), 16000))
+    page = open_page("Clone")
+    choose(page, tmp_path / "empty.wav")
+    at = page.locator(".recording").filter(has_text="empty.wav")
+    expect(at.get_by_role("alert")).to_contain_text("empty.wav is empty")
+    choose(page, tmp_path / "note.wav")
+    at = page.locator(".recording").filter(has_text="note.wav")
+    expect(at.get_by_role("alert")).to_contain_text("note.wav", timeout=WORK_MS)
+    choose(page, tmp_path / "silence.wav")
+    assert set(outcomes(page).values()) == {"fail", "unknown"}
+    expect(page.locator("[data-kind=length]")).to_contain_text("silence.wav is silent")
+    press(page, GO_ON)
+    assert page.get_by_label("Who agrees").is_hidden()
+    assert "No voice can be made of this yet: see what is not fit above." in alarms(page)
+
+
+def test_the_file_of_the_recorder_is_what_was_heard(open_page: OpenPage, tmp_path: Path) -> None:
+    samples = [0.0, 0.5, -0.5, 1.5, -1.5, 1 / 2**23]
+    code = """async (samples) => {
+        const { encodeWav } = await import(new URL('elements/wav.js', document.baseURI));
+        return [...new Uint8Array(await encodeWav(new Float32Array(samples), 44100).arrayBuffer())];
+    }"""
+    path = tmp_path / "heard.wav"
+    path.write_bytes(bytes(open_page("Clone").evaluate(code, samples)))
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (44100, 1, 3)
+        content = file.readframes(10)
+    values = [int.from_bytes(content[at : at + 3], "little", signed=True) for at in range(0, len(content), 3)]
+    assert values == [0, 1 << 22, -(1 << 22), (1 << 23) - 1, -(1 << 23), 1]
+
+
+def test_a_voice_is_exported_and_deleted_with_the_keyboard_but_not_by_mistake(
+    open_page: OpenPage, server: Server, voice: Any, tmp_path: Path
+) -> None:
+    page = open_page("Clone")
+    page.get_by_role("tab", name="Voices", exact=True).click()
+    card = page.get_by_role("article", name="ben")
+    expect(card).to_contain_text("Anna Smith agreed on 2026-11-26 to: temp ADR for reel 3 (in writing).")
+    file = download(page, card.get_by_role("link", name="Export ben"), tmp_path)
+    assert file.name == f"ben{SUFFIX}" and read_voice_file(file).sha256 == voice.sha256
+    card.get_by_role("button", name="Delete ben").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert VoiceLibrary.default().names() == ["ben"]
+    expect(card.get_by_role("button", name="Delete ben")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(card).to_have_count(0)
+    expect(page.get_by_text("No voice was made on this machine yet.")).to_be_visible()
+    assert VoiceLibrary.default().names() == []
+    notes = [json.loads(line) for line in (server.services.options.data_folder / "audit.log").read_text().splitlines()]
+    assert [note["what"] for note in notes if note.get("voice") == "ben"] == ["export", "delete"]
+    assert all(note["caller"].startswith("page/") for note in notes if note.get("voice") == "ben")
+
+
+def test_pictures_can_be_read_with_keys_and_as_a_table(open_page: OpenPage, voice: Any) -> None:
+    page = open_page("Clone", color_scheme="dark")
+    page.get_by_role("tab", name="Voices", exact=True).click()
+    page.get_by_role("article", name="ben").get_by_text("Pictures").click()
+    view = page.locator("voice-view")
+    heat = view.locator(".heat")
+    heat.locator(".grid").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    number = float(voice.embeddings["ge2e"][17])
+    told = heat.get_by_role("status").inner_text().removeprefix("Number 18 of 256: ")
+    assert float(told) == pytest.approx(number, abs=0.001)
+    mel = view.locator(".mel")
+    assert mel.locator(".grid").get_attribute("aria-label").startswith("Mel spectrogram, ben, the reference: 0.3 s")
+    mel.locator("canvas").hover(position={"x": 1, "y": 1})
+    assert mel.get_by_role("status").inner_text().startswith("0.00 s, ")
+    points = view.locator("svg .point[role=img]")
+    assert points.count() > 20
+    view.locator("svg .point[tabindex='0']").focus()
+    expect(view.locator(".map .told")).to_contain_text("ben: this voice")
+    page.keyboard.press("ArrowRight")
+    nearest = view.locator(".map .told").inner_text()
+    view.get_by_text("The map as a table").click()
+    rows = view.locator("tbody tr")
+    assert rows.count() == points.count() and rows.nth(1).inner_text().split()[0] == nearest.partition(":")[0]
+    far = [float(text) for text in view.locator("tbody td:last-child").all_inner_texts()]
+    assert far == sorted(far) and far[0] == 0
+
+
+def test_nothing_is_begun_without_a_voice_and_a_text(open_page: OpenPage, voice: Any, server: Server) -> None:
+    page = open_page("Clone")
+    page.get_by_role("tab", name="Speak with it").click()
+    expect(page.get_by_label("Voice", exact=True).first).to_have_value("ben")
+    press(page, "Speak")
+    expect(page.get_by_text("Write what the voice is to say.")).to_be_visible()
+    page.get_by_role("tab", name="Lend it to a recording").click()
+    press(page, "Convert")
+    expect(page.get_by_text("Upload or record speech first.")).to_be_visible()
+    VoiceLibrary.default().delete("ben")
+    page.get_by_role("tab", name="Speak with it").click()
+    expect(page.get_by_label("Voice", exact=True).first).to_have_value("")
+    press(page, "Speak")
+    expect(page.get_by_text("Choose a voice first")).to_be_visible()
