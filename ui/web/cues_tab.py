@@ -64,7 +64,7 @@ class CuesTab:
     def _draw(self) -> None:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
-                self._sheet = gr.File(label="Cue sheet (CSV, TSV, XLSX)", height=120)
+                self._sheet = gr.File(label="Cue sheet (CSV, TSV, XLSX)", height=120, elem_id="cues-sheet")
                 self._problem = text()
                 with gr.Accordion("Columns", open=False) as self._mapping, gr.Row():
                     self._columns = {
@@ -93,12 +93,13 @@ class CuesTab:
         with gr.Accordion("Advanced", open=False):
             drawn += [(field, draw(field)) for field in of_sheet if field.name not in SHOWN]
             voiced = [(field, draw(field)) for field in of_voices]
+            self._lexicon = gr.File(label="Pronunciations (CSV, JSON, PLS)", height=120, elem_id="cues-lexicon")
         self._options, self._voice_options = Form(drawn), Form(voiced)
 
     def _connect(self) -> None:
         widgets = [widget for form in (self._options, self._voice_options) for _, widget in form.widgets]
         columns = list(self._columns.values())
-        given = {self._sheet, self._voice, self._cast, *columns, *widgets}
+        given = {self._sheet, self._lexicon, self._voice, self._cast, *columns, *widgets}
         shown = [self._problem, self._preview, self._characters]
 
         def take(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
@@ -130,7 +131,7 @@ class CuesTab:
             self._desk.keep(self._desk.visitor(request), Path(path))
             suggested = suggest_columns(Path(path))
         except AudioMLError as error:
-            return blank | {self._problem: error_line(_plainly(error, path))}
+            return blank | {self._problem: error_line(_plainly(error, path, values[self._lexicon]))}
         found = {self._columns[field]: suggested.found.get(field, "") for field in FIELDS}
         choices = [NOTHING, *((title, title) for title in suggested.titles)]
         changes = {column: gr.update(choices=choices, value=title) for column, title in found.items()}
@@ -145,7 +146,7 @@ class CuesTab:
         try:
             told = self._foretold(values)
         except AudioMLError as error:
-            return {self._problem: error_line(_plainly(error, path)), self._preview: ""}
+            return {self._problem: error_line(_plainly(error, path, values[self._lexicon])), self._preview: ""}
         options = self._voice_options.read(values)
         return {
             self._problem: "",
@@ -159,12 +160,13 @@ class CuesTab:
             raise InvalidInput(f"Say in which column the {' and the '.join(missing)} is: open Columns.")
         chosen, parts = parse(CueOptions, self._sheet_options(values)), self._parts(values)
         check_voices(self._desk, [self._default(values).voice, *parts.values()])
+        lexicon = (values[self._lexicon],) if values[self._lexicon] else ()
         return preview_sheet(
             read_sheet(values[self._sheet], find_frame_rate(chosen.frame_rate), chosen.columns),
             speaker=TextToSpeech(ModelLoader("cpu")),
             casting=Casting({name: Part(voice) for name, voice in parts.items()}, self._default(values)),
             options=chosen,
-            voice_options=self._voice_options.read(values),
+            voice_options=self._voice_options.read(values) | ({"lexicon": lexicon} if lexicon else {}),
         )
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
@@ -179,16 +181,17 @@ class CuesTab:
                 return shown | {self._status: error_line("No line of the sheet can be spoken: the table says why.")}
             cast = {name: voice for name, voice in self._parts(values).items() if name in told.characters}
             options = self._sheet_options(values) | self._voice_options.read(values)
+            inputs = [self._desk.keep(visitor, Path(file)) for file in (path, values[self._lexicon]) if file]
             job = self._desk.submit(
                 visitor,
                 task="cues",
-                inputs=[self._desk.keep(visitor, Path(path))],
+                inputs=inputs,
                 voice=self._default(values).voice,
                 cast=cast,
                 options=options,
             )
         except AudioMLError as error:
-            return shown | {self._status: error_line(_plainly(error, path))}
+            return shown | {self._status: error_line(_plainly(error, path, values[self._lexicon]))}
         takes = int(options.get("takes", 1))
         follower = f'<cue-progress job="{escape(job)}" takes="{takes}"></cue-progress>'
         return shown | {
@@ -219,9 +222,12 @@ class CuesTab:
             raise InvalidInput("The cast cannot be read: choose the voices anew.") from error
 
 
-def _plainly(error: AudioMLError, path: str) -> str:
-    """Returns what went wrong without the folder that the page received the sheet in."""
-    return str(error).replace(f"{Path(path).parent}/", "")
+def _plainly(error: AudioMLError, *paths: str | None) -> str:
+    """Returns what went wrong without the folders that the page received files in."""
+    told = str(error)
+    for path in filter(None, paths):
+        told = told.replace(f"{Path(path).parent}/", "")
+    return told
 
 
 def _table(told: SheetPreview, options: Mapping[str, Any]) -> str:
@@ -241,7 +247,8 @@ def _table(told: SheetPreview, options: Mapping[str, Any]) -> str:
     return (
         status_line(said + more)
         + (f'<ul class="told">{warnings}</ul>' if warnings else "")
-        + '<div class="cue-table" id="cue-preview" data-scrolls role="region" tabindex="0" aria-label="Lines of the sheet">'
+        + '<div class="cue-table" id="cue-preview" data-scrolls'
+        + ' role="region" tabindex="0" aria-label="Lines of the sheet">'
         + f"<table><thead><tr>{head}</tr></thead><tbody>{shown}</tbody></table></div>"
     )
 
