@@ -93,13 +93,12 @@ class CuesTab:
         with gr.Accordion("Advanced", open=False):
             drawn += [(field, draw(field)) for field in of_sheet if field.name not in SHOWN]
             voiced = [(field, draw(field)) for field in of_voices]
-            self._lexicon = gr.File(label="Pronunciations (CSV, JSON, PLS)", height=120, elem_id="cues-lexicon")
         self._options, self._voice_options = Form(drawn), Form(voiced)
 
     def _connect(self) -> None:
         widgets = [widget for form in (self._options, self._voice_options) for _, widget in form.widgets]
         columns = list(self._columns.values())
-        given = {self._sheet, self._lexicon, self._voice, self._cast, *columns, *widgets}
+        given = {self._sheet, self._voice, self._cast, *columns, *widgets}
         shown = [self._problem, self._preview, self._characters]
 
         def take(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
@@ -131,7 +130,7 @@ class CuesTab:
             self._desk.keep(self._desk.visitor(request), Path(path))
             suggested = suggest_columns(Path(path))
         except AudioMLError as error:
-            return blank | {self._problem: error_line(_plainly(error, path, values[self._lexicon]))}
+            return blank | {self._problem: error_line(_plainly(error, path))}
         found = {self._columns[field]: suggested.found.get(field, "") for field in FIELDS}
         choices = [NOTHING, *((title, title) for title in suggested.titles)]
         changes = {column: gr.update(choices=choices, value=title) for column, title in found.items()}
@@ -146,7 +145,7 @@ class CuesTab:
         try:
             told = self._foretold(values)
         except AudioMLError as error:
-            return {self._problem: error_line(_plainly(error, path, values[self._lexicon])), self._preview: ""}
+            return {self._problem: error_line(_plainly(error, path)), self._preview: ""}
         options = self._voice_options.read(values)
         return {
             self._problem: "",
@@ -160,13 +159,12 @@ class CuesTab:
             raise InvalidInput(f"Say in which column the {' and the '.join(missing)} is: open Columns.")
         chosen, parts = parse(CueOptions, self._sheet_options(values)), self._parts(values)
         check_voices(self._desk, [self._default(values).voice, *parts.values()])
-        lexicon = (values[self._lexicon],) if values[self._lexicon] else ()
         return preview_sheet(
             read_sheet(values[self._sheet], find_frame_rate(chosen.frame_rate), chosen.columns),
             speaker=TextToSpeech(ModelLoader("cpu")),
             casting=Casting({name: Part(voice) for name, voice in parts.items()}, self._default(values)),
             options=chosen,
-            voice_options=self._voice_options.read(values) | ({"lexicon": lexicon} if lexicon else {}),
+            voice_options=self._voice_options.read(values),
         )
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
@@ -181,17 +179,16 @@ class CuesTab:
                 return shown | {self._status: error_line("No line of the sheet can be spoken: the table says why.")}
             cast = {name: voice for name, voice in self._parts(values).items() if name in told.characters}
             options = self._sheet_options(values) | self._voice_options.read(values)
-            inputs = [self._desk.keep(visitor, Path(file)) for file in (path, values[self._lexicon]) if file]
             job = self._desk.submit(
                 visitor,
                 task="cues",
-                inputs=inputs,
+                inputs=[self._desk.keep(visitor, Path(path))],
                 voice=self._default(values).voice,
                 cast=cast,
                 options=options,
             )
         except AudioMLError as error:
-            return shown | {self._status: error_line(_plainly(error, path, values[self._lexicon]))}
+            return shown | {self._status: error_line(_plainly(error, path))}
         takes = int(options.get("takes", 1))
         follower = f'<cue-progress job="{escape(job)}" takes="{takes}"></cue-progress>'
         return shown | {
@@ -222,12 +219,9 @@ class CuesTab:
             raise InvalidInput("The cast cannot be read: choose the voices anew.") from error
 
 
-def _plainly(error: AudioMLError, *paths: str | None) -> str:
-    """Returns what went wrong without the folders that the page received files in."""
-    told = str(error)
-    for path in filter(None, paths):
-        told = told.replace(f"{Path(path).parent}/", "")
-    return told
+def _plainly(error: AudioMLError, path: str) -> str:
+    """Returns what went wrong without the folder that the page received the sheet in."""
+    return str(error).replace(f"{Path(path).parent}/", "")
 
 
 def _table(told: SheetPreview, options: Mapping[str, Any]) -> str:
