@@ -76,3 +76,9 @@ def test_the_column_of_words_is_suggested(tmp_path: Path) -> None:
     sheet = tmp_path / "adr.csv"
     sheet.write_text("Cue,In,Line,Dialogue\n1,01:00:00:00,17,Hello.\n")
     assert suggest_columns(sheet).found["line"] == "Dialogue"
+
+
+def test_a_broken_lexicon_is_told_once(tmp_path: Path) -> None:
+    (words := tmp_path / "words.csv").write_text("word,ipa\nMud,\n")
+    with pytest.raises(InvalidInput, match="'Mud'"):
+        foretold(sheet_of(tmp_path, *ROWS), voice_options={"lexicon": (str(words),)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import zipfile
 from collections.abc import Iterator
@@ -10,8 +11,12 @@ from typing import Any
 
 import pytest
 from browsing import PAGE_MS, WORK_MS, OpenPage, download, needs_chromium
+from fake_speech import FAKE_SPEECH
 from serving import Server, serving
 
+import tts
+from audio_ml.catalogue import Licence
+from audio_ml.errors import InvalidOption
 from audio_ml.streams import AudioReader
 from ui.server.options import ServerOptions
 
@@ -183,7 +188,7 @@ class TestCueSheet:
     @staticmethod
     def choose(page: Any, path: Path, content: str = SHEET) -> None:
         path.write_text(content)
-        page.locator("input[type=file]:visible, input[type=file]").last.set_input_files(path)
+        page.locator("#cues-sheet input[type=file]").set_input_files(path)
         expect(page.get_by_text(path.stem, exact=False).first).to_be_visible(timeout=PAGE_MS)
 
     def test_a_sheet_becomes_fitted_cues(self, page: Any, tmp_path: Path) -> None:
@@ -231,6 +236,9 @@ class TestCueSheet:
         expect(alerts(page)).to_have_text("Choose a cue sheet first.")
         self.choose(page, tmp_path / "notes.pdf", "%PDF")
         expect(alerts(page)).to_have_text("notes.pdf cannot be read: save the sheet as .xlsx or .csv.", timeout=PAGE_MS)
+        page.get_by_label("Clear").or_(page.get_by_label("Remove this file")).filter(visible=True).first.click()
+        self.choose(page, tmp_path / "adr.csv")
+        expect(alerts(page)).to_have_count(0)
         assert jobs(page) == []
 
 
@@ -239,3 +247,16 @@ def test_the_server_tells_what_the_gallery_shows(server: Server) -> None:
     heart = next(voice for voice in voices if voice["id"] == "hibari/heart")
     assert heart["licence"] == {"name": "Apache-2.0", "commercial": True} and heart["verified"] and not heart["mixes"]
     assert next(voice for voice in voices if voice["id"] == "kokoro/af_heart")["mixes"]
+
+
+def test_a_page_for_commercial_use_takes_no_other_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui.web import voice_terms
+
+    class Shop:
+        commercial_only = True
+
+    spec = dataclasses.replace(FAKE_SPEECH, licence=Licence("CC-BY-NC-4.0", commercial=False))
+    voice_terms.check_voices(Shop(), [None, "kokoro/af_heart*0.5+af_bella*0.5"])  # type: ignore[arg-type]
+    monkeypatch.setattr(voice_terms, "find_speaker", lambda *_: tts.find_speaker(None, spec))
+    with pytest.raises(InvalidOption, match=r"not for commercial use \(CC-BY-NC-4\.0\)"):
+        voice_terms.check_voices(Shop(), ["fake/low"])  # type: ignore[arg-type]

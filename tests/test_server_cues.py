@@ -67,7 +67,7 @@ def test_a_sheet_becomes_timecoded_files_and_sessions(server: Server, sheet: Pat
     archive.extractall(tmp_path / "out")
     info = AudioReader(tmp_path / "out" / takes[0]).info
     assert (info.sample_rate, info.n_channels) == (48000, 1)
-    assert cues.in_words(report)[1:] == ["1 could not be spoken.", "1 takes are longer than their slot."]
+    assert cues.in_words(report)[1:] == ["1 could not be spoken.", "Takes that are longer than their slot: 1."]
 
 
 def test_the_cast_speaks(server: Server, sheet: Path) -> None:

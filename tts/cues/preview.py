@@ -16,6 +16,7 @@ from tts.cues.plan import PlannedTake, make_plan
 from tts.cues.sheet import Cue, Problem, Sheet
 from tts.cues.speaker import TextToSpeech
 from tts.options import DEFAULT_VOICE
+from tts.phonemes.lexicon import read_lexicon
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def preview_sheet(
     Raises:
         InvalidInput: for a request that no row could be done with, as `render_sheet`.
     """
+    for path in (voice_options or {}).get("lexicon", ()):
+        read_lexicon(Path(path).expanduser())  # else every line would tell what is wrong with it
     chosen, cast = parse(CueOptions, options), casting or Casting(default=Part(DEFAULT_VOICE))
     with tempfile.TemporaryDirectory() as nowhere:
         plan = make_plan(sheet, Path(nowhere), speaker, cast, chosen, voice_options or {})

@@ -28,6 +28,7 @@ from tts.cues import (
 from tts.cues.columns import ALIASES, REQUIRED
 from tts.options import DEFAULT_VOICE, SpeechOptions
 from ui.web.desk import Desk
+from ui.web.voice_terms import check_voices
 from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
 
 NOT_ON_THE_PAGE = ("columns", "overwrite")  # a job has a folder of its own
@@ -63,7 +64,7 @@ class CuesTab:
     def _draw(self) -> None:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
-                self._sheet = gr.File(label="Cue sheet (CSV, TSV, XLSX)", height=120)
+                self._sheet = gr.File(label="Cue sheet (CSV, TSV, XLSX)", height=120, elem_id="cues-sheet")
                 self._problem = text()
                 with gr.Accordion("Columns", open=False) as self._mapping, gr.Row():
                     self._columns = {
@@ -82,7 +83,7 @@ class CuesTab:
         with gr.Accordion("Cast", open=True):
             self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice of who is not cast", elem_id="cues-voice", max_lines=1)
             self._cast = gr.Textbox("{}", label="Cast", elem_id="cues-cast", visible="hidden")
-            self._characters = text(_cast_list(()))
+            self._characters = text(self._cast_list(()))
 
     def _draw_options(self) -> None:
         of_sheet = [field for field in describe(CueOptions) if field.name not in NOT_ON_THE_PAGE]
@@ -121,7 +122,7 @@ class CuesTab:
     def _take(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Makes a sheet that came an upload, and finds out which of its columns is which."""
         blank: dict[Any, Any] = {column: gr.update(choices=[NOTHING], value="") for column in self._columns.values()}
-        blank |= {self._problem: "", self._preview: "", self._characters: _cast_list(()), self._status: ""}
+        blank |= {self._problem: "", self._preview: "", self._characters: self._cast_list(()), self._status: ""}
         path = values[self._sheet]
         if not path:
             return blank
@@ -140,24 +141,28 @@ class CuesTab:
         """Returns what can be told of the sheet before any work."""
         path = values[self._sheet]
         if not path:
-            return {self._problem: "", self._preview: "", self._characters: _cast_list(())}
+            return {self._problem: "", self._preview: "", self._characters: self._cast_list(())}
         try:
             told = self._foretold(values)
         except AudioMLError as error:
             return {self._problem: error_line(_plainly(error, path)), self._preview: ""}
         options = self._voice_options.read(values)
-        return {self._problem: "", self._preview: _table(told, options), self._characters: _cast_list(told.characters)}
+        return {
+            self._problem: "",
+            self._preview: _table(told, options),
+            self._characters: self._cast_list(told.characters),
+        }
 
     def _foretold(self, values: Mapping[Any, Any]) -> SheetPreview:
         missing = [FIELDS[field].lower() for field in REQUIRED if not values[self._columns[field]]]
         if missing:
             raise InvalidInput(f"Say in which column the {' and the '.join(missing)} is: open Columns.")
-        options = self._sheet_options(values)
-        chosen = parse(CueOptions, options)
+        chosen, parts = parse(CueOptions, self._sheet_options(values)), self._parts(values)
+        check_voices(self._desk, [self._default(values).voice, *parts.values()])
         return preview_sheet(
             read_sheet(values[self._sheet], find_frame_rate(chosen.frame_rate), chosen.columns),
             speaker=TextToSpeech(ModelLoader("cpu")),
-            casting=Casting({name: Part(voice) for name, voice in self._parts(values).items()}, self._default(values)),
+            casting=Casting({name: Part(voice) for name, voice in parts.items()}, self._default(values)),
             options=chosen,
             voice_options=self._voice_options.read(values),
         )
@@ -198,6 +203,13 @@ class CuesTab:
     def _default(self, values: Mapping[Any, Any]) -> Part:
         return Part(values[self._voice].strip() or DEFAULT_VOICE)
 
+    def _cast_list(self, characters: Sequence[str]) -> str:
+        """Returns the element in which each character gets a voice, written down in the field `cues-cast`."""
+        commercial = " commercial" if self._desk.commercial_only else ""
+        return (
+            f'<cast-list for="cues-cast" characters="{escape(json.dumps(list(characters)))}"{commercial}></cast-list>'
+        )
+
     def _parts(self, values: Mapping[Any, Any]) -> dict[str, str]:
         """Returns the voices by character that the list of the cast has written down."""
         try:
@@ -210,11 +222,6 @@ class CuesTab:
 def _plainly(error: AudioMLError, path: str) -> str:
     """Returns what went wrong without the folder that the page received the sheet in."""
     return str(error).replace(f"{Path(path).parent}/", "")
-
-
-def _cast_list(characters: Sequence[str]) -> str:
-    """Returns the element in which each character gets a voice, written down in the field `cues-cast`."""
-    return f'<cast-list for="cues-cast" characters="{escape(json.dumps(list(characters)))}"></cast-list>'
 
 
 def _table(told: SheetPreview, options: Mapping[str, Any]) -> str:
@@ -234,7 +241,8 @@ def _table(told: SheetPreview, options: Mapping[str, Any]) -> str:
     return (
         status_line(said + more)
         + (f'<ul class="told">{warnings}</ul>' if warnings else "")
-        + '<div class="cue-table" id="cue-preview" role="region" tabindex="0" aria-label="Lines of the sheet">'
+        + '<div class="cue-table" id="cue-preview" data-scrolls'
+        + ' role="region" tabindex="0" aria-label="Lines of the sheet">'
         + f"<table><thead><tr>{head}</tr></thead><tbody>{shown}</tbody></table></div>"
     )
 

@@ -23,6 +23,7 @@ from tts.options import DEFAULT_VOICE, SpeechOptions
 from tts.voices import find_speaker, option_models, speech_models
 from ui.web.cues_tab import CuesTab
 from ui.web.desk import Desk
+from ui.web.voice_terms import check_voices
 from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
 
 SHOWN = ("speed", "volume")  # the others are advanced
@@ -113,7 +114,9 @@ class SpeakTab:
         """Returns what can be told before any work, and which options the voice has."""
         shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: ""}
         try:
-            known = find_speaker(values[self._voice].strip() or None, values[self._model] or None).spec.options
+            asked = self._asked(values)
+            check_voices(self._desk, [asked["voice"]], asked["model"])
+            known = find_speaker(asked["voice"], asked["model"]).spec.options
             shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
             if not values[self._text].strip():
                 return shown

@@ -70,7 +70,8 @@ def label(field: OptionField) -> str:
 
 def draw(field: OptionField, stems: Sequence[str] = ()) -> Any:
     """Returns the Gradio component of an option; `stems` are offered where it names stems."""
-    common: dict[str, Any] = {"label": label(field), "info": field.description, "min_width": MIN_WIDTH_PIXELS}
+    told = field.description.replace("[", "\\[")  # Gradio takes it for Markdown
+    common: dict[str, Any] = {"label": label(field), "info": told, "min_width": MIN_WIDTH_PIXELS}
     if field.kind == "flag":
         return gr.Checkbox(field.default, **common)
     if field.kind == "choice":

@@ -99,7 +99,7 @@ def in_words(report: Mapping[str, Any]) -> list[str]:
     if report["failed"]:
         told.append(f"{report['failed']} could not be spoken.")
     if report["takes"]:
-        told.append(f"{over} takes are longer than their slot." if over else "Every take fits its slot.")
+        told.append(f"Takes that are longer than their slot: {over}." if over else "Every take fits its slot.")
     return told
 
 

@@ -7,7 +7,7 @@
 
 import { element } from '../player/elements.js';
 import { fieldOf, fill } from './fields.js';
-import { describeVoice, findVoices, shortName } from './voices.js';
+import { describeVoice, offeredVoices, shortName } from './voices.js';
 
 const DEFAULT = { text: 'as all others', value: '' };
 const SAMPLE = 'This is how I would sound in this scene.';
@@ -21,7 +21,7 @@ class CastList extends HTMLElement {
       return;
     }
     try {
-      const voices = (await findVoices()).filter((voice) => voice.reads_text);
+      const voices = (await offeredVoices(this)).filter((voice) => voice.reads_text);
       const rows = characters.map((character) => this.#row(character, voices));
       this.replaceChildren(element('ul', { class: 'cast', 'aria-label': 'Cast' }, rows));
     } catch (error) {

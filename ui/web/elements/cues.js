@@ -84,7 +84,7 @@ function fitTable(takes, problems, base) {
     ...problems.map((problem) => ({ row: problem.row, node: problemRow(problem) })),
   ].sort((one, other) => one.row - other.row);
   const head = COLUMNS.map((text) => element('th', { scope: 'col', text }));
-  return element('div', { class: 'cue-table', role: 'region', tabindex: '0', 'aria-label': 'What came of each line' }, [
+  return element('div', { class: 'cue-table', 'data-scrolls': true, role: 'region', tabindex: '0', 'aria-label': 'What came of each line' }, [
     element('table', {}, [
       element('thead', {}, [element('tr', {}, head)]),
       element('tbody', {}, rows.map(({ node }) => node)),

@@ -7,7 +7,7 @@
 
 import { element, press } from '../player/elements.js';
 import { fieldOf, fill } from './fields.js';
-import { describeVoice, familyOf, findVoices, languageName, shortName } from './voices.js';
+import { describeVoice, familyOf, languageName, offeredVoices, shortName } from './voices.js';
 
 const FILTERS = {
   Language: (voice) => languageName(voice.language),
@@ -48,9 +48,7 @@ class VoiceGallery extends HTMLElement {
 
   async #load(isFresh) {
     try {
-      const voices = await findVoices(isFresh);
-      const isOpen = (voice) => !this.hasAttribute('commercial') || voice.licence.commercial;
-      this.#voices = voices.filter(isOpen);
+      this.#voices = await offeredVoices(this, isFresh);
       this.alarm.textContent = '';
       this.#drawFilters();
       this.#draw();

@@ -11,7 +11,7 @@ import { ask } from './address.js';
 let asked = null;
 
 /** Returns the voices that are known to work or are here; `isFresh` asks the server again. */
-export function findVoices(isFresh = false) {
+function findVoices(isFresh) {
   if (!asked || isFresh) {
     asked = ask('/audio/voices').then(({ voices }) =>
       voices.filter((voice) => voice.stands_for === null && (voice.verified || voice.here)),
@@ -21,6 +21,16 @@ export function findVoices(isFresh = false) {
     });
   }
   return asked;
+}
+
+/**
+ * Returns the voices that an element offers: all, or where it says `commercial` those whose licence allows that.
+ * @param {HTMLElement} place
+ * @param {boolean} isFresh
+ */
+export async function offeredVoices(place, isFresh = false) {
+  const voices = await findVoices(isFresh);
+  return place.hasAttribute('commercial') ? voices.filter((voice) => voice.licence.commercial) : voices;
 }
 
 /** Says a language as people do: "American English". */
