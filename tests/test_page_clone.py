@@ -333,7 +333,7 @@ def test_axe_finds_nothing_serious_in_the_steps_and_pictures(
 ) -> None:
     page = open_page("Clone", color_scheme=theme)
     for step in range(3):
-        show = """step => document.querySelectorAll('voice-maker .step').forEach((body, at) => body.hidden = at !== step)"""
+        show = "n => document.querySelectorAll('voice-maker .step').forEach((body, at) => body.hidden = at !== n)"
         page.evaluate(show, step)
         assert serious_findings(page, axe) == []
     page.get_by_role("tab", name="Voices", exact=True).click()
