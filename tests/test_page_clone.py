@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_page_access
 from browsing import CHROMIUM, FLAGS, WORK_MS, OpenPage, download, needs_chromium, visiting
 from made_up_voices import made_up_voice
 from serving import Server, serving
+from test_page_access import serious_findings
 
 import tts
 from audio_ml.audio import Audio
@@ -26,6 +28,7 @@ from ui.server.options import ServerOptions
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, needs_chromium]
 expect = pytest.importorskip("playwright.sync_api").expect
+axe = test_page_access.axe
 
 TEXT = (
     "Where were you on Friday? We walked along the river until the lights went out, and nobody said a word. "
@@ -322,3 +325,19 @@ def test_nothing_is_begun_without_a_voice_and_a_text(open_page: OpenPage, voice:
     expect(page.get_by_label("Voice", exact=True).first).to_have_value("")
     press(page, "Speak")
     expect(page.get_by_text("Choose a voice first")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_steps_and_pictures(
+    open_page: OpenPage, voice: Any, axe: str, theme: str
+) -> None:
+    page = open_page("Clone", color_scheme=theme)
+    for step in range(3):
+        show = "n => document.querySelectorAll('voice-maker .step').forEach((body, at) => body.hidden = at !== n)"
+        page.evaluate(show, step)
+        assert serious_findings(page, axe) == []
+    page.get_by_role("tab", name="Voices", exact=True).click()
+    page.get_by_role("article", name="ben").get_by_text("Pictures").click()
+    expect(page.locator("voice-view svg .point[role=img]").first).to_be_visible()
+    page.get_by_text("The map as a table").click()
+    assert serious_findings(page, axe) == []
