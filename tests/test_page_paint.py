@@ -103,7 +103,7 @@ THERE_AND_BACK = """async ([n, seed]) => {
 }"""
 
 # Two tones of ten partials in one clip, masks of one half: a stroke over the second partial of the lower one.
-ALIKE = """async ([low, high, isAlike]) => {
+ALIKE = """async ([low, high, isAlike, begin, end]) => {
   const { Painting } = await import('/elements/painting.js');
   const [rate, n] = [44100, 88200];
   const tone = (f0, from, to) => Float32Array.from({ length: n }, (_, i) => {
@@ -121,7 +121,7 @@ ALIKE = """async ([low, high, isAlike]) => {
   });
   const frame = (seconds) => (seconds * rate + 2048) / 1024;
   const row = painting.rows.rowOf(2 * low);
-  const points = [{ frame: frame(0.4), row }, { frame: frame(1.6), row }];
+  const points = [{ frame: frame(begin), row }, { frame: frame(end), row }];
   painting.paint({ brush: 'keep', strength: 6, isAlike, points, radius: { frames: 5, rows: 4 } });
   const at = Math.round(frame(1)) * 2049;
   const maskOf = (hz) => painting.steering.steer(0.5, at + Math.round(hz / painting.binHz));
@@ -395,11 +395,14 @@ def test_of_the_example_the_truth_is_known(painter: Painter) -> None:
     painter.page.get_by_text("The true vocals are known here").wait_for()
 
 
+@pytest.mark.parametrize("seconds", [(0.4, 1.6), (0.8, 1.2)])  # over beginning and end; where only the pitch tells
 @pytest.mark.parametrize("pair", [(220, 311), (440, 523)])
-def test_what_sounds_alike_is_taken_along(painter_page: Any, pair: tuple[int, int]) -> None:
-    alone, _ = painter_page.evaluate(ALIKE, [*pair, False])
+def test_what_sounds_alike_is_taken_along(
+    painter_page: Any, pair: tuple[int, int], seconds: tuple[float, float]
+) -> None:
+    alone, _ = painter_page.evaluate(ALIKE, [*pair, False, *seconds])
     assert alone[1] > 0.95 and all(abs(mask - 0.5) < 0.01 for mask in alone[2:])
-    same, others = painter_page.evaluate(ALIKE, [*pair, True])
+    same, others = painter_page.evaluate(ALIKE, [*pair, True, *seconds])
     assert min(same) > 0.9, "all partials of the tone that was painted"
     apart = [others[i] for i in range(6) if min(abs((i + 1) * pair[1] - h * pair[0]) for h in range(1, 40)) > 40]
     assert len(apart) >= 3 and max(apart) < 0.6, "and none of the other tone, where the two do not meet"

@@ -19,6 +19,7 @@ const WIDTH_BINS = 1.6; // of a partial, as a Hann window shows it
 const LARGEST_STEP = 0.12; // of the pitch, from frame to frame
 const AROUND = 8; // frames before and after, for what happens together
 const FEWEST_FRAMES = 6;
+const STEADY = 0.35; // 1.5 dB: what varies by less gives nothing to compare
 const [UNLIKE, LIKE] = [0.7, 0.95]; // correlations of levels
 const OPINION = 2.5; // how far logits may differ
 const SPREAD = 0.9; // of the stroke's weight
@@ -128,6 +129,8 @@ function commonFate({ from, to, weights }, { nFrames, nBins, power }) {
     for (let bin = 0; bin < nBins; bin++) sum += brush[bin] * frame[bin];
     return Math.log(sum);
   });
+  const usual = mean(reference);
+  if (mean(reference.map((level) => (level - usual) ** 2)) < STEADY ** 2) return together; // nothing happens here
   const series = new Float64Array(n);
   for (let bin = 1; bin + 1 < nBins; bin++) {
     for (let i = 0; i < n; i++) series[i] = Math.log(levels[i][bin - 1] + levels[i][bin] + levels[i][bin + 1] + FLOOR);
