@@ -11,6 +11,7 @@ import numpy as np
 
 from audio_ml import pitch
 from audio_ml.audio import Samples
+from audio_ml.chunks import map_in_order
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from tts.voices import Speaker
@@ -59,9 +60,15 @@ def record(
         WeightsError: when the model's files cannot be had.
     """
     progress, found = progress or Progress(), []
-    for done, text in enumerate(texts):
-        progress.update("recording sentences", done / len(texts))
-        found.append(measured(read_aloud(text, speaker, loader, progress), loader))
+    with loader.use(speaker.spec, progress) as engine:
+        n_workers = engine.workers
+
+    def one(text: str) -> Recording:
+        return measured(read_aloud(text, speaker, loader), loader)
+
+    for recording in map_in_order(one, texts, n_workers):
+        found.append(recording)
+        progress.update("recording sentences", len(found) / len(texts))
     return found
 
 
