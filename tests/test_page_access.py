@@ -17,7 +17,6 @@ from ui.web.page import TABS
 pytestmark = [pytest.mark.browser, needs_chromium]
 expect = pytest.importorskip("playwright.sync_api").expect
 SERIOUS = ("serious", "critical")
-NOT_OURS = "#upload_button"
 
 
 @pytest.fixture(scope="module")

@@ -42,8 +42,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def ended(page: Any, server: Server, **request: Any) -> str:
     """Has the page's visitor ask for a job, and waits for its end."""
     id = page.evaluate(SUBMIT, request)
-    while not server.services.store.get(id).has_ended:
+    for _ in range(1200):
+        if server.services.store.get(id).has_ended:
+            break
         page.wait_for_timeout(50)
+    assert server.services.store.get(id).has_ended
     return str(id)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from serving import Server, serving
@@ -16,7 +17,7 @@ from audio_ml.weights import WeightStore
 from audio_ml.writer import write_audio
 from ui.server.options import ServerOptions
 from ui.server.page import ServerDesk
-from ui.server.refusals import NotAuthorised, NotFound, TooLarge, UnknownJob, UnknownUpload
+from ui.server.refusals import NotAuthorised, TooLarge, UnknownUpload
 from ui.server.visitors import visitor_of
 
 
@@ -103,14 +104,12 @@ def test_a_job_of_a_visitor_is_a_job(desk: ServerDesk, server: Server, tmp_path:
     job = done()
     assert job["inputs"] == ["song.wav"] and job["state"] == "done"
     assert any("exactly as long as the source" in sentence for sentence in job["summary"])
-    assert desk.job(ada, id) == job
-    assert desk.find_file(ada, id, job["files"][0]["name"]).is_file()
+    assert desk.jobs(ada, "separate") == [job]
     assert not desk.jobs(bob) and not desk.jobs(ada, "speak")
-    with pytest.raises(NotFound):
-        desk.find_file(ada, id, "../song.wav")
-    for ask in (lambda: desk.job(bob, id), lambda: desk.find_file(bob, id, job["files"][0]["name"])):
-        with pytest.raises(UnknownJob):
-            ask()
+    another = {"Cookie": "audio_ml_visitor=" + "e" * 32}
+    for path in ("", f"/files/{quote(job['files'][0]['name'])}"):
+        assert server.ask("GET", f"/mine/v1/jobs/{id}{path}", headers=cookie).status == 200
+        assert server.ask("GET", f"/mine/v1/jobs/{id}{path}", headers=another).status == 404
     assert server.ask("GET", "/v1/jobs").json == {"jobs": []}
 
 
@@ -131,3 +130,44 @@ def test_what_is_wrong_is_one_sentence(desk: ServerDesk) -> None:
         desk.submit(visitor("g"), task="separate", model="spleter", inputs=[{"path": "/etc/passwd"}])
     with pytest.raises(InvalidInput, match="no file below a folder"):
         desk.submit(visitor("g"), task="separate", inputs=[{"path": "/etc/passwd"}])
+
+
+def test_gradio_opens_no_file_and_no_address_for_anybody(server: Server, tmp_path: Path) -> None:
+    """By itself it copies whatever a value names, and fetches what is at a URL."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("nobody sent this")
+    arriving = server.services.options.data_folder / "arriving"
+    before = set(arriving.rglob("*"))
+    for named in (str(secret), "/etc/hostname", "https://example.org/", f"{arriving}/../jobs.sqlite", 5):
+        for value in ({"path": named, "meta": {"_type": "gradio.FileData"}}, [{"value": {"path": named}}]):
+            asked = {"data": [value], "fn_index": 0, "session_hash": "abcdefgh"}
+            assert server.ask("POST", "/gradio_api/run/predict", asked).status == 422, named
+        assert server.ask("GET", f"/gradio_api/file={named}").status == 404
+    assert set(arriving.rglob("*")) == before
+    for path in ("process_recording", "deep_link", "proxy=https://example.org/", "file/etc/hostname", "queue/join"):
+        assert server.ask("POST", f"/gradio_api/{path}", {}).status == 404
+    assert server.ask("GET", "/login").status == 404
+
+
+def test_a_file_that_was_sent_can_be_named(server: Server, desk: ServerDesk) -> None:
+    from ui.server.door import Door
+
+    arriving = server.services.options.data_folder / "arriving"
+    (arriving / "a").mkdir(exist_ok=True)
+    (arriving / "a" / "song.wav").write_bytes(b"RIFF")
+    door = Door(None, arriving, 1)  # type: ignore[arg-type]
+    assert door._is_ours(str(arriving / "a" / "song.wav"))
+    assert not door._is_ours(str(arriving / "a")) and not door._is_ours(str(arriving / "a" / "gone.wav"))
+
+
+def test_terms_that_are_accepted_on_the_page_are_written_down(
+    server: Server, desk: ServerDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audio_ml import catalogue
+
+    monkeypatch.setenv("AUDIO_ML_CONFIG", str(tmp_path))
+    spec = catalogue.find("separation", "htdemucs")
+    assert not WeightStore().licences.accepted(spec)
+    desk.accept_terms(visitor("h"), spec)
+    assert WeightStore().licences.accepted(spec)
+    assert visitor("h") in (server.services.options.data_folder / "audit.log").read_text().splitlines()[-1]

@@ -44,11 +44,11 @@ def lane_of(request: JobRequest, inputs: Sequence[Mapping[str, str]]) -> Lane:
     >>> lane_of(JobRequest(task="speak", text="Good morning."), []).name
     'speech'
     """
-    if request.task in ("speak", "clone", "explain_speech", "history"):
+    if request.task in ("speak", "clone", "explain_speech"):
         return LANES["speech" if len(request.text or "") <= SHORT_TEXT else "script"]
     if request.task in ("pull", "verify"):  # nothing is computed
         return LANES["files"]
-    if request.task == "cues":
+    if request.task in ("cues", "history"):
         return LANES["script"]
     if request.task == "enroll":
         return LANES["long"]

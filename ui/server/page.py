@@ -16,14 +16,15 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from audio_ml.budget import show_size
 from audio_ml.errors import InvalidInput
 from audio_ml.weights import WeightStore
 from ui.server.bodies import BodyLimits
-from ui.server.refusals import TooLarge, UnknownUpload
+from ui.server.door import Door
+from ui.server.refusals import UnknownUpload
 from ui.server.replies import explain_problem
 from ui.server.request import JobRequest
-from ui.server.routes.jobs import accept, find_file, told
+from ui.server.routes.jobs import accept, told
+from ui.server.routes.models import change_licence
 from ui.server.services import Services
 from ui.server.speeds import Speeds
 from ui.server.tokens import Caller, local_caller
@@ -33,11 +34,12 @@ from ui.web.page import build_page, page_app
 if TYPE_CHECKING:
     import gradio as gr
 
+    from audio_ml.catalogue import ModelSpec
+
 ADDRESSES = ("/v1", "/health", "/ready", "/metrics", "/openapi.json")  # of the interface
 ARRIVING = "arriving"  # the folder of what browsers are sending
-SENDING = "/gradio_api/upload"  # where they send it
-UNNAMED = "tmp*"  # what Gradio calls a file in there while it comes
-MOST_JOBS = 1000  # of a visitor, that are looked at
+MOST_KEPT = 10_000
+MOST_JOBS = 200  # of a visitor, that are looked at
 SECONDS_OF_A_DOUBLE_CLICK = 2.0  # in which a short job may be done
 
 
@@ -61,7 +63,7 @@ def page_of(
     try:
         app = page_app(build_page(ServerDesk(services, store, commercial_only)))
         mine = Mine(BodyLimits(interface, services.options))
-        limited = _RoomForFiles(GivesKeys(app), arriving, services.options.upload_space_bytes)
+        limited = Door(GivesKeys(app), arriving, services.options.upload_space_bytes)
         yield Page(app, _Beside(interface, mine, limited))
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
@@ -92,6 +94,8 @@ class ServerDesk:
             try:
                 id = uploads.find(self._kept.get((visitor, path), ""), visitor).id
             except UnknownUpload:
+                if len(self._kept) >= MOST_KEPT:
+                    self._kept.clear()  # a file that comes again is one more name of it
                 id = self._kept[visitor, path] = uploads.adopt(self._caller(visitor), path).id
         return {"upload": id}
 
@@ -109,18 +113,14 @@ class ServerDesk:
             same = next((job for job in going_on if job.request.sha256 == body.sha256), None)
             return (same or accept(self._services, self._caller(visitor), body)).id
 
-    def job(self, visitor: str, id: str) -> Mapping[str, Any]:
-        """See `Desk.job`."""
-        return told(self._services, self._services.store.get(id, visitor))
+    def accept_terms(self, visitor: str, spec: ModelSpec) -> None:
+        """See `Desk.accept_terms`."""
+        change_licence(spec, self._services, self._caller(visitor), accepts=True)
 
     def jobs(self, visitor: str, *tasks: str) -> list[Mapping[str, Any]]:
         """See `Desk.jobs`."""
         jobs = self._services.store.find(owner=visitor, limit=MOST_JOBS)
         return [told(self._services, job) for job in jobs if not tasks or job.request.task in tasks]
-
-    def find_file(self, visitor: str, id: str, name: str) -> Path:
-        """See `Desk.find_file`."""
-        return find_file(self._services, self._services.store.get(id, visitor), name)[0]
 
     def _caller(self, visitor: str) -> Caller:
         return Caller(visitor, (), local_caller(self._services.options).limits)
@@ -140,26 +140,3 @@ class _Beside:
             await self._mine(scope, receive, send)
         else:
             await self._page(scope, receive, send)
-
-
-class _RoomForFiles:
-    """Wraps the page: what browsers send has so much room on the disk together; what they broke off goes."""
-
-    def __init__(self, page: ASGIApp, folder: Path, most_bytes: int) -> None:
-        self._page, self._folder, self._most = page, folder, most_bytes
-        self._n_coming = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != SENDING:
-            return await self._page(scope, receive, send)
-        coming = int(dict(scope["headers"]).get(b"content-length", b"0"))
-        here = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
-        if here + coming > self._most:
-            raise TooLarge(f"Files on their way may have {show_size(self._most)} together: try again later.")
-        self._n_coming += 1
-        try:
-            await self._page(scope, receive, send)
-        finally:
-            self._n_coming -= 1
-            for path in self._folder.glob(UNNAMED) if not self._n_coming else ():
-                path.unlink(missing_ok=True)

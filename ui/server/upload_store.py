@@ -107,8 +107,13 @@ class UploadStore:
 
         Raises:
             TooLarge, DiskFull: as `create`.
+            UnknownUpload: when the file is gone.
         """
-        upload = self.create(caller, path.stat().st_size, path.name, "")
+        try:
+            n_bytes = path.stat().st_size
+        except OSError as error:
+            raise UnknownUpload(f"{path.name} is no longer here: choose it again.") from error
+        upload = self.create(caller, n_bytes, path.name, "")
         arrived = upload.path.with_suffix(".part")
         with self._explained(upload.path):
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from audio_ml.options import OptionField, Options, describe
 from audio_ml.voice_library import VoiceLibrary
 from tts.engine import SpeechModel
 from ui.web.desk import Desk
-from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
 from voiceclone import zero_shot
 from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import CloneOptions, ConversionFileOptions
 
-NOT_ON_THE_PAGE = ("lexicon", "markup", "date_order")
+NOT_ON_THE_PAGE = ("lexicon", "markup", "date_order", "watermark")  # everything is marked, as the consent says
 AT_ONCE = ("speed", "likeness", "pitch", "semitones", "temperature", "format")  # the others are advanced
 RECORDINGS = "clone-recordings"  # the id of the field for files, which the recorder fills
 NO_VOICE = "Choose a voice first; if there is none, make one under “Make a voice”."

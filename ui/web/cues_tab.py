@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from tts.cues.columns import ALIASES, REQUIRED
 from tts.options import DEFAULT_VOICE, SpeechOptions
 from ui.web.desk import Desk
 from ui.web.voice_terms import check_voices
-from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
 
 NOT_ON_THE_PAGE = ("columns", "overwrite")  # a job has a folder of its own
 SHOWN = ("frame_rate", "fit")  # the others are advanced

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import gradio as gr
 
+    from audio_ml.catalogue import ModelSpec
     from audio_ml.weights import WeightStore
 
 
@@ -48,14 +49,10 @@ class Desk(Protocol):
         """
         ...
 
-    def job(self, visitor: str, id: str) -> Mapping[str, Any]:
-        """Returns a job as `GET /v1/jobs/ID` tells it; raises `UnknownJob`."""
+    def accept_terms(self, visitor: str, spec: ModelSpec) -> None:
+        """Accepts the terms of a model for this machine, and writes down who did."""
         ...
 
     def jobs(self, visitor: str, *tasks: str) -> list[Mapping[str, Any]]:
         """Returns the visitor's jobs of these tasks, of all tasks without any, the newest first."""
-        ...
-
-    def find_file(self, visitor: str, id: str, name: str) -> Path:
-        """Returns a result on this machine, to be read only; raises `NotFound`."""
         ...

@@ -104,6 +104,7 @@ def page_app(page: Any) -> FastAPI:
         pwa=False,
         mcp_server=False,
     )
+    page.has_launched = True  # else Gradio does not look whether files that values name were sent by anybody
     queue = page._queue  # which looks a thousand times a second by itself
     queue.sleep_when_free = queue.progress_update_sleep_when_free = SECONDS_BETWEEN_LOOKS
     mount = next(route for route in reversed(app.routes) if isinstance(route, Mount))

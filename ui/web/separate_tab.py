@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from separation import DeliveryOptions
 from separation.options import DEFAULT_MODEL
 from ui.web.desk import Desk
 from ui.web.model_cards import model_card
-from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
@@ -117,7 +116,7 @@ class SeparateTab:
             visitor, model = self._desk.visitor(request), values[self._model]
             if not values[self._sources]:
                 return cleared | {self._problem: error_line("Choose an audio or video file first.")}
-            self._accept_terms(model, values[self._terms])
+            self._accept_terms(visitor, model, values[self._terms])
             for path in values[self._sources]:
                 jobs.append(self._submit(visitor, model, self._desk.keep(visitor, Path(path)), values))
         except AudioMLError as error:
@@ -128,12 +127,12 @@ class SeparateTab:
             self._terms: gr.update(visible=self._asks(self._specs[model])),
         }
 
-    def _accept_terms(self, model: str, accepted: bool) -> None:
+    def _accept_terms(self, visitor: str, model: str, accepted: bool) -> None:
         spec = self._specs[model]
         if self._asks(spec) and not accepted:
             raise InvalidInput("This model has terms: accept them in the box below its description first.")
-        for part in spec.parts if self._asks(spec) else ():
-            self._desk.store.licences.accept(part)
+        if self._asks(spec):
+            self._desk.accept_terms(visitor, spec)
 
     def _submit(self, visitor: str, model: str, source: Mapping[str, str], values: Mapping[Any, Any]) -> str:
         return self._desk.submit(

@@ -8,7 +8,6 @@ import io
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from tts.voices import find_speaker, option_models, speech_models
 from ui.web.cues_tab import CuesTab
 from ui.web.desk import Desk
 from ui.web.voice_terms import check_voices
-from ui.web.widgets import QUIET, Form, draw, error_line, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
 
 SHOWN = ("speed", "volume")  # the others are advanced
 NOT_ON_THE_PAGE = ("lexicon",)  # which has a table of its own

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -17,9 +17,18 @@ LONGEST_SLIDER = 1000  # beyond that, a pixel is too much
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def text(html: str = "", **settings: Any) -> Any:
+def text(source: str = "", **settings: Any) -> Any:
     """Returns a component for our own HTML, every value in it escaped; `gr.HTML` would evaluate code in the browser."""
-    return gr.Markdown(html, sanitize_html=False, latex_delimiters=[], **settings)
+    return gr.Markdown(source, sanitize_html=False, latex_delimiters=[], **settings)
+
+
+def escape(words: str) -> str:
+    """Returns words as HTML on one line: at an empty line Markdown would leave the HTML and read links.
+
+    >>> escape("a < b\\n\\n[c](d)")
+    'a &lt; b [c](d)'
+    """
+    return html.escape(" ".join(words.split()))
 
 
 def error_line(sentence: str) -> str:
@@ -44,9 +53,9 @@ def started(*jobs: str) -> str:
     """Returns the HTML which tells the page's lists of jobs that some were begun.
 
     >>> started("0a1b")
-    '<job-started job="0a1b"></job-started>'
+    '<div><job-started job="0a1b"></job-started></div>'
     """
-    return "".join(f'<job-started job="{escape(job)}"></job-started>' for job in jobs)
+    return "<div>" + "".join(f'<job-started job="{escape(job)}"></job-started>' for job in jobs) + "</div>"
 
 
 def job_list(*tasks: str, empty: str = "") -> str:

@@ -73,13 +73,13 @@ def unload_model(model: ModelId, services: Served) -> dict[str, Any]:
 @router.post("/models/{model}/licence")
 def accept_licence(model: ModelId, services: Served, caller: Known) -> dict[str, Any]:
     """Accepts the terms of a model for this machine; the audit log has who did and when."""
-    return _change_licence(_find(model).spec, services, caller, accepts=True)
+    return change_licence(_find(model).spec, services, caller, accepts=True)
 
 
 @router.delete("/models/{model}/licence")
 def withdraw_licence(model: ModelId, services: Served, caller: Known) -> dict[str, Any]:
     """Takes back that the terms of a model were accepted: it is not fetched or loaded until they are again."""
-    return _change_licence(_find(model).spec, services, caller, accepts=False)
+    return change_licence(_find(model).spec, services, caller, accepts=False)
 
 
 @router.delete("/models/{model}/weights")
@@ -163,7 +163,7 @@ def _describe_licence(spec: ModelSpec, store: WeightStore) -> dict[str, Any]:
     }
 
 
-def _change_licence(spec: ModelSpec, services: Services, caller: Caller, *, accepts: bool) -> dict[str, Any]:
+def change_licence(spec: ModelSpec, services: Services, caller: Caller, *, accepts: bool) -> dict[str, Any]:
     """Accepts terms or withdraws that; it is noted first, so that nothing is accepted that nobody answers for."""
     licences = WeightStore().licences
     changed = [part for part in spec.parts if part.licence.must_accept and licences.accepted(part) != accepts]

@@ -64,7 +64,10 @@ def find_task(name: str) -> Task:
 def in_words(task: str, report: Mapping[str, Any] | None) -> list[str]:
     """Returns what came of a job in plain sentences, where its task has some."""
     words = getattr(find_task(task), "in_words", None)
-    return [] if words is None or report is None else list(words(report))
+    try:
+        return [] if words is None or report is None else list(words(report))
+    except (KeyError, TypeError, ValueError, AttributeError, AudioMLError):  # the report of an older version
+        return []
 
 
 def check_request(request: JobRequest) -> None:

@@ -7,8 +7,9 @@ import { ReferenceList } from './reference-list.js';
 const WHY = [
   'A voice belongs to the person who speaks. Without a record of their consent no voice is made here, and the record ' +
     'stays with the voice wherever it goes.',
-  'Everything that the voice says is marked inaudibly as made by a machine, and the server writes down who made it and ' +
-    'who spoke with it.',
+  'Everything that the voice says is marked inaudibly as made by a machine, and the server writes down from which browser it ' +
+    'was made and spoken with.',
+  'Everybody who can open this page can speak with it, and sees who agreed to what.',
 ];
 const SENDING = 'The recording of the consent is still on its way: wait until it has arrived.';
 const BROKEN = 'The recording of the consent did not arrive: record it again, or remove it.';

@@ -1,69 +1,68 @@
-/** Follows a job of the server as it goes on, over lost connections. */
+/** Follows jobs of the server as they go on, over lost connections: all of the page's by one request at a time. */
 
 import { jobAddress } from './address.js';
 
-const SECONDS_TO_TRY_AGAIN = 2;
-const MOST = 2; // at once: a browser keeps six connections to a server, and sound needs some
+const [SOON_MS, LATER_MS] = [250, 1000]; // between two looks, at the beginning and then
+const SOON_FOR_MS = 10_000;
 
-let nFollowed = 0;
-/** @type {(() => void)[]} */
-const waiting = []; // in the order of asking
+/** @typedef {{ progress: (told: any) => void, lost: () => void, end: (job: any) => void }} Listeners */
+
+/** @type {Map<string, Set<Listeners>>} */
+const followed = new Map();
+let isLooking = false;
+let began = 0;
 
 /**
- * Tells of a job as it goes on, as soon as it is one of the few that are followed at a time.
+ * Tells of a job until it has ended; `end` gets the job, or null where it is gone.
  *
- * @typedef {{ state: string, stage?: string, fraction?: number, eta_seconds?: ?number, position?: ?number }} Progress
+ * A browser keeps six connections to a server, so no connection stays open for each job.
  * @param {string} id
- * @param {{ progress: (told: Progress) => void, lost: () => void, end: (job: any) => void }} listeners
- *   `end` gets the job, or null where it is gone
+ * @param {Listeners} listeners
  * @param {AbortSignal} signal  ends it
  */
 export function follow(id, listeners, signal) {
   if (signal.aborted) return;
-  if (nFollowed >= MOST) {
-    waiting.push(() => follow(id, listeners, signal));
-    return;
-  }
-  nFollowed += 1;
-  let isOver = false;
-  const release = () => {
-    if (isOver) return;
-    isOver = true;
-    nFollowed -= 1;
-    while (waiting.length && nFollowed < MOST) waiting.shift()();
-  };
-  signal.addEventListener('abort', release);
-  const end = (job) => {
-    release();
-    listeners.end(job);
-  };
-  listen(id, { ...listeners, end }, signal);
+  if (!followed.has(id)) followed.set(id, new Set());
+  followed.get(id).add(listeners);
+  signal.addEventListener('abort', () => leave(id, listeners));
+  began = performance.now();
+  look();
 }
 
-function listen(id, { progress, lost, end }, signal) {
-  if (signal.aborted) return;
-  const source = new EventSource(`${jobAddress(id)}/events`);
-  signal.addEventListener('abort', () => source.close());
-  source.addEventListener('progress', (event) => progress(JSON.parse(event.data)));
-  source.addEventListener('end', (event) => {
-    source.close();
-    end(JSON.parse(event.data));
-  });
-  source.addEventListener('error', async () => {
-    if (source.readyState !== EventSource.CLOSED) return lost(); // the browser tries again by itself
-    lost();
-    const job = await find(id, signal);
-    if (signal.aborted) return;
-    if (job === undefined) setTimeout(() => listen(id, { progress, lost, end }, signal), SECONDS_TO_TRY_AGAIN * 1000);
-    else if (job === null || ['done', 'failed', 'cancelled'].includes(job.state)) end(job);
-    else listen(id, { progress, lost, end }, signal);
-  });
+/** Whether a job goes on no more. */
+export function hasEnded(job) {
+  return ['done', 'failed', 'cancelled'].includes(job.state);
+}
+
+function leave(id, listeners) {
+  followed.get(id)?.delete(listeners);
+  if (followed.get(id)?.size === 0) followed.delete(id);
+}
+
+async function look() {
+  if (isLooking) return;
+  isLooking = true;
+  while (followed.size) {
+    for (const id of [...followed.keys()]) await lookAt(id);
+    const pause = performance.now() - began < SOON_FOR_MS ? SOON_MS : LATER_MS;
+    if (followed.size) await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  isLooking = false;
+}
+
+async function lookAt(id) {
+  const job = await find(id);
+  const all = [...(followed.get(id) ?? [])];
+  if (job === undefined) return all.forEach((each) => each.lost());
+  if (job && !hasEnded(job)) return all.forEach((each) => each.progress(job));
+  followed.delete(id);
+  all.forEach((each) => each.end(job));
 }
 
 /** Returns a job, null where there is none, undefined where nobody answers. */
-async function find(id, signal) {
+async function find(id) {
   try {
-    const reply = await fetch(jobAddress(id), { signal });
+    const reply = await fetch(jobAddress(id));
     if (reply.status === 404) return null;
     return reply.ok ? await reply.json() : undefined;
   } catch {

@@ -4,7 +4,7 @@ import { element } from '../player/elements.js';
 import { ask } from './address.js';
 import { duration, nameOf } from './job-card.js';
 import { REMOVED, STARTED } from './job-list.js';
-import { hasEnded } from './looks.js';
+import { hasEnded } from './follow.js';
 import { size } from './results.js';
 
 export const TASKS = {
@@ -13,6 +13,7 @@ export const TASKS = {
   ...{ explain_separation: 'Lesson: separation', explain_speech: 'Lesson: speech', explain_voices: 'Lesson: voices' },
   ...{ history: 'Lesson: old speech' },
 };
+const A_DOUBLE_CLICK_MS = 1000; // in which a second click asks for nothing
 const GONE = 'What this job read is no longer on the server: choose the file again in its tab.';
 const NOT_FOUND = 404;
 const LONGEST = 300; // characters of a text that are shown
@@ -93,6 +94,7 @@ export class HistoryRow {
         const { id } = await ask('/jobs', { method: 'POST', body: this.job.request });
         this.line.textContent = 'It runs again.';
         document.dispatchEvent(new CustomEvent(STARTED, { detail: id }));
+        await new Promise((resolve) => setTimeout(resolve, A_DOUBLE_CLICK_MS));
       } catch (error) {
         throw error.status === NOT_FOUND ? new Error(GONE) : error;
       }

@@ -2,7 +2,7 @@
 
 import { element } from '../player/elements.js';
 import { ask, jobAddress } from './address.js';
-import { follow } from './follow.js';
+import { follow, hasEnded } from './follow.js';
 import { resultOf } from './results.js';
 
 const LOST = 'The connection to the server is lost. The job goes on there; this page looks for it again.';
@@ -119,10 +119,6 @@ export class JobCard {
       return false;
     }
   }
-}
-
-function hasEnded(job) {
-  return ['done', 'failed', 'cancelled'].includes(job.state);
 }
 
 /** Returns what a job is called: after what it reads, or what it says. */

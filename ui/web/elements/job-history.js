@@ -6,10 +6,10 @@
 
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
-import { follow } from './follow.js';
+import { follow, hasEnded } from './follow.js';
 import { HistoryRow, TASKS, bytesOf } from './history-row.js';
 import { REMOVED, STARTED } from './job-list.js';
-import { FollowsOne, Looks, hasEnded } from './looks.js';
+import { FollowsOne, Looks } from './looks.js';
 import { size } from './results.js';
 
 const STATES = { queued: 'Waiting', running: 'Running', done: 'Done', failed: 'Failed', cancelled: 'Stopped' };

@@ -23,6 +23,10 @@ class JobList extends HTMLElement {
   /** @type {Map<string, JobCard>} */
   #cards = new Map();
   #ending = new AbortController();
+  #nLooks = 0;
+  /** @type {?string} */
+  #newest = null; // whose result is opened
+  #shown = '';
 
   connectedCallback() {
     this.#ending = new AbortController();
@@ -43,14 +47,17 @@ class JobList extends HTMLElement {
     this.#cards.forEach((card) => card.close());
   }
 
-  /** Brings the list to what the server has. */
+  /** Brings the list to what the server has; what is open stays so, unless a job of this list was begun just now. */
   async #look(newest = '') {
     const { signal } = this.#ending;
-    const tasks = (this.getAttribute('tasks') ?? '').split(' ');
+    const number = ++this.#nLooks;
+    const tasks = (this.getAttribute('tasks') ?? '').split(' ').map((task) => `task=${encodeURIComponent(task)}`);
     try {
-      const { jobs } = await ask(`/jobs?limit=1000`, { signal });
+      const { jobs: wanted } = await ask(`/jobs?limit=${MOST}&${tasks.join('&')}`, { signal });
+      if (newest && wanted.some((job) => job.id === newest)) this.#newest = newest;
+      if (number !== this.#nLooks) return; // a later look knows more
       this.alarm.textContent = '';
-      const wanted = jobs.filter((job) => tasks.includes(job.task)).slice(0, MOST);
+      if (this.#newest === null) this.#newest = wanted[0]?.id ?? '';
       const ids = new Set(wanted.map((job) => job.id));
       for (const id of [...this.#cards.keys()]) if (!ids.has(id)) this.#drop(id);
       for (const job of wanted.reverse()) {
@@ -59,8 +66,8 @@ class JobList extends HTMLElement {
         this.#cards.set(job.id, card);
         this.rows.prepend(card.body);
       }
-      const first = newest || wanted.at(-1)?.id;
-      this.#cards.forEach((card, id) => card.showIf(id === first));
+      if (this.#newest !== this.#shown) this.#cards.forEach((card, id) => card.showIf(id === this.#newest));
+      this.#shown = this.#newest;
     } catch (error) {
       if (!signal.aborted) this.alarm.textContent = error.message;
     }

@@ -1,5 +1,7 @@
 /** When an element looks at the server: as it comes into view, as the page is looked at again, and when it is told to. */
 
+import { hasEnded } from './follow.js';
+
 export class Looks {
   #isSeen = false;
   #isLooking = false;
@@ -79,9 +81,4 @@ export class FollowsOne {
     this.#id = '';
     this.#ending.abort();
   }
-}
-
-/** @param {any} job */
-export function hasEnded(job) {
-  return ['done', 'failed', 'cancelled'].includes(job.state);
 }

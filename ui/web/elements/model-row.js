@@ -3,7 +3,7 @@
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
 import { duration } from './job-card.js';
-import { hasEnded } from './looks.js';
+import { hasEnded } from './follow.js';
 import { size } from './results.js';
 
 const TASKS = { separation: 'Separation', tts: 'Speech', voiceclone: 'Cloning' };

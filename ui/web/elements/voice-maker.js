@@ -108,6 +108,7 @@ class VoiceMaker extends HTMLElement {
 
   #check() {
     this.alarm.textContent = '';
+    this.consent.given.input.checked = false; // it was for other recordings
     this.checks.clear();
     this.#allow();
     if (!this.references.isSending) this.checks.run(this.references.inputs);
