@@ -136,7 +136,7 @@ def test_a_job_whose_recording_is_gone_says_so_in_a_sentence(open_page: OpenPage
 
 def test_a_job_that_goes_on_is_followed_and_cancelled(open_page: OpenPage, server: Server) -> None:
     page = open_page("History")
-    text = "It is half past seven, and here is the news. " * 40
+    text = "It is half past seven, and here is the news. " * 400
     page.evaluate(SUBMIT, {"task": "speak", "text": text, "voice": "hibari/heart"})
     look(page)
     expect(jobs(page).first).to_contain_text(re.compile(r"running, [1-9]\d*%"), timeout=WORK_MS)

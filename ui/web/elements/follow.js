@@ -1,6 +1,6 @@
 /** Follows jobs of the server as they go on, over lost connections: all of the page's by one request at a time. */
 
-import { jobAddress } from './address.js';
+import { ask, jobAddress } from './address.js';
 
 const [SOON_MS, LATER_MS] = [250, 1000]; // between two looks, at the beginning and then
 const SOON_FOR_MS = 10_000;
@@ -32,6 +32,11 @@ export function follow(id, listeners, signal) {
 /** Whether a job goes on no more. */
 export function hasEnded(job) {
   return ['done', 'failed', 'cancelled'].includes(job.state);
+}
+
+/** Stops a job; one that has ended meanwhile stays, since to delete it would take its results. */
+export async function cancel(id) {
+  if (!hasEnded(await ask(`/jobs/${id}`))) await ask(`/jobs/${id}`, { method: 'DELETE' });
 }
 
 function leave(id, listeners) {

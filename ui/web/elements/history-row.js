@@ -4,7 +4,7 @@ import { element } from '../player/elements.js';
 import { ask } from './address.js';
 import { duration, nameOf } from './job-card.js';
 import { REMOVED, STARTED } from './job-list.js';
-import { hasEnded } from './follow.js';
+import { cancel, hasEnded } from './follow.js';
 import { size } from './results.js';
 
 export const TASKS = {
@@ -85,7 +85,7 @@ export class HistoryRow {
   }
 
   #cancel() {
-    return this.#do(() => ask(`/jobs/${this.job.id}`, { method: 'DELETE' })).then(this.changed);
+    return this.#do(() => cancel(this.job.id)).then(this.changed);
   }
 
   #runAgain() {

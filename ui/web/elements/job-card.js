@@ -2,7 +2,7 @@
 
 import { element } from '../player/elements.js';
 import { ask, jobAddress } from './address.js';
-import { follow, hasEnded } from './follow.js';
+import { cancel, follow, hasEnded } from './follow.js';
 import { resultOf } from './results.js';
 
 const LOST = 'The connection to the server is lost. The job goes on there; this page looks for it again.';
@@ -100,19 +100,19 @@ export class JobCard {
   async #cancel() {
     this.cancelButton.disabled = true;
     this.line.textContent = 'Stopping …';
-    await this.#delete();
+    await this.#try(() => cancel(this.job.id));
     this.cancelButton.disabled = false;
   }
 
   async #remove() {
     this.removeButton.disabled = true;
-    if (await this.#delete()) this.removed();
+    if (await this.#try(() => ask(`/jobs/${this.job.id}`, { method: 'DELETE' }))) this.removed();
     else this.removeButton.disabled = false;
   }
 
-  async #delete() {
+  async #try(action) {
     try {
-      await ask(`/jobs/${this.job.id}`, { method: 'DELETE', signal: this.#ending.signal });
+      await action();
       return true;
     } catch (error) {
       this.alarm.textContent = error.message;
