@@ -24,7 +24,6 @@ NOT_ON_THE_PAGE = ("lexicon", "markup", "date_order", "watermark")  # everything
 AT_ONCE = ("speed", "likeness", "pitch", "semitones", "temperature", "format")  # the others are advanced
 RECORDINGS = "clone-recordings"  # the id of the field for files, which the recorder fills
 NO_VOICE = "Choose a voice first; if there is none, make one under “Make a voice”."
-Kept = dict[str, dict[str, str]]  # what was made an upload, by the path that Gradio received it at
 
 
 class CloneTab:
@@ -118,7 +117,6 @@ class ConvertForm:
                     label="Recordings of speech", file_count="multiple", height=140, elem_id=RECORDINGS
                 )
                 text(f'<sound-recorder label="Record it here" name="speech" into="#{RECORDINGS}"></sound-recorder>')
-                self._kept = gr.State({})
                 self._problem = text()
                 self._options = _draw_form([CONVERT.options, CloneOptions])
                 self._form = _draw_form([ConversionFileOptions])
@@ -127,36 +125,38 @@ class ConvertForm:
             with gr.Column(scale=3, min_width=320):
                 text(job_list("convert", empty="The recordings in the voice will appear here."))
         _keep_voices(page, tab, self._voice)
-        for event in (self._sources.upload, self._sources.change, self._sources.delete):
-            event(self._keep, [self._sources, self._kept], [self._kept, self._problem], **QUIET)
+        self._sources.upload(self._keep, self._sources, self._problem, **QUIET)
         widgets = {widget for form in (self._options, self._form) for _, widget in form.widgets}
-        given = {self._voice, self._kept, *widgets}
+        given = {self._voice, self._sources, *widgets}
         changed = [self._status, self._voice_problem, self._problem]
         self._start.click(_taking_values(self._begin), given, changed, **QUIET)
 
-    def _keep(self, paths: Sequence[str] | None, kept: Kept, request: gr.Request) -> tuple[Kept, str]:
-        """Makes what came an upload of the visitor's, once."""
+    def _keep(self, paths: Sequence[str] | None, request: gr.Request) -> str:
+        """Makes what came an upload of the visitor's, which stays longer than what a browser sent."""
         try:
             visitor = self._desk.visitor(request)
-            return {path: kept.get(path) or self._desk.keep(visitor, Path(path)) for path in paths or ()}, ""
+            for path in paths or ():
+                self._desk.keep(visitor, Path(path))
         except AudioMLError as error:
-            return kept, error_line(str(error))
+            return error_line(str(error))
+        return ""
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Asks for one job for each recording, and returns what changes on the page."""
         cleared: dict[Any, Any] = {self._status: "", self._voice_problem: "", self._problem: ""}
         if not values[self._voice]:
             return cleared | {self._voice_problem: error_line(NO_VOICE)}
-        if not values[self._kept]:
+        if not values[self._sources]:
             return cleared | {self._problem: error_line("Upload or record speech first.")}
         jobs: list[str] = []
         try:
-            for source in values[self._kept].values():
+            visitor = self._desk.visitor(request)
+            for path in values[self._sources]:
                 job = self._desk.submit(
-                    self._desk.visitor(request),
+                    visitor,
                     task="convert",
                     voice=values[self._voice],
-                    inputs=[source],
+                    inputs=[self._desk.keep(visitor, Path(path))],
                     options=self._options.read(values),
                     delivery={**self._form.read(values), "view": True},
                 )
