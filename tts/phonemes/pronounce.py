@@ -1,6 +1,6 @@
 """English words to misaki's phonemes: hibari's dictionaries, its reading of unknown words, and a lexicon of the user's.
 
-hibari (Apache-2.0, https://pypi.org/project/hibari-tts) has misaki's rules without spaCy and espeak. What it would drop
+hibari (the package hibari-tts, Apache-2.0) has misaki's rules without spaCy and espeak. What it would drop
 or cut is caught here: digits, letters it does not know, words longer than its network reads, marks inside words.
 """
 
