@@ -15,7 +15,7 @@ from audio_ml.options import OptionField, Options, describe
 from audio_ml.voice_library import VoiceLibrary
 from tts.engine import SpeechModel
 from ui.web.desk import Desk
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, keep_what_comes, started, status_line, text
 from voiceclone import zero_shot
 from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import CloneOptions, ConversionFileOptions
@@ -125,21 +125,11 @@ class ConvertForm:
             with gr.Column(scale=3, min_width=320):
                 text(job_list("convert", empty="The recordings in the voice will appear here."))
         _keep_voices(page, tab, self._voice)
-        self._sources.upload(self._keep, self._sources, self._problem, **QUIET)
+        keep_what_comes(self._desk, self._sources, self._problem)
         widgets = {widget for form in (self._options, self._form) for _, widget in form.widgets}
         given = {self._voice, self._sources, *widgets}
         changed = [self._status, self._voice_problem, self._problem]
         self._start.click(_taking_values(self._begin), given, changed, **QUIET)
-
-    def _keep(self, paths: Sequence[str] | None, request: gr.Request) -> str:
-        """Makes what came an upload of the visitor's, which stays longer than what a browser sent."""
-        try:
-            visitor = self._desk.visitor(request)
-            for path in paths or ():
-                self._desk.keep(visitor, Path(path))
-        except AudioMLError as error:
-            return error_line(str(error))
-        return ""
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Asks for one job for each recording, and returns what changes on the page."""

@@ -16,7 +16,7 @@ from separation import DeliveryOptions
 from separation.options import DEFAULT_MODEL
 from ui.web.desk import Desk
 from ui.web.model_cards import model_card
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, keep_what_comes, started, status_line, text
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
@@ -79,21 +79,11 @@ class SeparateTab:
 
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
         page.load(lambda: gr.update(choices=self._cards()), None, self._model, **QUIET)  # with the speeds of today
-        self._sources.upload(self._keep, self._sources, self._problem, **QUIET)
+        keep_what_comes(self._desk, self._sources, self._problem)
         shown = [self._about, self._terms, *(group for _, group in self._groups)]
         self._model.change(self._show_model, self._model, shown, **QUIET)
         given = {self._sources, self._model, self._terms, *widgets}
         self._start.click(begin, given, [self._status, self._problem, self._terms], **QUIET)
-
-    def _keep(self, paths: Sequence[str] | None, request: gr.Request) -> str:
-        """Makes what came an upload of the visitor's, which stays longer than what a browser sent."""
-        try:
-            visitor = self._desk.visitor(request)
-            for path in paths or ():
-                self._desk.keep(visitor, Path(path))
-        except AudioMLError as error:
-            return error_line(str(error))
-        return ""
 
     def _show_model(self, name: str) -> list[Any]:
         spec = self._specs[name]

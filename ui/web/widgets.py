@@ -5,11 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from audio_ml.errors import AudioMLError
 from audio_ml.options import OptionField
+
+if TYPE_CHECKING:
+    from ui.web.desk import Desk
 
 MIN_WIDTH_PIXELS = 220  # two of them stand side by side in a column
 LONGEST_SLIDER = 1000  # beyond that, a pixel is too much
@@ -106,6 +111,21 @@ def _draw_text(field: OptionField, common: dict[str, Any]) -> Any:
     if field.kind == "list":
         return gr.Textbox(", ".join(field.default), placeholder="separate several with commas", **common)
     return gr.Textbox(field.default, placeholder="default" if field.optional else None, **common)
+
+
+def keep_what_comes(desk: Desk, sources: Any, problem: Any) -> None:
+    """Makes what comes into a field of files uploads of the visitor's, which stay longer than what a browser sent."""
+
+    def keep(paths: Sequence[str] | None, request: gr.Request) -> str:
+        try:
+            visitor = desk.visitor(request)
+            for path in paths or ():
+                desk.keep(visitor, Path(path))
+        except AudioMLError as error:
+            return error_line(str(error))
+        return ""
+
+    sources.upload(keep, sources, problem, **QUIET)
 
 
 @dataclass(frozen=True)
