@@ -32,6 +32,7 @@ OpenPage = Callable[..., Any]
 def running_browser(*flags: str) -> Iterator[Any]:
     """Runs Chromium for a block, with more flags where a test wants some."""
     sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=PAGE_MS)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         yield browser

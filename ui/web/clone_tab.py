@@ -168,7 +168,9 @@ def _keep_voices(page: Any, tab: Any, dropdown: Any) -> None:
 
     def update(chosen: str | None) -> Any:
         voices = VoiceLibrary.default().names()
-        return gr.update(choices=voices, value=chosen if chosen in voices else next(iter(voices), None))
+        if chosen in voices:  # or another by now, which must stay
+            return gr.update(choices=voices)
+        return gr.update(choices=voices, value=next(iter(voices), None))
 
     for event in (page.load, tab.select, dropdown.focus):
         event(update, dropdown, dropdown, **QUIET)

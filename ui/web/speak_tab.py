@@ -28,6 +28,7 @@ from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, star
 SHOWN = ("speed", "volume")  # the others are advanced
 NOT_ON_THE_PAGE = ("lexicon",)  # which has a table of its own
 SAMPLE = "This is {name}. The quick brown fox jumps over the lazy dog, and nobody is surprised."
+NO_TEXT = "Write what is to be said first."
 USUAL_MODEL = ("the voice's usual one", "")
 MOST_WARNINGS = 8  # that are shown below the text
 DELIVERY = {"captions": ["srt"], "also": ["mp3"]}
@@ -56,6 +57,7 @@ class SpeakTab:
                 with gr.Row():
                     self._start = gr.Button("Speak", variant="primary")
                     self._again = gr.Button("Another take")
+                self._refused = gr.Textbox(label="Refused", visible="hidden")  # how often, since the last take
                 self._status = text()
                 self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice", elem_id="speak-voice", max_lines=1)
                 commercial = " commercial" if self._desk.commercial_only else ""
@@ -92,7 +94,7 @@ class SpeakTab:
 
     def _connect(self) -> None:
         widgets = [widget for _, widget in self._form.widgets]
-        given = {self._text, self._voice, self._model, self._lexicon, *widgets}
+        given = {self._text, self._voice, self._model, self._lexicon, self._refused, *widgets}
 
         def look(values: dict[Any, Any]) -> dict[Any, Any]:
             return self._look(values)
@@ -103,11 +105,11 @@ class SpeakTab:
         def again(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             return self._begin(values, request, is_another=True)
 
-        shown = [self._told, self._lexicon_problem]
-        for widget in (self._text, self._voice, self._model, self._lexicon, *widgets):
-            widget.change(look, given, [*shown, *self._own.values()], **NEWEST_ONLY)
+        # One event tells what is wrong, one answer after the other: an older one must not replace a newer one.
+        shown = [self._told, self._lexicon_problem, *self._own.values()]
+        gr.on([widget.change for widget in given], look, given, shown, **NEWEST_ONLY)
         for button, begin in ((self._start, speak), (self._again, again)):
-            button.click(begin, given | {self._kept}, [self._status, *shown, self._kept], **QUIET)
+            button.click(begin, given | {self._kept}, [self._status, self._refused, self._kept], **QUIET)
 
     def _look(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
         """Returns what can be told before any work, and which options the voice has."""
@@ -118,7 +120,7 @@ class SpeakTab:
             known = find_speaker(asked["voice"], asked["model"]).spec.options
             shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
             if not values[self._text].strip():
-                return shown
+                return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {})
             with tempfile.TemporaryDirectory() as folder:
                 lexicon = self._write_lexicon(values, Path(folder))
                 try:
@@ -131,13 +133,11 @@ class SpeakTab:
             return shown | {self._told: error_line(str(error))}
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request, *, is_another: bool) -> dict[Any, Any]:
-        """Asks for a take, and returns what changes on the page."""
-        changes = self._look(values)
-        shown = {place: changes[place] for place in (self._told, self._lexicon_problem)} | {self._status: ""}
-        if any('role="alert"' in line for line in shown.values()):
-            return shown
-        if not values[self._text].strip():
-            return shown | {self._told: error_line("Write what is to be said first.")}
+        """Asks for a take, or has `_look` say why not, and returns what changes on the page."""
+        told = self._look(values)
+        is_wrong = any('role="alert"' in told[place] for place in (self._told, self._lexicon_problem))
+        if is_wrong or not values[self._text].strip():
+            return {self._status: "", self._refused: str(int(values[self._refused] or 0) + 1)}
         try:
             visitor, kept = self._desk.visitor(request), dict(values[self._kept])
             chosen = self._chosen(values, ())
@@ -148,8 +148,9 @@ class SpeakTab:
                 visitor, task="speak", **self._asked(values), options=chosen, inputs=inputs, delivery=DELIVERY
             )
         except AudioMLError as error:
-            return shown | {self._status: error_line(str(error))}
-        return shown | {self._status: started(job) + status_line("The take is in the queue."), self._kept: kept}
+            return {self._status: error_line(str(error))}
+        line = started(job) + status_line("The take is in the queue.")
+        return {self._status: line, self._refused: "", self._kept: kept}
 
     def _asked(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         voice = values[self._voice].strip() or None
