@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import OpenPage, needs_chromium
+from browsing import PAGE_MS, OpenPage, go_to, needs_chromium
 from serving import Server, serving
 
 from ui.server.options import ServerOptions
@@ -17,6 +18,9 @@ from ui.web.page import TABS
 pytestmark = [pytest.mark.browser, needs_chromium]
 expect = pytest.importorskip("playwright.sync_api").expect
 SERIOUS = ("serious", "critical")
+COUNT_FRAMES = """const next = window.requestAnimationFrame.bind(window);
+window.framesAsked = 0;
+window.requestAnimationFrame = step => { window.framesAsked++; return next(step); };"""
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +67,18 @@ def test_a_tab_fits_the_screen(open_page: OpenPage, tab: str, width: int) -> Non
         return box.width && box.right > width + 1 && !element.closest('[data-scrolls], .tab-container, .overflow-menu');
     }).map(element => element.outerHTML.slice(0, 120))"""
     assert page.evaluate(too_wide, width) == []
+
+
+def test_a_page_at_rest_draws_nothing(browser: Any, server: Server) -> None:
+    page = browser.new_context().new_page()
+    page.add_init_script(COUNT_FRAMES)
+    page.goto(server.url)
+    for tab in TABS:
+        go_to(page, tab)
+        before, asked, until = -1, 0, time.monotonic() + PAGE_MS / 1000
+        while asked != before and time.monotonic() < until:  # what moves at the start comes to its end
+            before = asked
+            page.wait_for_timeout(500)
+            asked = page.evaluate("framesAsked")
+        assert 0 < asked == before, tab
+    page.context.close()

@@ -62,7 +62,9 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
-HEAD = """
+# Gradio's own `head` comes after its scripts, which is too late for frames.js.
+HEAD = b"""<head>
+<script src="elements/frames.js"></script>
 <link rel="stylesheet" href="elements/main.css">
 <script type="module" src="elements/main.js"></script>
 """
@@ -95,7 +97,6 @@ def page_app(page: Any) -> FastAPI:
         page,
         path="/",
         theme=theme,
-        head=HEAD,
         show_error=False,
         footer_links=[],
         run_history=False,
@@ -127,15 +128,24 @@ class PageServer(uvicorn.Server):
 
 
 class _ServesOnlyItself:
-    """Wraps an application so that every answer carries the content policy."""
+    """Wraps an application so that every answer carries the content policy, and every page what is ours in its head."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_policy(message: Message) -> None:
+        is_page = False
+
+        async def send_as_ours(message: Message) -> None:
+            nonlocal is_page
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = CONTENT_POLICY
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_POLICY
+                is_page = headers.get("content-type", "").startswith("text/html") and scope["method"] == "GET"
+                if is_page:
+                    del headers["content-length"]
+            elif message["type"] == "http.response.body" and is_page:
+                message["body"] = message.get("body", b"").replace(b"<head>", HEAD, 1)
             await send(message)
 
-        await self.inner(scope, receive, send_with_policy)
+        await self.inner(scope, receive, send_as_ours)
