@@ -25,7 +25,7 @@ from ui.server.fleet import Fleet, FleetOptions
 from ui.server.housekeeping import Bell, Housekeeper
 from ui.server.logs import AuditLog, set_up_logging
 from ui.server.metrics import Metrics
-from ui.server.options import ServerOptions
+from ui.server.options import FOLDER_VARIABLE, ServerOptions
 from ui.server.scheduler import Scheduler
 from ui.server.services import Services
 from ui.server.speeds import Speeds
@@ -137,7 +137,8 @@ def _only_one(options: ServerOptions) -> Iterator[Database]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise InvalidInput(f"Another server works in {show(folder)}: end it, or name another --folder.") from None
+        told = f"Another server works in {show(folder)}: end it, or name another folder in {FOLDER_VARIABLE}."
+        raise InvalidInput(told) from None
     except OSError as error:
         raise OutputUnwritable(f"{show(folder)} cannot be written to: {error.strerror}.") from error
     with lock, contextlib.closing(Database(folder / "jobs.sqlite")) as database:

@@ -42,7 +42,7 @@ CONTRAST = {
     "button_primary_text_color": "white",
 }
 MONOSPACE = ("Consolas", "Menlo", "monospace")
-WIDTH = "1600px"
+MANIFEST = b'<link rel="manifest" href="/manifest.json" />'  # which Gradio names, and has only for an app
 HOUR = 3600
 SECONDS_BETWEEN_LOOKS = 0.2  # of Gradio's queue, where nothing of ours waits
 
@@ -145,7 +145,7 @@ class _ServesOnlyItself:
                 if is_page:
                     del headers["content-length"]
             elif message["type"] == "http.response.body" and is_page:
-                message["body"] = message.get("body", b"").replace(b"<head>", HEAD, 1)
+                message["body"] = message.get("body", b"").replace(b"<head>", HEAD, 1).replace(MANIFEST, b"", 1)
             await send(message)
 
         await self.inner(scope, receive, send_as_ours)

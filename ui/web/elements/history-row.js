@@ -2,6 +2,7 @@
 
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
+import { inWords } from './asked.js';
 import { duration, nameOf } from './job-card.js';
 import { REMOVED, STARTED } from './job-list.js';
 import { cancel, hasEnded } from './follow.js';
@@ -171,16 +172,4 @@ function settingsOf(job) {
     {},
     rows.flatMap(([name, value]) => [element('dt', { text: name }), element('dd', { text: value })]),
   );
-}
-
-/** Returns options as they are read: "shifts 2, keep silence: no". */
-function inWords(options = {}) {
-  const words = Object.entries(options).map(([name, value]) => `${name.replaceAll('_', ' ')}: ${valueOf(value)}`);
-  return words.join('; ');
-}
-
-function valueOf(value) {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (Array.isArray(value)) return value.join(', ');
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

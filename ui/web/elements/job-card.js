@@ -2,6 +2,7 @@
 
 import { element } from '../player/elements.js';
 import { ask, jobAddress } from './address.js';
+import { askedOf } from './asked.js';
 import { cancel, follow, hasEnded } from './follow.js';
 import { resultOf } from './results.js';
 
@@ -39,6 +40,7 @@ export class JobCard {
         this.cancelButton,
         this.removeButton,
       ]),
+      element('p', { class: 'asked', text: askedOf(job) }),
       this.bar,
       this.alarm,
       this.voice,
@@ -73,7 +75,8 @@ export class JobCard {
 
   #end(job) {
     this.#show(job);
-    this.voice.textContent = `${nameOf(job)}: ${job.error ? job.error.message : endOf(job)}`;
+    const said = job.error?.message ?? endOf(job);
+    this.voice.textContent = said.startsWith(nameOf(job)) ? said : `${nameOf(job)}: ${said}`;
     if (this.isWanted) this.showIf(true);
   }
 
