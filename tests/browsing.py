@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,11 @@ FLAGS = [
 ]
 PAGE_MS, WORK_MS = 20_000, 60_000  # how long a page may take to show something, and work to be done
 OpenPage = Callable[..., Any]
+NOTE_LIT = """root => {
+    const note = ({ target }) => target.classList.contains('now') && window.lit.push(target.textContent);
+    window.lit = [];
+    new MutationObserver(changes => changes.forEach(note)).observe(root, { subtree: true, attributeFilter: ['class'] });
+}"""
 
 
 @contextmanager
@@ -87,3 +93,46 @@ def download(page: Any, link: Any, folder: Path) -> Path:
     path = folder / caught.value.suggested_filename
     caught.value.save_as(path)
     return path
+
+
+def wait_for(look: Callable[[], Any], seconds: float = WORK_MS / 1000) -> Any:
+    """Looks until there is something, and returns that."""
+    ends_at = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < ends_at, "it did not come about"
+        time.sleep(0.05)
+    return found
+
+
+def lit_in(root: Any) -> Callable[[], list[str]]:
+    """Notes in the page what is lit below an element from now on: a test may look when it is over."""
+    root.evaluate(NOTE_LIT)
+    return lambda: list(root.page.evaluate("window.lit"))
+
+
+@contextmanager
+def held(page: Any, address: str) -> Iterator[None]:
+    """Keeps what a page asks for at an address waiting until the block is over, in which it has to ask for it."""
+    routes: list[Any] = []
+    page.route(address, routes.append)
+    yield
+    for _ in range(WORK_MS // 50):
+        if routes:
+            break
+        page.wait_for_timeout(50)
+    assert routes, "it was not asked for"
+    page.unroute(address)
+    for route in routes:
+        route.fallback()
+
+
+def requests_at_rest(page: Any, ms: int = 1500) -> list[str]:
+    """Waits for a time in which a page asks nothing, and returns what it asked last if there is none."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for _ in range(WORK_MS // ms):
+        asked.clear()
+        page.wait_for_timeout(ms)
+        if not asked:
+            break
+    return asked

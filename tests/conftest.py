@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 from browsing import OpenPage, running_browser, visiting
+from hypothesis import HealthCheck, settings
 
 from audio_ml.loader import ModelLoader
 from audio_ml.weights import WeightStore
+
+# A machine that stands still for seconds says nothing about what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,7 +52,7 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
             [str(command), *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env=os.environ | environment,
             check=False,
         )

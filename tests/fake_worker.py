@@ -48,7 +48,7 @@ def say(text: str, seed: int, options: dict[str, Any], state: dict[str, bytes]) 
         answers.flush()
         os._exit(0)
     if "hang" in text:
-        time.sleep(60)
+        time.sleep(600)
     if "error" in text:
         send({"kind": "error", "error": "ValueError", "message": "such texts are too much for it", "missing": False})
         return

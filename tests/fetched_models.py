@@ -80,7 +80,7 @@ class WeightServer:
             if self.go_on.is_set():
                 return LARGE[place:]
             handler.wfile.write(LARGE[place : place + BLOCK])
-            time.sleep(0.05)
+            time.sleep(0.5)
         return b""
 
     def close(self) -> None:

@@ -126,7 +126,7 @@ def served(app: Any, options: ServerOptions, **settings: Any) -> Iterator[int]:
         listener.close()
 
 
-def talk(port: int, sent: bytes, seconds: float = 10.0, more: Callable[[socket.socket], None] | None = None) -> bytes:
+def talk(port: int, sent: bytes, seconds: float = 60.0, more: Callable[[socket.socket], None] | None = None) -> bytes:
     """Sends bytes as they are and returns all that comes until the connection is closed."""
     received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:

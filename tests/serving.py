@@ -25,7 +25,7 @@ from ui.server.options import ServerOptions
 from ui.server.page import page_of
 from ui.server.services import Services
 
-SECONDS_TO_BEGIN = 60.0
+SECONDS_TO_BEGIN = 180.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Server:
         request = urllib.request.Request(self.url + path, data=body, headers=told, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=120) as reply:
+            with opener.open(request, timeout=300) as reply:
                 return Reply(reply.status, reply.headers, reply.read())
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.headers, error.read())
@@ -67,7 +67,7 @@ class Server:
         assert reply.status == 202, reply.body
         return dict(reply.json)
 
-    def end_of(self, job: dict[str, Any], seconds: float = 120.0) -> dict[str, Any]:
+    def end_of(self, job: dict[str, Any], seconds: float = 300.0) -> dict[str, Any]:
         """Waits until a job has ended, and returns it."""
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:

@@ -17,7 +17,7 @@ from audio_ml.footprints import Scales
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress, ProgressState
 
-SECONDS_TO_WAIT = 10.0  # for what comes at once, unless it never comes
+SECONDS_TO_WAIT = 60.0  # for what comes at once, unless it never comes
 MB = 1_000_000
 
 
@@ -84,7 +84,7 @@ class Borrower:
     def _run(self) -> None:
         with self._loader.use_all(self._specs, self.progress):
             self._has.set()
-            self._may_end.wait(60)
+            self._may_end.wait(300)
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class StandInWorker:
         self.go_on.set()
         self.holds_first = False
         self.failure: AudioMLError | None = None
-        self.cancelled = threading.Event()
+        self.told_to_stop, self.cancelled = threading.Event(), threading.Event()
         self.n_pieces = 0
         self._running: dict[str, Progress] = {}
 
@@ -58,6 +58,7 @@ class StandInWorker:
             threading.Thread(target=self._speak, args=(message,), daemon=True).start()
         elif message["do"] == "cancel":
             self._running[message["id"]].cancel()
+            self.told_to_stop.set()
         return True
 
     def _say(self, id: str, message: Message, content: bytes | None = None) -> None:
@@ -67,11 +68,11 @@ class StandInWorker:
         id, self.n_pieces, progress = message["id"], 0, self._running[message["id"]]
         try:
             if self.holds_first:
-                self.go_on.wait(10)
+                self.go_on.wait(60)
             for piece in speak(message["request"], self.loader, progress):
                 self.n_pieces += 1
                 self._say(id, {"is": "bytes"}, piece)
-                self.go_on.wait(10)
+                self.go_on.wait(60)
                 if self.failure is not None:
                     raise self.failure
         except Exception as error:

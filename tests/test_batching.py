@@ -18,7 +18,7 @@ class TestBatcher:
         def compute(kind: str, given: list[int]) -> list[int]:
             batches.append(given)
             begun.set()
-            may_end.wait(10)
+            may_end.wait(60)
             return [-one for one in given]
 
         batcher = Batcher(compute, workers=1, batch=3)
@@ -30,7 +30,7 @@ class TestBatcher:
         ]
         for number, thread in enumerate(threads):
             thread.start()
-            begun.wait(10)
+            begun.wait(60)
             while number and len(batcher._waiting) < number:
                 pass
         may_end.set()

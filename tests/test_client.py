@@ -6,7 +6,6 @@ import ast
 import asyncio
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,7 +108,7 @@ class TestJobs:
         server.faults.busy, server.faults.retry_after = 1, "1"
         began = time.monotonic()
         Client(server.url).submit("speak", text="Hello.")
-        assert 1 <= time.monotonic() - began < 3
+        assert time.monotonic() - began >= 1 and server.count("POST", "/v1/jobs") == 2
 
     def test_patience_with_a_full_queue_ends(self, server: StandIn) -> None:
         server.faults.busy, server.faults.retry_after = 100, "60"
@@ -127,10 +126,10 @@ class TestJobs:
         assert (caught.value.status, caught.value.type, caught.value.request_id) == (404, "UnknownJob", "r1")
 
     def test_nobody_at_the_address_is_told_at_once(self) -> None:
-        began = time.monotonic()
+        looks: list[None] = []
         with pytest.raises(Unreachable):
-            Client("http://127.0.0.1:9").models()
-        assert time.monotonic() - began < 1
+            Client("http://127.0.0.1:9", check=lambda: looks.append(None)).models()
+        assert len(looks) == 1, "it was tried once, and nothing was waited for"
 
     def test_the_token_is_shown(self) -> None:
         with stand_in(token="secret") as server:
@@ -171,18 +170,16 @@ class TestEvents:
         assert (caught.value.status, caught.value.type) == (507, "OutOfMemory")
 
     def test_a_check_ends_the_wait_within_a_moment(self, server: StandIn) -> None:
-        server.faults.seconds = 60
-        stop = threading.Event()
+        server.faults.seconds = 120
 
         def check() -> None:
-            if stop.is_set():
+            if server.count("GET", "/v1/jobs/"):  # the job is followed
                 raise KeyboardInterrupt
 
-        threading.Timer(0.3, stop.set).start()
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             Client(server.url, check=check).run("speak", text="Hello.")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 60
         assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
 
 
@@ -281,15 +278,15 @@ class TestWholeRequests:
         assert server.bodies[0]["delivery"] == {"format": "mp3", "captions": ["srt"]}
 
     def test_steps_never_take_long_and_closing_them_cancels(self, server: StandIn, song: Path) -> None:
-        server.faults.seconds = 60
+        server.faults.seconds = 120
         steps = Client(server.url).steps("separate", inputs=[song])
-        longest = 0.0
+        took = []
         for _ in range(30):
             began = time.monotonic()
             next(steps)
-            longest = max(longest, time.monotonic() - began)
+            took.append(time.monotonic() - began)
         steps.close()
-        assert longest < 0.5
+        assert sorted(took)[-5] < 0.5  # the machine may stand still now and then
         assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
         assert not server.uploads
 
@@ -336,28 +333,36 @@ class TestProxies:
 
 class TestAsync:
     def test_jobs_run_beside_each_other(self, server: StandIn, tmp_path: Path) -> None:
-        server.faults.seconds = 0.5
+        server.faults.seconds = 60
         server.files = {"speech.wav": b"sound"}
         client = AsyncClient(server.url)
 
-        async def speak() -> None:
-            await asyncio.gather(*(client.speak_file("Hello.", tmp_path / f"{n}.wav") for n in range(4)))
+        async def end_when_all_are_there() -> None:
+            while len(server.jobs) < 4:
+                await asyncio.sleep(0.02)
+            server.faults.seconds = 0
 
-        began = time.monotonic()
+        async def speak() -> None:
+            work = (client.speak_file("Hello.", tmp_path / f"{n}.wav") for n in range(4))
+            await asyncio.wait_for(asyncio.gather(end_when_all_are_there(), *work), 50)
+
         asyncio.run(speak())
         assert len(names_in(tmp_path)) == 4
-        assert time.monotonic() - began < 4 * 0.5
 
     def test_a_task_that_is_cancelled_cancels_its_job(self, server: StandIn, tmp_path: Path) -> None:
-        server.faults.seconds = 60
+        server.faults.seconds = 120
 
         async def speak() -> None:
-            await asyncio.wait_for(AsyncClient(server.url).speak_file("Hello.", tmp_path / "a.wav"), 0.4)
+            task = asyncio.create_task(AsyncClient(server.url).speak_file("Hello.", tmp_path / "a.wav"))
+            while not server.count("GET", "/v1/jobs/"):  # the job is followed
+                await asyncio.sleep(0.02)
+            task.cancel()
+            await task
 
         began = time.monotonic()
-        with pytest.raises((asyncio.TimeoutError, TimeoutError)):
+        with pytest.raises(asyncio.CancelledError):
             asyncio.run(speak())
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 60
         assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
 
     def test_events_are_an_asynchronous_iterator(self, server: StandIn) -> None:

@@ -180,7 +180,7 @@ print(time.time())
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert time.time() - float(ran.stdout) < SECONDS_TO_WAIT and not ran.stderr
     assert not list((tmp_path / "running").iterdir())

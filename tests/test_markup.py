@@ -199,10 +199,14 @@ def test_without_markup_nothing_but_blank_lines_lies_between_runs(text: str) -> 
 
 def test_the_first_items_of_a_long_text_come_at_once() -> None:
     text = "A line.\n\n[pause 1s][x](/æ/) EMMA: hello [" * 25_000
-    began = time.perf_counter()
-    first = list(itertools.islice(read_markup(text, check_voice), 10))
-    assert time.perf_counter() - began < 0.05
-    assert len(first) == 10
+
+    def seconds(items: int | None) -> float:
+        began = time.process_time()
+        read = list(itertools.islice(read_markup(text, check_voice), items))
+        assert items is None or len(read) == items
+        return time.process_time() - began
+
+    assert min(seconds(10) for _ in range(3)) < seconds(None) / 20
 
 
 @pytest.mark.parametrize(
@@ -210,10 +214,10 @@ def test_the_first_items_of_a_long_text_come_at_once() -> None:
 )
 def test_no_text_takes_long(unit: str) -> None:
     text = unit * (200_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in read_markup(text, check_voice):
         pass
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 10
 
 
 def test_steps_of_rate_and_volume_are_even() -> None:

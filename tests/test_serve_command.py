@@ -98,11 +98,11 @@ def test_what_is_served_by_a_certificate_is_served_by_it_alone(tmp_path: Path) -
     options = ServerOptions(folder=str(tmp_path / "server"), certificate=certificate, key=key)
     with served(small_app(options), options) as port:
         trusted = ssl.create_default_context(cafile=certificate)
-        assert httpx.get(f"https://localhost:{port}/health", verify=trusted).json() == {"status": "ok"}
+        assert httpx.get(f"https://localhost:{port}/health", verify=trusted, timeout=60).json() == {"status": "ok"}
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"https://localhost:{port}/health")
+            httpx.get(f"https://localhost:{port}/health", timeout=60)
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"http://localhost:{port}/health")
+            httpx.get(f"http://localhost:{port}/health", timeout=60)
 
 
 def test_a_mistake_is_one_line_before_anything_is_made(run_cli: Cli, tmp_path: Path) -> None:

@@ -273,10 +273,10 @@ def test_a_small_file_that_claims_little_gives_little(
 def test_a_file_that_claims_days_is_refused_at_once(tmp_path: Path, options: ServerOptions) -> None:
     path = write_sound(tmp_path / "a.flac", 1)
     lie_in_flac(path, 2**36 - 1)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(TooLarge):
         check_sound(path, options)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

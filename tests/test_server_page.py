@@ -94,7 +94,7 @@ def test_a_job_of_a_visitor_is_a_job(desk: ServerDesk, server: Server, tmp_path:
     cookie = {"Cookie": "audio_ml_visitor=" + "d" * 32}
 
     def done() -> dict[str, Any]:
-        for _ in range(600):
+        for _ in range(6000):
             job = server.ask("GET", f"/mine/v1/jobs/{id}", headers=cookie).json
             if job["state"] not in ("queued", "running"):
                 return dict(job)

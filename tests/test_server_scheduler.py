@@ -56,24 +56,24 @@ class Stage:
         eventually(lambda: len(self.workers[worker].jobs) >= n)
         return self.workers[worker].jobs
 
-    def finish(self, message, content: bytes = b"sound") -> None:
-        """Does as a worker that has made one file."""
+    def finish(self, message, content: bytes = b"sound", seconds: float = 60.0) -> None:
+        """Does as a worker that has made one file, and waits until that was dealt with."""
         from pathlib import Path
 
         folder = Path(message["folder"])
         (folder / "files" / "song").mkdir(parents=True)
         (folder / "files" / "song" / "vocals.wav").write_bytes(content)
-        self.say({"is": "done", "id": message["id"], "report": {"n": 1}})
+        self.say({"is": "done", "id": message["id"], "report": {"n": 1}}, seconds)
 
-    def say(self, message) -> None:
+    def say(self, message, seconds: float = 60.0) -> None:
         worker = next(w for w in self.workers.values() if any(job["id"] == message.get("id") for job in w.jobs))
-        ends_at = time.monotonic() + 0.5
+        ends_at = time.monotonic() + seconds
         self.scheduler.hear(worker, message)
         while self.scheduler.live(message["id"]) is not None and time.monotonic() < ends_at:
             time.sleep(0.005)  # results are kept on another thread
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 5.0) -> None:
+def eventually(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     ends_at = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < ends_at, "it did not come to that"
@@ -228,17 +228,19 @@ class TestAfterAKill:
     def test_results_that_had_their_name_are_published_and_not_made_again(self, stage, tmp_path):
         job = stage.submit()
         message = stage.given(SPEECH, 1)[0]
-        publish = stage.store.publish
+        publish, revealed = stage.store.publish, []
 
         def killed(id, outcome, reveal):
             def reveal_and_die() -> None:
                 reveal()
+                revealed.append(id)
                 raise KeyboardInterrupt  # after the renaming, before the transaction is on the disk
 
             return publish(id, outcome, reveal_and_die)
 
         stage.store.publish = killed
-        stage.finish(message)
+        stage.finish(message, seconds=0)
+        eventually(lambda: revealed)
         assert stage.store.get(job.id).state == "running"
         stage.workers[SPEECH].is_ready = False
         after = Stage(tmp_path)
@@ -289,7 +291,7 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
     publish, tries = stage.store.publish, []
 
     def full(id, outcome, reveal):
-        tries.append(id)
+        tries.append(stage.store.get(id).state)
 
         def reveal_and_fail():
             reveal()
@@ -300,7 +302,7 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
 
     monkeypatch.setattr(stage.store, "publish", full)
     job = stage.submit()
-    stage.finish(stage.given(SPEECH, 1)[0])
-    assert stage.store.get(job.id).state == "running"
+    stage.finish(stage.given(SPEECH, 1)[0], seconds=0)
     eventually(lambda: stage.store.get(job.id).state == "done")
+    assert tries == ["running"] * 3
     assert (stage.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"

@@ -50,6 +50,7 @@ def worker(server: Server) -> Iterator[StandInWorker]:
     fleet: Any = server.services.fleet
     worker: StandInWorker = fleet.worker
     worker.cancelled.clear()
+    worker.told_to_stop.clear()
     yield worker
     worker.go_on.set()
     worker.holds_first, worker.failure = False, None
@@ -107,7 +108,7 @@ def test_options_and_speed_reach_the_voice(server: Server) -> None:
 
 
 def connection_to(server: Server) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    return http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
 
 
 def send(connection: http.client.HTTPConnection, **body: Any) -> None:
@@ -139,9 +140,9 @@ def test_a_client_that_goes_away_stops_the_work(server: Server, worker: StandInW
     assert isinstance(connection.sock, socket.socket)
     connection.sock.shutdown(socket.SHUT_RDWR)
     connection.close()
-    time.sleep(0.2)
+    assert worker.told_to_stop.wait(60)
     worker.go_on.set()
-    assert worker.cancelled.wait(5)
+    assert worker.cancelled.wait(60)
     assert worker.n_pieces <= 2
     cancelled = 'audio_ml_jobs_ended_total{state="cancelled",task="speech"}'
     assert wait_for(lambda: cancelled in server.ask("GET", "/metrics").body.decode())
@@ -158,10 +159,10 @@ def test_a_client_that_takes_nothing_is_cut_off(
         head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
         assert wait_for(lambda: worker.streams.n_open == 1)
-        assert wait_for(lambda: worker.streams.n_open == 0, 20)
+        assert wait_for(lambda: worker.streams.n_open == 0)
 
 
-def wait_for(condition: Any, seconds: float = 5.0) -> bool:
+def wait_for(condition: Any, seconds: float = 60.0) -> bool:
     ends_at = time.monotonic() + seconds
     while not condition() and time.monotonic() < ends_at:
         time.sleep(0.02)

@@ -132,7 +132,7 @@ async def test_closing_wakes_who_reads(streams: Streams) -> None:
     reader = asyncio.ensure_future(all_of(stream))
     await asyncio.sleep(0)
     threading.Thread(target=stream.close).start()
-    assert await asyncio.wait_for(reader, 5) == []
+    assert await asyncio.wait_for(reader, 60) == []
 
 
 @in_a_loop

@@ -37,7 +37,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(server, weights, folder / "audio_ml_cache" / "models", folder / "server" / "audit.log")
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     ends_at = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < ends_at, "it did not come to that"

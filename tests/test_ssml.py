@@ -265,4 +265,4 @@ def test_odd_documents_take_no_longer(text: str) -> None:
     began = time.process_time()
     with contextlib.suppress(InvalidInput):
         read(text)
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 30

@@ -124,7 +124,7 @@ def test_a_megabyte_is_split_in_a_moment() -> None:
     )
     begin = time.process_time()
     assert len(sentences(text)) == 30_000
-    assert time.process_time() - begin < 2.5
+    assert time.process_time() - begin < 10  # less than one on a quiet machine
 
 
 IPA = [

@@ -20,7 +20,7 @@ from ui.server.wire import Message
 from ui.server.worker_process import WorkerGone, WorkerProcess, WorkerSettings, as_error
 
 LOADS_AT_ONCE = 4
-SECONDS_TO_ANSWER = 10.0
+SECONDS_TO_ANSWER = 30.0
 SECONDS_TO_LOAD = 600.0
 
 Hears = Callable[[WorkerProcess, Message], None]
