@@ -116,10 +116,10 @@ def _draw_text(field: OptionField, common: dict[str, Any]) -> Any:
 def keep_what_comes(desk: Desk, sources: Any, problem: Any) -> None:
     """Makes what comes into a field of files uploads of the visitor's, which stay longer than what a browser sent."""
 
-    def keep(paths: Sequence[str] | None, request: gr.Request) -> str:
+    def keep(paths: Sequence[str] | str | None, request: gr.Request) -> str:
         try:
             visitor = desk.visitor(request)
-            for path in paths or ():
+            for path in [paths] if isinstance(paths, str) else paths or ():
                 desk.keep(visitor, Path(path))
         except AudioMLError as error:
             return error_line(str(error))
