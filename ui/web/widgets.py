@@ -20,6 +20,7 @@ MIN_WIDTH_PIXELS = 220  # two of them stand side by side in a column
 LONGEST_SLIDER = 1000  # beyond that, a pixel is too much
 # What every event of ours is: answered at once, on a thread, and no part of an interface.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LookedAt = Sequence[Any]  # the events of Gradio's by which a tab comes to be seen, at which its lists are brought up
 
 
 def text(source: str = "", **settings: Any) -> Any:
