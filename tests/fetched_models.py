@@ -26,20 +26,20 @@ from audio_ml.catalogue import Licence, ModelSpec, WeightFile
 from audio_ml.sources import UrlSource
 from separation.options import SeparationOptions
 
-def row(name, licence, **contents):
+def row(name, licence, verified="2026-11-26", **contents):
     files = tuple(
         WeightFile(f"{{file}}.bin", size, sha256, (UrlSource(f"{url}/{{file}}.bin"),))
         for file, (size, sha256) in contents.items()
     )
     return ModelSpec(
         name, "separation", f"{{name}} for tests.", licence, files, outputs=("left", "right"), sample_rate=8000,
-        n_channels=1, memory_bytes=1000, verified="2026-11-26",
+        n_channels=1, memory_bytes=1000, verified=verified,
         options=SeparationOptions, engine=lambda files, device: dict(files),
     )
 
 FREE, CLOSED = Licence("MIT", True), Licence("research use only", False, "Not for films.", must_accept=True)
 MODELS = [row("quick-net", FREE, small={small}), row("slow-net", FREE, small={small}, large={large}),
-          row("closed-net", CLOSED, small={small})]
+          row("closed-net", CLOSED, verified="", small={small})]
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PAGE_MS, needs_chromium
+from browsing import PAGE_MS, go_to, needs_chromium
 from listening import write_sparse
 from serving import Server, serving
 
@@ -97,3 +97,46 @@ def test_a_file_that_the_server_has_no_room_for_is_told_where_it_is(
     write_sparse(small, RATE, RATE, [3])
     page.locator("input[type=file]").first.set_input_files(small)
     expect(page.get_by_role("alert").filter(has_text="3 MB together").first).to_be_visible(timeout=PAGE_MS)
+
+
+SHEET = "Cue,Character,TC In,TC Out,Line\n7,HERO,01:00:00:12,01:00:02:12,Where is everybody?\n"
+
+
+def test_what_gradio_has_removed_is_read_from_the_upload(page: Any, server: Server, tmp_path: Path) -> None:
+    """It removes what came more than an hour ago, and knows nothing of it after a restart."""
+
+    def remove_all() -> None:
+        for path in (server.services.options.data_folder / "arriving").rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+    def tasks() -> list[str]:
+        jobs = page.evaluate("async () => (await (await fetch('mine/v1/jobs')).json()).jobs")
+        return [job["task"] for job in jobs]
+
+    small, sheet = tmp_path / "small.wav", tmp_path / "adr.csv"
+    write_sparse(small, RATE, RATE, [3])
+    sheet.write_text(SHEET)
+    page.locator("input[type=file]").first.set_input_files(small)
+    wait_until(lambda: has_upload(server, small.stat().st_size), 30)
+    go_to(page, "Speak")
+    page.get_by_role("tab", name="Cue sheet").click()
+    page.locator("#cues-sheet input[type=file]").set_input_files(sheet)
+    lines = page.get_by_role("region", name="Lines of the sheet")
+    expect(lines.get_by_role("row")).to_have_count(2, timeout=PAGE_MS)
+
+    remove_all()
+    page.get_by_label("Voice of HERO", exact=True).select_option("kokoro/am_michael")
+    expect(lines.get_by_role("row", name="HERO")).to_contain_text("kokoro/am_michael", timeout=PAGE_MS)
+    remove_all()
+    page.get_by_role("button", name="Render all").click()
+    wait_until(lambda: tasks() == ["cues"], 30)
+    go_to(page, "Separate")
+    page.get_by_role("button", name="Separate", exact=True).click()
+    wait_until(lambda: tasks() == ["separate", "cues"], 30)
+
+    remove_all()
+    for path in server.services.options.uploads_folder.iterdir():
+        server.services.uploads.delete(path.name)  # their day is over
+    page.get_by_role("button", name="Separate", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="small.wav is no longer here: choose it again.")).to_be_visible()

@@ -12,9 +12,10 @@ import pytest
 from serving import Server, serving
 from signals import noise
 
-from audio_ml.errors import InvalidInput, UnknownModel
+from audio_ml.errors import InvalidInput, OutputUnwritable, UnknownModel
 from audio_ml.weights import WeightStore
 from audio_ml.writer import write_audio
+from ui.server import upload_store
 from ui.server.options import ServerOptions
 from ui.server.page import ServerDesk
 from ui.server.refusals import NotAuthorised, TooLarge, UnknownUpload
@@ -76,6 +77,33 @@ def test_a_file_becomes_one_upload_of_its_visitor(desk: ServerDesk, server: Serv
         desk.submit(bob, task="separate", inputs=[kept])
     server.services.uploads.delete(kept["upload"])
     assert desk.keep(ada, path) != kept
+
+
+def test_what_gradio_removes_after_an_hour_is_put_back(desk: ServerDesk, server: Server, tmp_path: Path) -> None:
+    path, ada = song(tmp_path), visitor("i")
+    kept, content = desk.keep(ada, path), path.read_bytes()
+    path.unlink()
+    assert desk.keep(ada, path) == kept and path.read_bytes() == content
+    path.unlink()
+    after_a_restart = ServerDesk(server.services, WeightStore(), commercial_only=False)
+    with pytest.raises(UnknownUpload, match=r"^song\.wav is no longer here: choose it again\.$"):
+        after_a_restart.keep(ada, path)
+
+
+def test_a_file_that_cannot_be_kept_takes_no_room(
+    desk: ServerDesk, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = song(tmp_path, 9.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_store.os, "link", fail)
+        patch.setattr(upload_store.shutil, "copyfile", fail)
+        for _ in range(4):
+            with pytest.raises(OutputUnwritable, match="not permitted"):
+                desk.keep(visitor("j"), path)
+    desk.keep(visitor("j"), path)  # 1.7 of 3 MB
 
 
 def test_uploads_of_a_visitor_have_so_much_room(desk: ServerDesk, server: Server, tmp_path: Path) -> None:
@@ -158,6 +186,10 @@ def test_a_file_that_was_sent_can_be_named(server: Server, desk: ServerDesk) -> 
     door = Door(None, arriving, 1)  # type: ignore[arg-type]
     assert door._is_ours(str(arriving / "a" / "song.wav"))
     assert not door._is_ours(str(arriving / "a")) and not door._is_ours(str(arriving / "a" / "gone.wav"))
+    door._check({"path": str(arriving / "a" / "gone.wav")})  # the tab says at its place that it is gone
+    for named in (arriving / "a", arriving / ".." / "jobs.sqlite", arriving / "a" / ".." / ".." / "gone.wav"):
+        with pytest.raises(InvalidInput, match="sent to this page"):
+            door._check({"path": str(named)})
 
 
 def test_terms_that_are_accepted_on_the_page_are_written_down(

@@ -90,17 +90,21 @@ class Door:
     def _check(self, value: Any) -> None:
         if isinstance(value, dict):
             named = value.get("path")
-            if named is not None and not (isinstance(named, str) and self._is_ours(named)):
-                raise InvalidInput("This file is no longer here: choose it again.")
+            if named is not None and not (isinstance(named, str) and self._is_of_the_folder(named)):
+                raise InvalidInput("A form may name files that were sent to this page, and no others.")
         for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
             self._check(part)
 
     def _is_ours(self, path: str) -> bool:
+        return self._is_of_the_folder(path) and Path(path).is_file()
+
+    def _is_of_the_folder(self, path: str) -> bool:
+        """Tells whether a file was sent, though it may be gone by now; who reads it says so at the place."""
         try:
             found = Path(path).resolve()
+            return self._folder in found.parents and not found.is_dir()
         except (OSError, ValueError, RuntimeError):
             return False
-        return self._folder in found.parents and found.is_file()
 
 
 def _bytes_in(folder: Path) -> int:

@@ -92,12 +92,14 @@ class ServerDesk:
         uploads = self._services.uploads
         with self._keeping:
             try:
-                id = uploads.find(self._kept.get((visitor, path), ""), visitor).id
+                upload = uploads.find(self._kept.get((visitor, path), ""), visitor)
+                uploads.put_back(upload, path)
             except UnknownUpload:
                 if len(self._kept) >= MOST_KEPT:
                     self._kept.clear()  # a file that comes again is one more name of it
-                id = self._kept[visitor, path] = uploads.adopt(self._caller(visitor), path).id
-        return {"upload": id}
+                upload = uploads.adopt(self._caller(visitor), path)
+                self._kept[visitor, path] = upload.id
+        return {"upload": upload.id}
 
     def submit(self, visitor: str, **request: Any) -> str:
         """See `Desk.submit`."""

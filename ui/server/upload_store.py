@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from audio_ml.budget import show_size
-from audio_ml.errors import DiskFull, OutputUnwritable
+from audio_ml.errors import AudioMLError, DiskFull, OutputUnwritable
 from audio_ml.streams import show
 from ui.server.database import METADATA, Database
 from ui.server.options import ServerOptions
@@ -114,14 +114,20 @@ class UploadStore:
         except OSError as error:
             raise UnknownUpload(f"{path.name} is no longer here: choose it again.") from error
         upload = self.create(caller, n_bytes, path.name, "")
-        arrived = upload.path.with_suffix(".part")
-        with self._explained(upload.path):
-            try:
-                os.link(path, arrived)
-            except OSError:
-                shutil.copyfile(path, arrived)
-            os.replace(arrived, upload.path)
+        try:
+            with self._explained(upload.path):
+                _name_again(path, upload.path)
+        except AudioMLError:
+            self.delete(upload.id)
+            raise
         return self.find(upload.id, caller.name)
+
+    def put_back(self, upload: Upload, path: Path) -> None:
+        """Gives an upload the name again that it was adopted from, where that is gone."""
+        if not path.exists():
+            with self._explained(upload.path):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _name_again(upload.path, path)
 
     def find(self, upload_id: str, owner: str) -> Upload:
         """Returns an upload of this owner.
@@ -209,6 +215,16 @@ class UploadStore:
         except OSError as error:
             kind: Any = DiskFull if error.errno in NO_ROOM else OutputUnwritable
             raise kind(f"The server's folder {show(path.parent)} cannot be written to: {error.strerror}.") from error
+
+
+def _name_again(path: Path, name: Path) -> None:
+    """Gives a file a second name, which it has whole or not at all; on another disk it is copied."""
+    arrived = name.with_name(f"{name.name}.part")
+    try:
+        os.link(path, arrived)
+    except OSError:
+        shutil.copyfile(path, arrived)
+    os.replace(arrived, name)
 
 
 def safe_name(name: str) -> str:

@@ -15,7 +15,19 @@ from audio_ml.options import OptionField, Options, describe
 from audio_ml.voice_library import VoiceLibrary
 from tts.engine import SpeechModel
 from ui.web.desk import Desk
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, keep_what_comes, started, status_line, text
+from ui.web.widgets import (
+    QUIET,
+    Form,
+    LookedAt,
+    draw,
+    error_line,
+    escape,
+    job_list,
+    keep_what_comes,
+    started,
+    status_line,
+    text,
+)
 from voiceclone import zero_shot
 from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import CloneOptions, ConversionFileOptions
@@ -29,7 +41,7 @@ NO_VOICE = "Choose a voice first; if there is none, make one under “Make a voi
 class CloneTab:
     """Draws the tab into the Gradio page that is being built."""
 
-    def __init__(self, page: Any, desk: Desk) -> None:
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
         with gr.Tabs():
             with gr.Tab("Make a voice", id="clone-make"), gr.Row(equal_height=False):
                 with gr.Column(scale=3, min_width=320):
@@ -40,43 +52,48 @@ class CloneTab:
             with gr.Tab("Voices", id="clone-voices"):
                 text("<voice-library></voice-library>")
             with gr.Tab("Speak with it", id="clone-speak") as speaking:
-                SpeakForm(page, desk, speaking)
+                SpeakForm((*looked_at, speaking.select), desk)
             with gr.Tab("Lend it to a recording", id="clone-convert") as lending:
-                ConvertForm(page, desk, lending)
+                ConvertForm((*looked_at, lending.select), desk)
 
 
 class SpeakForm:
     """A text in a cloned voice."""
 
-    def __init__(self, page: Any, desk: Desk, tab: Any) -> None:
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
         self._desk = desk
-        models = {spec.name: spec for spec in _speaking(desk)}
-        first = next(iter(models), None)
-        self._forms: dict[str, tuple[Any, Form]] = {}
+        here = _here(desk)
+        first = _options_of(here[0]) if here else None
+        self._forms: dict[tuple[type[Options], ...], tuple[Any, Form]] = {}  # of the models that are to come as well
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
                 self._voice = _draw_voice()
                 self._voice_problem = text()
                 self._text = gr.Textbox(label="Text", lines=5, placeholder="What the voice says")
                 self._text_problem = text()
-                self._model = gr.Dropdown(list(models), value=first, label="Spoken by", filterable=False)
-                for name, spec in models.items():
-                    with gr.Column(visible=name == first) as group:
-                        self._forms[name] = group, _draw_form(_options_of(spec))
+                names = [spec.name for spec in here]
+                chosen = next(iter(names), None)
+                self._model = gr.Dropdown(names, value=chosen, label="Spoken by", filterable=False)
+                for options in dict.fromkeys(map(_options_of, _speaking(desk).values())):
+                    with gr.Column(visible=options == first) as group:
+                        self._forms[options] = group, _draw_form(options)
                 self._form = _draw_form([ConversionFileOptions])
                 self._start = gr.Button("Speak", variant="primary")
                 self._status = text()
             with gr.Column(scale=3, min_width=320):
                 text(job_list("clone", empty="What the voice says will appear here."))
-        _keep_voices(page, tab, self._voice)
+        _keep_voices(looked_at, self._voice)
+        _keep_list(looked_at, self._model, lambda: [spec.name for spec in _here(desk)])
         groups = [group for group, _ in self._forms.values()]
-        self._model.change(
-            lambda name: [gr.update(visible=each == name) for each in self._forms], self._model, groups, **QUIET
-        )
+        self._model.change(self._show_options, self._model, groups, **QUIET)
         widgets = {widget for form in self._all_forms() for _, widget in form.widgets}
         given = {self._voice, self._text, self._model, *widgets}
         changed = [self._status, self._voice_problem, self._text_problem]
         self._start.click(_taking_values(self._begin), given, changed, **QUIET)
+
+    def _show_options(self, name: str) -> list[Any]:
+        wanted = _options_of(_speaking(self._desk)[name])
+        return [gr.update(visible=options == wanted) for options in self._forms]
 
     def _all_forms(self) -> list[Form]:
         return [self._form, *(form for _, form in self._forms.values())]
@@ -96,7 +113,7 @@ class SpeakForm:
                 model=model,
                 voice=values[self._voice],
                 text=values[self._text],
-                options=self._forms[model][1].read(values),
+                options=self._forms[_options_of(_speaking(self._desk)[model])][1].read(values),
                 delivery={**self._form.read(values), "view": True},
             )
         except AudioMLError as error:
@@ -107,7 +124,7 @@ class SpeakForm:
 class ConvertForm:
     """Recordings in a cloned voice: the same words at the same times."""
 
-    def __init__(self, page: Any, desk: Desk, tab: Any) -> None:
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
         self._desk = desk
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
@@ -124,7 +141,7 @@ class ConvertForm:
                 self._status = text()
             with gr.Column(scale=3, min_width=320):
                 text(job_list("convert", empty="The recordings in the voice will appear here."))
-        _keep_voices(page, tab, self._voice)
+        _keep_voices(looked_at, self._voice)
         keep_what_comes(self._desk, self._sources, self._problem)
         widgets = {widget for form in (self._options, self._form) for _, widget in form.widgets}
         given = {self._voice, self._sources, *widgets}
@@ -163,17 +180,20 @@ def _draw_voice() -> Any:
     return gr.Dropdown(voices, value=next(iter(voices), None), label="Voice", filterable=False)
 
 
-def _keep_voices(page: Any, tab: Any, dropdown: Any) -> None:
-    """Has a list of voices hold what is there, whenever the page or its tab is opened, or it is looked at."""
+def _keep_voices(looked_at: LookedAt, dropdown: Any) -> None:
+    _keep_list(looked_at, dropdown, lambda: VoiceLibrary.default().names())
+
+
+def _keep_list(looked_at: LookedAt, dropdown: Any, find: Callable[[], Sequence[str]]) -> None:
+    """Has a list hold what is there, whenever the page or its tab is opened, or it is looked at."""
 
     def update(chosen: str | None) -> Any:
-        voices = VoiceLibrary.default().names()
-        if chosen in voices:  # or another by now, which must stay
-            return gr.update(choices=voices)
-        return gr.update(choices=voices, value=next(iter(voices), None))
+        names = list(find())
+        if chosen in names:  # or another by now, which must stay
+            return gr.update(choices=names)
+        return gr.update(choices=names, value=next(iter(names), None))
 
-    for event in (page.load, tab.select, dropdown.focus):
-        event(update, dropdown, dropdown, **QUIET)
+    gr.on([*looked_at, dropdown.focus], update, dropdown, dropdown, **QUIET)
 
 
 def _draw_form(models: Sequence[type[Options]]) -> Form:
@@ -190,18 +210,25 @@ def _draw_form(models: Sequence[type[Options]]) -> Form:
     return Form(widgets)
 
 
-def _speaking(desk: Desk) -> list[ModelSpec]:
-    """Returns the models that speak with cloned voices: Kokoro's, and those that imitate a recording and are here."""
+def _speaking(desk: Desk) -> dict[str, ModelSpec]:
+    """Returns the models that speak with cloned voices, by name: Kokoro's, and those that imitate a recording."""
     kokoro = [spec for spec in catalogue.models("tts") if isinstance(spec, SpeechModel) and spec.clone_options]
-    here = [
-        spec for spec in zero_shot.models().values() if spec.files and all(desk.store.find(spec, f) for f in spec.files)
+    all_of_them: list[ModelSpec] = [*kokoro, *zero_shot.models().values()]
+    return {spec.name: spec for spec in all_of_them if spec.licence.commercial or not desk.commercial_only}
+
+
+def _here(desk: Desk) -> list[ModelSpec]:
+    """Returns those that can be chosen: Kokoro, which comes by itself, and others whose weights are on this machine."""
+    return [
+        spec
+        for spec in _speaking(desk).values()
+        if isinstance(spec, SpeechModel) or (spec.files and all(desk.store.find(spec, file) for file in spec.files))
     ]
-    return [spec for spec in [*kokoro, *here] if spec.licence.commercial or not desk.commercial_only]
 
 
-def _options_of(spec: ModelSpec) -> list[type[Options]]:
+def _options_of(spec: ModelSpec) -> tuple[type[Options], ...]:
     own = spec.clone_options if isinstance(spec, SpeechModel) and spec.clone_options else spec.options
-    return [own, CloneOptions]
+    return own, CloneOptions
 
 
 def _taking_values(begin: Callable[..., dict[Any, Any]]) -> Callable[..., dict[Any, Any]]:

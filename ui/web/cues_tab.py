@@ -103,8 +103,8 @@ class CuesTab:
         def take(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             return self._take(values, request)
 
-        def look(values: dict[Any, Any]) -> dict[Any, Any]:
-            return self._look(values)
+        def look(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+            return self._look(values, request)
 
         def render(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             return self._begin(values, request)
@@ -134,14 +134,15 @@ class CuesTab:
         choices = [NOTHING, *((title, title) for title in suggested.titles)]
         changes = {column: gr.update(choices=choices, value=title) for column, title in found.items()}
         changes[self._mapping] = gr.update(open=bool(suggested.missing))
-        return blank | changes | self._look({**values, **found})
+        return blank | changes | self._look({**values, **found}, request)
 
-    def _look(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    def _look(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Returns what can be told of the sheet before any work."""
         path = values[self._sheet]
         if not path:
             return {self._problem: "", self._preview: "", self._characters: self._cast_list(())}
         try:
+            self._desk.keep(self._desk.visitor(request), Path(path))
             told = self._foretold(values)
         except AudioMLError as error:
             return {self._problem: error_line(_plainly(error, path)), self._preview: ""}
@@ -173,7 +174,9 @@ class CuesTab:
             return {self._problem: error_line("Choose a cue sheet first."), self._status: ""}
         shown: dict[Any, Any] = {self._problem: "", self._status: ""}
         try:
-            told, visitor = self._foretold(values), self._desk.visitor(request)
+            visitor = self._desk.visitor(request)
+            sheet = self._desk.keep(visitor, Path(path))
+            told = self._foretold(values)
             if not told.lines:
                 return shown | {self._status: error_line("No line of the sheet can be spoken: the table says why.")}
             cast = {name: voice for name, voice in self._parts(values).items() if name in told.characters}
@@ -181,7 +184,7 @@ class CuesTab:
             job = self._desk.submit(
                 visitor,
                 task="cues",
-                inputs=[self._desk.keep(visitor, Path(path))],
+                inputs=[sheet],
                 voice=self._default(values).voice,
                 cast=cast,
                 options=options,

@@ -34,7 +34,10 @@ class Desk(Protocol):
     def keep(self, visitor: str, path: Path) -> dict[str, str]:
         """Makes a file that came with the page an upload, once, and returns what a job calls it: {"upload": id}.
 
+        Where Gradio has removed the file meanwhile, as it does after an hour, it is there again.
+
         Raises:
+            UnknownUpload: when it is gone for good, and has to be chosen again.
             TooLarge: when the visitor's uploads have no room for it.
         """
         ...

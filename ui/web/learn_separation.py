@@ -8,7 +8,7 @@ import gradio as gr
 
 from audio_ml.errors import AudioMLError
 from ui.web.desk import Desk
-from ui.web.widgets import QUIET, error_line, job_list, started, text
+from ui.web.widgets import QUIET, error_line, job_list, keep_what_comes, started, text
 
 TASK = "explain_separation"
 EXAMPLE = "Example"  # what its job is called
@@ -31,6 +31,7 @@ def draw_paint(desk: Desk) -> None:
             example = gr.Button("Use the example")
     status = text()
     text(job_list(TASK, empty=EMPTY))
+    keep_what_comes(desk, source, status)
     begin.click(_Beginning(desk).of_file, source, status, **QUIET)
     example.click(_Beginning(desk).of_example, None, status, **QUIET)
 

@@ -26,6 +26,7 @@ def draw_speech_path(desk: Desk) -> None:
     with gr.Row(equal_height=False):
         words = gr.Textbox(SENTENCE, label="A sentence", max_length=speech.LONGEST_TEXT, lines=2, scale=3)
         voice = gr.Dropdown(_voices_here(desk), value=DEFAULT_VOICE, label="Voice", filterable=False, scale=1)
+    voice.focus(lambda: gr.update(choices=_voices_here(desk)), None, voice, **QUIET)
     _connect(desk, "explain_speech", "Show the way", words, voice)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
@@ -12,7 +11,7 @@ from ui.web.desk import Desk
 from ui.web.learn_separation import draw_layers, draw_paint
 from ui.web.learn_speech_tab import draw_history, draw_speech_path, draw_voices
 from ui.web.learn_text import lesson_html, section_id, sources_html, tour_html
-from ui.web.widgets import text
+from ui.web.widgets import LookedAt, text
 
 TITLE = "From paper to product"
 OPENING = (
@@ -24,7 +23,7 @@ OPENING = (
 class LearnTab:
     """Draws the tab into the Gradio page that is being built, and answers its buttons."""
 
-    def __init__(self, page: Any, desk: Desk) -> None:
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
         text(f'<div class="tour-title"><h1>{TITLE}</h1><p>{OPENING}</p></div>')
         text(tour_html())
         for number, (lesson, draw) in enumerate(zip(LESSONS, _sections(), strict=True), 1):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ui.web.desk import Desk
-from ui.web.widgets import text
+from ui.web.widgets import LookedAt, text
 
 
 class ModelsTab:
     """Draws the tab into the Gradio `page` that is being built."""
 
-    def __init__(self, page: Any, desk: Desk) -> None:
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
         wanted = " commercial-only" if desk.commercial_only else ""
         text(f"<model-list{wanted}></model-list>")

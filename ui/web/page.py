@@ -80,8 +80,9 @@ def build_page(desk: Desk) -> Any:
     settings: dict[str, Any] = {"title": "audio-ml", "analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
     with gr.Blocks(fill_width=True, **settings) as page, gr.Tabs():
         for name, (module, drawer) in TABS.items():
-            with gr.Tab(name, id=name.lower()):
-                getattr(importlib.import_module(f"ui.web.{module}"), drawer)(page, desk)
+            with gr.Tab(name, id=name.lower()) as tab:
+                looked_at = (page.load, tab.select)
+                getattr(importlib.import_module(f"ui.web.{module}"), drawer)(looked_at, desk)
     return page
 
 

@@ -11,27 +11,40 @@ import gradio as gr
 from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec
 from audio_ml.errors import AudioMLError, InvalidInput
-from audio_ml.options import OptionField, describe
+from audio_ml.options import OptionField, Options, describe
 from separation import DeliveryOptions
 from separation.options import DEFAULT_MODEL
 from ui.web.desk import Desk
 from ui.web.model_cards import model_card
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, keep_what_comes, started, status_line, text
+from ui.web.widgets import (
+    QUIET,
+    Form,
+    LookedAt,
+    draw,
+    error_line,
+    escape,
+    job_list,
+    keep_what_comes,
+    started,
+    status_line,
+    text,
+)
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
 TERMS = "I accept the terms of this model"
 EMPTY = "The stems will appear here."
+Kind = tuple[type[Options], tuple[str, ...]]  # of models that have their options in common, and their stems
 
 
 class SeparateTab:
     """Draws the tab into the Gradio page that is being built, and answers its buttons."""
 
-    def __init__(self, page: Any, desk: Desk) -> None:
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
         self._desk = desk
-        self._specs = {spec.name: spec for spec in _offered(desk)}
+        self._chosen = _first(_offered(desk))
         self._draw()
-        self._connect(page)
+        self._connect(looked_at)
 
     def _draw(self) -> None:
         with gr.Row(equal_height=False):
@@ -46,22 +59,23 @@ class SeparateTab:
                 text(job_list("separate", empty=EMPTY))
 
     def _draw_model(self) -> None:
-        self._chosen = chosen = DEFAULT_MODEL if DEFAULT_MODEL in self._specs else next(iter(self._specs), None)
-        self._model = gr.Radio(self._cards(), value=chosen, label="Model", elem_classes="model-cards")
-        self._about = text(_about(self._specs[chosen]) if chosen else "")
-        self._terms = gr.Checkbox(False, label=TERMS, visible=bool(chosen and self._asks(self._specs[chosen])))
+        chosen = self._chosen
+        cards, name = self._cards(_offered(self._desk)), chosen.name if chosen else None
+        self._model = gr.Radio(cards, value=name, label="Model", elem_classes="model-cards")
+        self._about = text(_about(chosen) if chosen else "")
+        self._terms = gr.Checkbox(False, label=TERMS, visible=bool(chosen and self._asks(chosen)))
 
     def _draw_options(self) -> None:
         delivery = [field for field in describe(DeliveryOptions) if field.name not in NOT_ON_THE_PAGE]
-        options = {spec: describe(spec.options) for spec in self._specs.values()}
-        drawn: dict[tuple[ModelSpec | None, str], Any] = {}
-        self._groups: list[tuple[ModelSpec, Any]] = []
+        options = {_kind(spec): describe(spec.options) for spec in _allowed(self._desk)}  # those to come as well
+        drawn: dict[tuple[Kind | None, str], Any] = {}
+        self._groups: list[tuple[Kind, Any]] = []
 
         def rows(advanced: bool) -> None:
-            for spec, fields in options.items():
-                with gr.Column(visible=spec.name == self._chosen) as group:
-                    drawn.update({(spec, field.name): draw(field, spec.outputs) for field in _of(fields, advanced)})
-                self._groups.append((spec, group))
+            for kind, fields in options.items():
+                with gr.Column(visible=bool(self._chosen and _kind(self._chosen) == kind)) as group:
+                    drawn.update({(kind, field.name): draw(field, kind[1]) for field in _of(fields, advanced)})
+                self._groups.append((kind, group))
             with gr.Row():
                 drawn.update({(None, field.name): draw(field) for field in _of(delivery, advanced)})
 
@@ -70,29 +84,38 @@ class SeparateTab:
             rows(advanced=True)
         self._delivery = Form([(field, drawn[None, field.name]) for field in delivery])
         self._options = {
-            spec.name: Form([(field, drawn[spec, field.name]) for field in fields]) for spec, fields in options.items()
+            kind: Form([(field, drawn[kind, field.name]) for field in fields]) for kind, fields in options.items()
         }
 
-    def _connect(self, page: Any) -> None:
+    def _connect(self, looked_at: LookedAt) -> None:
         def begin(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             return self._begin(values, request)
 
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
-        page.load(lambda: gr.update(choices=self._cards()), None, self._model, **QUIET)  # with the speeds of today
+        gr.on([*looked_at], self._bring_up, self._model, [self._model, self._terms], **QUIET)
         keep_what_comes(self._desk, self._sources, self._problem)
         shown = [self._about, self._terms, *(group for _, group in self._groups)]
         self._model.change(self._show_model, self._model, shown, **QUIET)
         given = {self._sources, self._model, self._terms, *widgets}
         self._start.click(begin, given, [self._status, self._problem, self._terms], **QUIET)
 
-    def _show_model(self, name: str) -> list[Any]:
-        spec = self._specs[name]
-        terms = gr.update(value=False, visible=self._asks(spec))
-        return [_about(spec), terms, *(gr.update(visible=group_of.name == name) for group_of, _ in self._groups)]
+    def _bring_up(self, chosen: str | None) -> list[Any]:
+        """Offers the models that are here by now, with their speeds; what is chosen stays so while it is offered."""
+        offered = {spec.name: spec for spec in _offered(self._desk)}
+        cards = self._cards(list(offered.values()))
+        if chosen in offered:  # or another by now, which must stay
+            return [gr.update(choices=cards), gr.update(visible=self._asks(offered[chosen]))]
+        first = _first(list(offered.values()))
+        return [gr.update(choices=cards, value=first.name if first else None), gr.update()]
 
-    def _cards(self) -> list[tuple[str, str]]:
+    def _show_model(self, name: str) -> list[Any]:
+        spec = catalogue.find("separation", name)
+        terms = gr.update(value=False, visible=self._asks(spec))
+        return [_about(spec), terms, *(gr.update(visible=kind == _kind(spec)) for kind, _ in self._groups)]
+
+    def _cards(self, offered: Sequence[ModelSpec]) -> list[tuple[str, str]]:
         speeds = self._desk.speeds()
-        return [(model_card(spec, speeds.get(name)), name) for name, spec in self._specs.items()]
+        return [(model_card(spec, speeds.get(spec.name)), spec.name) for spec in offered]
 
     def _asks(self, spec: ModelSpec) -> bool:
         """Tells whether a model's terms have yet to be accepted."""
@@ -103,47 +126,58 @@ class SeparateTab:
         jobs: list[str] = []
         cleared: dict[Any, Any] = {self._problem: "", self._status: ""}
         try:
-            visitor, model = self._desk.visitor(request), values[self._model]
+            visitor, spec = self._desk.visitor(request), catalogue.find("separation", values[self._model])
             if not values[self._sources]:
                 return cleared | {self._problem: error_line("Choose an audio or video file first.")}
-            self._accept_terms(visitor, model, values[self._terms])
+            self._accept_terms(visitor, spec, values[self._terms])
             for path in values[self._sources]:
-                jobs.append(self._submit(visitor, model, self._desk.keep(visitor, Path(path)), values))
+                jobs.append(self._submit(visitor, spec, self._desk.keep(visitor, Path(path)), values))
         except AudioMLError as error:
             return cleared | {self._status: started(*jobs) + error_line(str(error))}
         word = "1 job was" if len(jobs) == 1 else f"{len(jobs)} jobs were"
         return cleared | {
             self._status: started(*jobs) + status_line(f"{word} handed in."),
-            self._terms: gr.update(visible=self._asks(self._specs[model])),
+            self._terms: gr.update(visible=self._asks(spec)),
         }
 
-    def _accept_terms(self, visitor: str, model: str, accepted: bool) -> None:
-        spec = self._specs[model]
+    def _accept_terms(self, visitor: str, spec: ModelSpec, accepted: bool) -> None:
         if self._asks(spec) and not accepted:
             raise InvalidInput("This model has terms: accept them in the box below its description first.")
         if self._asks(spec):
             self._desk.accept_terms(visitor, spec)
 
-    def _submit(self, visitor: str, model: str, source: Mapping[str, str], values: Mapping[Any, Any]) -> str:
+    def _submit(self, visitor: str, spec: ModelSpec, source: Mapping[str, str], values: Mapping[Any, Any]) -> str:
         return self._desk.submit(
             visitor,
             task="separate",
-            model=model,
+            model=spec.name,
             inputs=[source],
-            options=self._options[model].read(values),
+            options=self._options[_kind(spec)].read(values),
             delivery=self._delivery.read(values) | {"filename": FILENAME},
         )
+
+
+def _allowed(desk: Desk) -> list[ModelSpec]:
+    """Returns the models that this page may offer."""
+    return [spec for spec in catalogue.models("separation") if spec.licence.commercial or not desk.commercial_only]
 
 
 def _offered(desk: Desk) -> list[ModelSpec]:
     """Returns the models that are known to run, the usual one first: what was verified, and whose weights are here."""
     found = [
         spec
-        for spec in catalogue.models("separation")
-        if (spec.licence.commercial or not desk.commercial_only)
-        and (spec.verified or all(desk.store.find(part, file) for part in spec.parts for file in part.files))
+        for spec in _allowed(desk)
+        if spec.verified or all(desk.store.find(part, file) for part in spec.parts for file in part.files)
     ]
     return sorted(found, key=lambda spec: spec.name != DEFAULT_MODEL)
+
+
+def _first(offered: Sequence[ModelSpec]) -> ModelSpec | None:
+    return next(iter(offered), None)
+
+
+def _kind(spec: ModelSpec) -> Kind:
+    return spec.options, tuple(spec.outputs)
 
 
 def _of(fields: Sequence[OptionField], advanced: bool) -> list[OptionField]:

@@ -23,7 +23,18 @@ from tts.voices import find_speaker, option_models, speech_models
 from ui.web.cues_tab import CuesTab
 from ui.web.desk import Desk
 from ui.web.voice_terms import check_voices
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
+from ui.web.widgets import (
+    QUIET,
+    Form,
+    LookedAt,
+    draw,
+    error_line,
+    escape,
+    job_list,
+    started,
+    status_line,
+    text,
+)
 
 SHOWN = ("speed", "volume")  # the others are advanced
 NOT_ON_THE_PAGE = ("lexicon",)  # which has a table of its own
@@ -40,8 +51,8 @@ Kept = dict[str, dict[str, str]]  # lexicons that were made uploads, by what sta
 class SpeakTab:
     """Draws the tab into the Gradio page that is being built, and answers its buttons."""
 
-    def __init__(self, page: Any, desk: Desk) -> None:
-        self._page, self._desk = page, desk
+    def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
+        self._desk = desk
         with gr.Tabs():
             with gr.Tab("Text"):
                 self._draw()

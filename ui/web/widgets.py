@@ -20,6 +20,7 @@ MIN_WIDTH_PIXELS = 220  # two of them stand side by side in a column
 LONGEST_SLIDER = 1000  # beyond that, a pixel is too much
 # What every event of ours is: answered at once, on a thread, and no part of an interface.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LookedAt = Sequence[Any]  # the events of Gradio's by which a tab comes to be seen, at which its lists are brought up
 
 
 def text(source: str = "", **settings: Any) -> Any:
@@ -116,10 +117,10 @@ def _draw_text(field: OptionField, common: dict[str, Any]) -> Any:
 def keep_what_comes(desk: Desk, sources: Any, problem: Any) -> None:
     """Makes what comes into a field of files uploads of the visitor's, which stay longer than what a browser sent."""
 
-    def keep(paths: Sequence[str] | None, request: gr.Request) -> str:
+    def keep(paths: Sequence[str] | str | None, request: gr.Request) -> str:
         try:
             visitor = desk.visitor(request)
-            for path in paths or ():
+            for path in [paths] if isinstance(paths, str) else paths or ():
                 desk.keep(visitor, Path(path))
         except AudioMLError as error:
             return error_line(str(error))

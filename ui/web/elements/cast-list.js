@@ -7,14 +7,26 @@
 
 import { element } from '../player/elements.js';
 import { fieldOf, fill } from './fields.js';
-import { describeVoice, offeredVoices, shortName } from './voices.js';
+import { CHANGED, describeVoice, offeredVoices, shortName } from './voices.js';
 
 const DEFAULT = { text: 'as all others', value: '' };
 const SAMPLE = 'This is how I would sound in this scene.';
 
 class CastList extends HTMLElement {
-  async connectedCallback() {
+  #ending = new AbortController();
+
+  connectedCallback() {
     this.classList.add('controls');
+    this.#ending = new AbortController();
+    document.addEventListener(CHANGED, () => this.#draw(), { signal: this.#ending.signal });
+    this.#draw();
+  }
+
+  disconnectedCallback() {
+    this.#ending.abort();
+  }
+
+  async #draw() {
     const characters = JSON.parse(this.getAttribute('characters') ?? '[]');
     if (!characters.length) {
       this.replaceChildren(element('p', { text: 'The characters of the sheet will appear here.' }));

@@ -4,9 +4,10 @@ import { below, element } from '../player/elements.js';
 import { MINE } from './address.js';
 import { defineResult, fileList, sentenceList } from './results.js';
 import './sound-recorder.js';
-import { CHANGED } from './voice-library.js';
+import './voice-library.js';
 import './voice-maker.js';
 import './voice-view.js';
+import { CHANGED } from './voices.js';
 
 const VIEW = 'view.json';
 const SOUND = /^audio\//;

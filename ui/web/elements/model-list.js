@@ -12,6 +12,7 @@ import { STARTED } from './job-list.js';
 import { FollowsOne, Looks } from './looks.js';
 import { MemoryView } from './memory-view.js';
 import { ModelRow } from './model-row.js';
+import { CHANGED } from './voices.js';
 
 const TASKS = { '': 'All', separation: 'Separation', tts: 'Speech', voiceclone: 'Cloning' };
 const JOBS = '/jobs?task=pull&task=verify&limit=200';
@@ -73,7 +74,9 @@ class ModelList extends HTMLElement {
         ask(JOBS, { signal }),
       ]);
       this.alarm.textContent = '';
+      const isOther = this.#models.length > 0 && hereOf(models.data) !== hereOf(this.#models);
       this.#models = models.data;
+      if (isOther) document.dispatchEvent(new CustomEvent(CHANGED)); // voices speak by models
       this.memory.show(memory);
       this.#show(jobs);
       this.following.choose(jobs);
@@ -111,6 +114,12 @@ class ModelList extends HTMLElement {
     }
     this.count.textContent = n === 1 ? '1 model' : `${n} models`;
   }
+}
+
+/** Returns which models are on the machine. */
+function hereOf(models) {
+  const here = models.filter((model) => model.here);
+  return here.map((model) => model.id).join(' ');
 }
 
 function stay(event) {

@@ -7,7 +7,7 @@
 
 import { element, press } from '../player/elements.js';
 import { fieldOf, fill } from './fields.js';
-import { describeVoice, familyOf, languageName, offeredVoices, shortName } from './voices.js';
+import { CHANGED, describeVoice, familyOf, languageName, offeredVoices, shortName } from './voices.js';
 
 const FILTERS = {
   Language: (voice) => languageName(voice.language),
@@ -35,6 +35,7 @@ class VoiceGallery extends HTMLElement {
     this.count = element('p', { role: 'status', class: 'count' });
     this.replaceChildren(this.filters, this.count, this.alarm, this.list, this.mixer);
     document.addEventListener('input', (event) => event.target === this.#field() && this.#mark(), { signal });
+    document.addEventListener(CHANGED, () => this.#load(false), { signal });
     this.#load(false);
   }
 
@@ -58,11 +59,15 @@ class VoiceGallery extends HTMLElement {
     }
   }
 
+  /** Draws them anew; what is chosen stays so. */
   #drawFilters() {
+    const chosen = new Map([...this.filters.querySelectorAll('select')].map((select) => [select.name, select.value]));
     const selects = Object.entries(FILTERS).map(([name, of]) => {
       const values = [...new Set(this.#voices.map(of))];
       const options = [ALL, ...values].map((value) => element('option', { value, text: value || 'all' }));
-      return element('label', {}, [name, element('select', { name, 'aria-label': name, on: { change: () => this.#draw() } }, options)]);
+      const select = element('select', { name, 'aria-label': name, on: { change: () => this.#draw() } }, options);
+      if (values.includes(chosen.get(name))) select.value = chosen.get(name);
+      return element('label', {}, [name, select]);
     });
     const again = () => this.#load(true);
     this.filters.replaceChildren(

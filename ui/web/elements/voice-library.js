@@ -2,8 +2,8 @@
 
 import { element } from '../player/elements.js';
 import { MINE, ask, sentenceOf } from './address.js';
+import { CHANGED } from './voices.js';
 
-export const CHANGED = 'audio-ml-voices-changed';
 const SAYS = 'This is how I sound. Nothing that I say was ever said by the person whose voice it is.';
 
 class VoiceLibrary extends HTMLElement {

@@ -1,4 +1,4 @@
-/** What voices there are: asked for once, and again when a voice was made. */
+/** What voices there are: asked for once, and again when a voice was made, or a model came or went. */
 
 import { ask } from './address.js';
 
@@ -7,8 +7,15 @@ import { ask } from './address.js';
  *   verified: boolean, reads_text: boolean, mixes: boolean, cloned: boolean, licence: { name: string, commercial: ?boolean } }} Voice
  */
 
+/** The event on the document after which there may be other voices. */
+export const CHANGED = 'audio-ml-voices-changed';
+
 /** @type {Promise<Voice[]> | null} */
 let asked = null;
+
+document.addEventListener(CHANGED, () => {
+  asked = null;
+});
 
 /** Returns the voices that are known to work or are here; `isFresh` asks the server again. */
 function findVoices(isFresh) {
