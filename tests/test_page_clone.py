@@ -153,7 +153,8 @@ def test_the_whole_way_from_a_recording_to_a_voice_that_speaks(
     page.get_by_label("Quick").check()
     page.get_by_role("button", name=MAKE, exact=True).dblclick()
     made = page.locator("job-list[tasks=enroll] .made")
-    expect(made).to_contain_text("“anna” is here", timeout=WORK_MS)
+    expect(made).to_contain_text("“anna” is here", timeout=5 * WORK_MS)
+    expect(page.get_by_text("“anna” is made: it is in the library.")).to_be_visible()
     assert len(server.services.store.find()) == 1
     page.reload()
     page.get_by_role("tab", name="Clone", exact=True).click()

@@ -65,7 +65,7 @@ LESSONS = (
             "larger piece of the spectrogram in less detail; on the way up, it gets the detail back from the layer of "
             "the same size on the way down. At the end stands one mask for each stem.",
         ),
-        to_do="Take a sound of your own and look at what each layer answers to it.",
+        to_do="Open a sound of your own in section 2, or use the example, and look at what each layer answers to it.",
         papers=(
             "Jansson, Humphrey, Montecchio, Bittner, Kumar and Weyde (2017), Singing voice separation with deep U-Net "
             "convolutional networks, ISMIR",

@@ -124,11 +124,11 @@ export class JobCard {
   }
 }
 
-/** Returns what a job is called: after what it reads, or what it says. */
+/** Returns what a job is called: after what it makes, what it reads, or what it says. */
 export function nameOf(job) {
   const text = job.request?.text ?? '';
   const said = text.length > 60 ? `${text.slice(0, 60)} …` : text;
-  return (job.inputs ?? []).join(', ') || said || job.request?.name || job.model || job.task;
+  return job.request?.name || (job.inputs ?? []).join(', ') || said || job.model || job.task;
 }
 
 function endOf(job) {

@@ -14,7 +14,7 @@ import { STARTED } from './job-list.js';
 
 const STYLE = new URL('layer-view.css', import.meta.url).href;
 const N_SMALL = 4; // pictures on a card
-const EMPTY = 'Open a sound to paint on first: its layers appear here.';
+const EMPTY = 'The layers of the sound that you paint on appear here: of one of your own in section 2, or of the example.';
 const SIDES = ['left', 'right'];
 const LAST = ['up 6', 'head', 'estimate', 'mask'];
 

@@ -6,6 +6,7 @@
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
 import { ConsentStep } from './consent-step.js';
+import { follow } from './follow.js';
 import { MakeStep } from './make-step.js';
 import { ReferenceChecks } from './reference-checks.js';
 import { ReferenceList } from './reference-list.js';
@@ -136,10 +137,21 @@ class VoiceMaker extends HTMLElement {
       document.dispatchEvent(new CustomEvent(STARTED, { detail: id }));
       this.another.hidden = false;
       this.done.textContent = `“${body.name}” is being made: see how far it is under “Voices in the making”.`;
+      this.#tellTheEnd(id, body.name);
     } catch (error) {
       this.next.disabled = false;
       this.make.complain(error);
     }
+  }
+
+  /** Says what came of a voice, unless another one was begun. */
+  #tellTheEnd(id, name) {
+    const said = this.done.textContent;
+    const end = (job) => {
+      if (this.done.textContent !== said) return;
+      this.done.textContent = job?.state === 'done' ? `“${name}” is made: it is in the library.` : `“${name}” was not made.`;
+    };
+    follow(id, { progress: () => {}, lost: () => {}, end }, new AbortController().signal);
   }
 
   /** Begins anew; what was sent stays, for the job reads it. */
