@@ -152,6 +152,29 @@ def test_a_job_goes_on_while_the_page_is_loaded_anew_and_cancel_stops_it(
     expect(page.get_by_text("The stems will appear here.")).to_be_visible()
 
 
+def test_on_a_phone_a_job_comes_into_sight_and_only_two_presses_delete_it(open_page: OpenPage, tmp_path: Path) -> None:
+    source = tmp_path / "small.wav"
+    write_audio(source, noise(2, seed=4))
+    page = open_page(viewport={"width": 380, "height": 700}, color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    separate(page, source)
+    done = card(page, "small.wav")
+    expect(done).to_be_in_viewport()
+    expect(done).to_contain_text(re.compile(r"spleeter-2stems, .*\d:\d\d"))
+    title = page.get_by_text("accompaniment", exact=True).filter(visible=True).last
+    expect(title).to_be_visible(timeout=WORK_MS)
+    assert title.evaluate("element => element.scrollWidth <= element.clientWidth")
+    delete = done.get_by_role("button", name="Delete: small.wav")
+    delete.dblclick()
+    sure = done.get_by_role("button", name="Delete for good?: small.wav")
+    expect(sure).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(delete).to_be_visible()
+    delete.click()
+    sure.click()
+    expect(done).to_have_count(0)
+
+
 def test_several_files_become_several_jobs_and_two_clicks_are_one(
     open_page: OpenPage, server: Server, tmp_path: Path
 ) -> None:

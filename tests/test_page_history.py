@@ -51,7 +51,7 @@ def ended(page: Any, server: Server, **request: Any) -> str:
 
 
 def jobs(page: Any) -> Any:
-    return page.get_by_role("list", name="Jobs").get_by_role("listitem")
+    return page.locator("job-history .jobs > li:not([hidden])")
 
 
 def look(page: Any) -> None:
@@ -68,7 +68,9 @@ def test_a_job_is_told_with_its_settings_runs_again_and_goes_with_its_files(
     size = sum(path.stat().st_size for path in folder.iterdir())
     look(page)
     expect(jobs(page)).to_have_count(1)
-    expect(jobs(page).first).to_contain_text("Speech, ")
+    expect(jobs(page).first).to_contain_text("Speech, hibari/heart, ")
+    page.locator("summary").filter(has_text="Files").click()
+    expect(jobs(page).first.get_by_role("link", name="speech.srt")).to_be_visible()
     expect(jobs(page).first).to_contain_text(re.compile(rf"took .* s, 2 files, {size / 1000:.1f} kB"))
     expect(page.get_by_text(f"1 job, {size / 1000:.1f} kB on the disk")).to_be_visible()
     page.get_by_text("Settings").click()
@@ -88,6 +90,7 @@ def test_a_job_is_told_with_its_settings_runs_again_and_goes_with_its_files(
     other.wait_for_timeout(500)
     expect(jobs(other)).to_have_count(0)
     jobs(page).last.get_by_role("button", name="Delete").click()
+    jobs(page).last.get_by_role("button", name="Delete for good?").click()
     expect(jobs(page)).to_have_count(1)
     assert not folder.exists() and [job.id for job in server.services.store.find()] == [second.id]
 

@@ -286,6 +286,9 @@ def test_layers_are_shown_for_the_sound_that_is_painted_on(painter: Painter) -> 
     expect(view.get_by_role("heading")).to_contain_text("mask: ratio")
     view.get_by_label("the one for accompaniment").check()
     expect(view.get_by_role("heading")).to_contain_text("mask: ratio")
+    places = [view.get_by_role("button", name=name).bounding_box() for name in ("mask", "estimate", "head", "up 6")]
+    assert [box["y"] for box in places] == sorted(box["y"] for box in places)  # what is computed last stands on top
+    expect(view.locator("figcaption")).to_contain_text(["left", "right"])
     canvas = view.locator("figure canvas").first
     lit = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 200)"
     wait_for(lambda: canvas.evaluate(lit))

@@ -1,12 +1,13 @@
 /** One job of the visitor's history: what, when, how long, how large, how it was asked for. */
 
 import { element } from '../player/elements.js';
-import { ask } from './address.js';
+import { ask, jobAddress } from './address.js';
+import { askTwice } from './ask-twice.js';
 import { inWords } from './asked.js';
 import { duration, nameOf } from './job-card.js';
 import { REMOVED, STARTED } from './job-list.js';
 import { cancel, hasEnded } from './follow.js';
-import { size } from './results.js';
+import { fileList, size } from './results.js';
 
 export const TASKS = {
   ...{ separate: 'Separation', speak: 'Speech', cues: 'Cue sheet', clone: 'Cloned speech', convert: 'Conversion' },
@@ -31,13 +32,15 @@ export class HistoryRow {
     this.changed = changed;
     const name = nameOf(job);
     const label = `${taskOf(job)}: ${name}`;
-    const button = (text, click) =>
+    const button = (text, click = () => {}) =>
       element('button', { type: 'button', text, 'aria-label': `${text}: ${name}`, on: { click } });
     this.state = element('span', { class: 'state' });
     this.again = button('Run again', () => this.#runAgain());
     this.stop = button('Cancel', () => this.#cancel());
-    this.delete = button('Delete', () => this.remove());
+    this.delete = button('Delete');
+    askTwice(this.delete, () => this.job.state === 'done', () => this.remove());
     this.facts = element('p', { class: 'facts' });
+    this.files = element('details', { on: { toggle: () => this.#listFiles() } }, [element('summary', { text: 'Files' })]);
     this.alarm = element('p', { role: 'alert' });
     this.line = element('p', { class: 'line', role: 'status' });
     this.body = element('li', { 'aria-label': label, 'data-job': job.id }, [
@@ -50,6 +53,7 @@ export class HistoryRow {
       ]),
       this.facts,
       element('details', {}, [element('summary', { text: 'Settings' }), settingsOf(job)]),
+      this.files,
       this.line,
       this.alarm,
     ]);
@@ -61,6 +65,7 @@ export class HistoryRow {
     this.body.dataset.state = job.state;
     this.state.textContent = stateOf(job);
     this.facts.replaceChildren(...factsOf(job));
+    this.files.hidden = job.state !== 'done' || !job.files.length;
     this.stop.hidden = hasEnded(job);
     this.delete.hidden = this.again.hidden = !hasEnded(job);
     if (job.state === 'failed') this.alarm.textContent = job.error.message;
@@ -69,6 +74,10 @@ export class HistoryRow {
   /** Takes how far the job is. */
   follows(told) {
     this.show({ ...this.job, ...told });
+  }
+
+  #listFiles() {
+    if (this.files.childElementCount === 1) this.files.append(fileList(this.job, jobAddress(this.job.id)));
   }
 
   /** Deletes the job with its files; returns whether that could be done. */
@@ -148,7 +157,7 @@ function factsOf(job) {
     ...(took === null ? [] : [`took ${took < 1 ? 'less than 1 s' : duration(took)}`]),
     ...(job.files.length ? [`${files}, ${size(bytesOf(job))}`] : []),
   ];
-  return [`${taskOf(job)}, `, when, more.length ? `, ${more.join(', ')}` : ''];
+  return [`${[taskOf(job), job.request.model, job.request.voice].filter(Boolean).join(', ')}, `, when, more.length ? `, ${more.join(', ')}` : ''];
 }
 
 /** Returns how a job was asked for, in plain words. */

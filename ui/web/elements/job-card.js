@@ -2,6 +2,7 @@
 
 import { element } from '../player/elements.js';
 import { ask, jobAddress } from './address.js';
+import { askTwice } from './ask-twice.js';
 import { askedOf } from './asked.js';
 import { cancel, follow, hasEnded } from './follow.js';
 import { resultOf } from './results.js';
@@ -20,12 +21,13 @@ export class JobCard {
     this.job = job;
     this.removed = removed;
     const name = nameOf(job);
-    const button = (text, label, click) =>
-      element('button', { type: 'button', text, 'aria-label': `${label}: ${name}`, on: { click } });
+    const button = (text) => element('button', { type: 'button', text, 'aria-label': `${text}: ${name}` });
     this.line = element('span', { class: 'line' });
     this.bar = element('progress', { max: '1', 'aria-label': `Progress of ${name}` });
-    this.cancelButton = button('Cancel', 'Cancel', () => this.#cancel());
-    this.removeButton = button('Delete', 'Delete', () => this.#remove());
+    this.cancelButton = button('Cancel');
+    this.cancelButton.addEventListener('click', () => this.#cancel());
+    this.removeButton = button('Delete');
+    askTwice(this.removeButton, () => this.job.state === 'done', () => this.#remove());
     this.alarm = element('p', { role: 'alert' });
     this.voice = element('p', { role: 'status', class: 'spoken' });
     this.result = element('div', { class: 'result' });

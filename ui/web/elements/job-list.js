@@ -68,10 +68,17 @@ class JobList extends HTMLElement {
       }
       if (this.#newest !== this.#shown) this.#cards.forEach((card, id) => card.showIf(id === this.#newest));
       this.#shown = this.#newest;
+      if (newest && newest === this.#newest) this.#reveal(newest);
     } catch (error) {
       if (!signal.aborted) this.alarm.textContent = error.message;
     }
     this.#update();
+  }
+
+  /** Goes to a job that was begun just now, where it is below the form and out of sight. */
+  #reveal(id) {
+    const body = this.#cards.get(id)?.body;
+    if (body?.offsetParent && body.getBoundingClientRect().top > innerHeight) body.scrollIntoView({ block: 'center' });
   }
 
   #drop(id) {

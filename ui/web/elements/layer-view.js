@@ -183,7 +183,7 @@ class LayerView extends HTMLElement {
 
   #card(layer, index) {
     const [channels, frames, bins] = layer.shape;
-    const pictures = layer.pictures
+    const pictures = picturesOf(layer)
       .slice(0, N_SMALL)
       .map((picture) => this.#canvas(picture, { 'aria-hidden': 'true' }));
     const card = element('button', { type: 'button', class: 'card', on: { click: () => this.#choose(index) } }, [
@@ -191,7 +191,7 @@ class LayerView extends HTMLElement {
       element('span', { class: 'small', text: `${channels} × ${frames} × ${bins}` }),
       element('span', { class: 'pictures' }, pictures),
     ]);
-    card.style.order = String(index); // where the U has become a list
+    card.style.setProperty('--place', String(index)); // where the U has become a list
     return card;
   }
 
@@ -220,7 +220,7 @@ class LayerView extends HTMLElement {
       element(
         'div',
         { class: 'channels' },
-        layer.pictures.map((picture) => this.#figure(layer, picture)),
+        picturesOf(layer).map((picture) => this.#figure(layer, picture)),
       ),
       element('p', { class: 'small' }, [
         `${layer.paper}. Computed by ${layer.code.path}, line ${layer.code.line}: `,
@@ -243,13 +243,20 @@ class LayerView extends HTMLElement {
   }
 
   #figure(layer, picture) {
-    const isSide = layer.shape[0] === 2;
     const share = `${(100 * picture.activity).toFixed(picture.activity < 0.1 ? 1 : 0)} % of the variation`;
-    const what = isSide ? SIDES[picture.channel] : `channel ${picture.channel + 1}, ${share}`;
+    const what = hasSides(layer) ? SIDES[picture.channel] : `channel ${picture.channel + 1}, ${share}`;
     const range = `${digits(picture.low)} (dark) to ${digits(picture.high)}${layer.name === 'input' ? ' dB' : ''}`;
     const canvas = this.#canvas(picture, { role: 'img', 'aria-label': `${layer.name}, ${what}` });
     return element('figure', {}, [canvas, element('figcaption', { text: `${what}; ${range}` })]);
   }
+}
+
+/** Whether the channels of a layer are left and right, as those of sound. */
+const hasSides = (layer) => layer.shape[0] === 2;
+
+/** The pictures of a layer: the liveliest first, but left before right. */
+function picturesOf(layer) {
+  return hasSides(layer) ? [...layer.pictures].sort((one, other) => one.channel - other.channel) : layer.pictures;
 }
 
 const digits = (value) => String(Number(value.toPrecision(2))).replace('-', '−');
