@@ -226,17 +226,17 @@ def test_why_nothing_was_recorded_is_told_at_the_button(why: str, browser: Any, 
 
 
 def test_bad_files_are_told_where_they_are(open_page: OpenPage, tmp_path: Path) -> None:
-    (tmp_path / "note.wav").write_text("not a recording")
+    (tmp_path / "silence.wav.wav").write_text("not a recording")
     (tmp_path / "empty.wav").write_bytes(b"")
     write_audio(tmp_path / "silence.wav", Audio(np.zeros((1, 48000), np.float32), 16000))
     page = open_page("Clone")
     choose(page, tmp_path / "empty.wav")
     at = page.locator(".recording").filter(has_text="empty.wav")
     expect(at.get_by_role("alert")).to_contain_text("empty.wav is empty")
-    choose(page, tmp_path / "note.wav")
-    at = page.locator(".recording").filter(has_text="note.wav")
-    expect(at.get_by_role("alert")).to_contain_text("note.wav", timeout=WORK_MS)
-    choose(page, tmp_path / "silence.wav")
+    choose(page, tmp_path / "silence.wav", tmp_path / "silence.wav.wav")
+    at = page.get_by_role("list", name="Your reference").get_by_role("listitem")
+    expect(at.last.get_by_role("alert")).to_contain_text("silence.wav.wav", timeout=WORK_MS)
+    expect(at.nth(1).locator("[role=alert]")).to_have_text("")
     assert set(outcomes(page).values()) == {"fail", "unknown"}
     expect(page.locator("[data-kind=length]")).to_contain_text("silence.wav is silent")
     press(page, GO_ON)

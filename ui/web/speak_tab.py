@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 import tts
-from audio_ml.errors import AudioMLError, InvalidInput
+from audio_ml.errors import AudioMLError, InvalidInput, blaming
 from audio_ml.loader import ModelLoader
 from audio_ml.options import OptionField, describe
 from tts.cues import TextToSpeech
@@ -124,6 +124,10 @@ class SpeakTab:
 
     def _look(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
         """Returns what can be told before any work, and which options the voice has."""
+        return self._judge(values)[0]
+
+    def _judge(self, values: Mapping[Any, Any]) -> tuple[dict[Any, Any], bool]:
+        """Returns what changes on the page, and whether a take can be begun."""
         shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: ""}
         try:
             asked = self._asked(values)
@@ -131,23 +135,23 @@ class SpeakTab:
             known = find_speaker(asked["voice"], asked["model"]).spec.options
             shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
             if not values[self._text].strip():
-                return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {})
+                return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {}), False
             with tempfile.TemporaryDirectory() as folder:
                 lexicon = self._write_lexicon(values, Path(folder))
                 try:
                     told = tts.estimate(**self._asked(values), options=self._chosen(values, lexicon))
                 except AudioMLError as error:
-                    place = self._lexicon_problem if lexicon and str(lexicon[0]) in str(error) else self._told
-                    return shown | {place: error_line(str(error).replace(f"{folder}/", ""))}
-            return shown | {self._told: _in_words(told)}
+                    return shown | {self._place_of(error): error_line(str(error).replace(f"{folder}/", ""))}, False
+            return shown | {self._told: _in_words(told)}, bool(told.seconds)
         except AudioMLError as error:
-            return shown | {self._told: error_line(str(error))}
+            return shown | {self._place_of(error): error_line(str(error))}, False
+
+    def _place_of(self, error: AudioMLError) -> Any:
+        return self._lexicon_problem if error.param == "lexicon" else self._told
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request, *, is_another: bool) -> dict[Any, Any]:
         """Asks for a take, or has `_look` say why not, and returns what changes on the page."""
-        told = self._look(values)
-        is_wrong = any('role="alert"' in told[place] for place in (self._told, self._lexicon_problem))
-        if is_wrong or not values[self._text].strip():
+        if not self._judge(values)[1]:
             return {self._status: "", self._refused: str(int(values[self._refused] or 0) + 1)}
         try:
             visitor, kept = self._desk.visitor(request), dict(values[self._kept])
@@ -190,7 +194,8 @@ class SpeakTab:
         return sum(all(job["request"].get(name) == asked[name] for name in ("text", "voice")) for job in jobs)
 
     def _write_lexicon(self, values: Mapping[Any, Any], folder: Path) -> list[Path]:
-        content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
+        with blaming("lexicon"):
+            content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
         if not content:
             return []
         path = folder / "Pronunciations.csv"

@@ -36,7 +36,7 @@ class VoiceMaker extends HTMLElement {
       upload: 'Upload recordings',
       changed: () => this.#check(),
     });
-    this.checks = new ReferenceChecks((sentence) => this.#blame(sentence));
+    this.checks = new ReferenceChecks((error) => this.#blame(error));
     this.consent = new ConsentStep();
     this.make = new MakeStep();
     this.alarm = element('p', { role: 'alert' });
@@ -116,8 +116,8 @@ class VoiceMaker extends HTMLElement {
   }
 
   /** Says what is wrong with one recording at that; the others are checked without it. */
-  #blame(sentence) {
-    if (!this.references.complain(sentence)) return false;
+  #blame(error) {
+    if (!this.references.complain(error)) return false;
     if (this.references.inputs.length) queueMicrotask(() => this.#check());
     return true;
   }
