@@ -215,6 +215,18 @@ class TestCueSheet:
         names = zipfile.ZipFile(archive).namelist()
         assert {"S012_Q003_HERO_T01.wav", "guide.wav", "session.rpp", "session.otio", "qc.csv"} <= set(names)
 
+    def test_progress_counts_all_lines_though_the_first_alone_are_shown(self, page: Any) -> None:
+        told = {"id": "0a1b", "state": "running", "stage": "speaking", "fraction": 0.5}
+        page.route("**/mine/v1/jobs/0a1b", lambda route: route.fulfill(json=told))
+        page.evaluate("""() => {
+            const place = document.createElement('div');
+            const row = '<tr data-line><td class="state"></td></tr>';
+            place.innerHTML = `<div id="cue-preview"><table>${row}${row}${row}</table></div>
+                <cue-progress job="0a1b" lines="4" takes="2"></cue-progress>`;
+            document.body.append(place);
+        }""")
+        expect(page.locator("#cue-preview .state")).to_have_text(["done", "done", "speaking"])
+
     def test_columns_are_chosen_where_they_are_not_found(self, page: Any, tmp_path: Path) -> None:
         self.choose(page, tmp_path / "odd.csv", SHEET.replace("TC In", "Von"))
         expect(alerts(page)).to_have_text("Say in which column the timecode in is: open Columns.", timeout=PAGE_MS)
