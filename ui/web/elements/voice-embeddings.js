@@ -36,11 +36,12 @@ function voiceCard(voice, base) {
   const picture = cells(16, 16, (column, row) => Math.abs(values[15 - row][column]) / most, `Embedding of ${voice.name}`);
   const sound = fetchSound(`${base}/files/${voice.file}`);
   sound.catch(() => {});
+  const alarm = element('span', { role: 'alert' });
   const button = element('button', {
     type: 'button',
     text: '▶ Play',
     'aria-label': `Play ${voice.name}`,
-    on: { click: async () => play(await sound) },
+    on: { click: () => sound.then((buffer) => play(buffer), (error) => (alarm.textContent = error.message)) },
   });
   const about = [voice.group, voice.licence].filter(Boolean).join(', ');
   return element('li', {}, [
@@ -48,6 +49,7 @@ function voiceCard(voice, base) {
     element('small', { text: about }),
     picture,
     button,
+    alarm,
   ]);
 }
 
