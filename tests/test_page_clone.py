@@ -21,6 +21,7 @@ from test_page_access import serious_findings
 import tts
 from audio_ml.audio import Audio
 from audio_ml.loader import ModelLoader
+from audio_ml.streams import AudioReader
 from audio_ml.voice_file import SUFFIX, read_voice_file
 from audio_ml.voice_library import VoiceLibrary
 from audio_ml.writer import write_audio
@@ -246,12 +247,17 @@ def test_bad_files_are_told_where_they_are(open_page: OpenPage, tmp_path: Path) 
 
 def test_the_file_of_the_recorder_is_what_was_heard(open_page: OpenPage, tmp_path: Path) -> None:
     samples = [0.0, 0.5, -0.5, 1.5, -1.5, 1 / 2**23]
-    code = """async (samples) => {
-        const { encodeWav } = await import(new URL('elements/wav.js', document.baseURI));
-        return [...new Uint8Array(await encodeWav(new Float32Array(samples), 44100).arrayBuffer())];
+    code = """async ([samples, nChannels, isFloat]) => {
+        const { wavFile } = await import(new URL('elements/wav.js', document.baseURI));
+        const channels = Array.from({ length: nChannels }, () => new Float32Array(samples));
+        return [...new Uint8Array(await wavFile(channels, 44100, isFloat).arrayBuffer())];
     }"""
-    path = tmp_path / "heard.wav"
-    path.write_bytes(bytes(open_page("Clone").evaluate(code, samples)))
+    path, page = tmp_path / "heard.wav", open_page("Clone")
+    path.write_bytes(bytes(page.evaluate(code, [samples, 2, True])))
+    floats = AudioReader(path)
+    assert floats.info.sample_rate == 44100
+    assert np.array_equal(np.concatenate(list(floats.blocks()), axis=1), np.float32([samples, samples]))
+    path.write_bytes(bytes(page.evaluate(code, [samples, 1, False])))
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (44100, 1, 3)
         content = file.readframes(10)
@@ -280,7 +286,7 @@ def test_a_voice_is_exported_and_deleted_with_the_keyboard_but_not_by_mistake(
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(card).to_have_count(0)
-    expect(page.get_by_text("No voice was made on this machine yet.")).to_be_visible()
+    expect(page.get_by_text("There is no cloned voice on this machine.")).to_be_visible()
     assert VoiceLibrary.default().names() == []
     notes = [json.loads(line) for line in (server.services.options.data_folder / "audit.log").read_text().splitlines()]
     assert [note["what"] for note in notes if note.get("voice") == "ben"] == ["export", "delete"]

@@ -173,7 +173,7 @@ def test_machines_speak_since_1939(open_page: OpenPage) -> None:
 ONE_AT_A_TIME = """async () => {
     const { bufferOf, play } = await import('/elements/learn-sound.js');
     const { LoopPlayer } = await import('/elements/loop-player.js');
-    const { encodeWav } = await import('/elements/wav.js');
+    const { wavFile } = await import('/elements/wav.js');
     const quiet = new Float32Array(5 * 24000);
     let isPiece = true;
     play(bufferOf(quiet, 24000), { ended: () => (isPiece = false) });
@@ -182,7 +182,7 @@ ONE_AT_A_TIME = """async () => {
     loop.play({ begin: 0, end: 5 }, { isLoop: true });
     const told = [[isPiece, loop.isPlaying]];
     const audio = document.createElement('audio');
-    audio.src = URL.createObjectURL(encodeWav(quiet, 24000));
+    audio.src = URL.createObjectURL(wavFile([quiet], 24000));
     document.body.append(audio);
     await audio.play();
     told.push([loop.isPlaying, !audio.paused]);
@@ -217,8 +217,8 @@ STOPPED_IN_THE_PAUSE = """() => new Promise((resolve) => {
 def test_stop_ends_what_is_played_one_after_the_other_in_a_pause_too(open_page: OpenPage, tmp_path: Path) -> None:
     page, sound = open_page("Learn"), tmp_path / "a.wav"
     write_audio(sound, Audio(np.zeros((1, 24000), np.float32), 24000))
-    era = {name: "" for name in ("year", "title", "people", "idea", "here", "today", "licence")}
-    era |= {"file": "a.wav", "code": [], "mel": {"levels_db": [[-80, 0]]}}  # type: ignore[dict-item]
+    era: dict[str, Any] = dict.fromkeys(("year", "title", "people", "idea", "here", "today", "licence"), "")
+    era |= {"file": "a.wav", "code": [], "mel": {"levels_db": [[-80, 0]]}}
     page.route("**/history/files/history.json", lambda route: route.fulfill(json={"eras": [era, era]}))
     page.route("**/history/files/a.wav", lambda route: route.fulfill(path=sound))
     assert page.evaluate(STOPPED_IN_THE_PAUSE) == 0
