@@ -157,7 +157,7 @@ class SpeakTab:
             visitor, kept = self._desk.visitor(request), dict(values[self._kept])
             chosen = self._chosen(values, ())
             if is_another:
-                chosen = self._varied(values, chosen, self._n_takes(visitor, values))
+                chosen = self._next_take(visitor, values, chosen)
             inputs = self._keep_lexicon(visitor, values, kept)
             job = self._desk.submit(
                 visitor, task="speak", **self._asked(values), options=chosen, inputs=inputs, delivery=DELIVERY
@@ -187,11 +187,14 @@ class SpeakTab:
         varied = speaker.options(voice, chosen, max(1, take))
         return dict(chosen) | {name: value for name, value in varied.items() if value != plain[name]}
 
-    def _n_takes(self, visitor: str, values: Mapping[Any, Any]) -> int:
-        """Returns how many takes of this text in this voice there are."""
+    def _next_take(self, visitor: str, values: Mapping[Any, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of a take that is not there yet; some may have been deleted."""
         asked = self._asked(values)
-        jobs = self._desk.jobs(visitor, "speak")
-        return sum(all(job["request"].get(name) == asked[name] for name in ("text", "voice")) for job in jobs)
+        requests = [job["request"] for job in self._desk.jobs(visitor, "speak")]
+        takes = [request for request in requests if all(request.get(name) == asked[name] for name in asked)]
+        known = [request.get("options", {}) for request in takes]
+        varied = [self._varied(values, chosen, len(takes) + more) for more in range(len(takes) + 1)]
+        return next((options for options in varied if options not in known), varied[0])
 
     def _write_lexicon(self, values: Mapping[Any, Any], folder: Path) -> list[Path]:
         with blaming("lexicon"):
@@ -243,9 +246,10 @@ def _in_words(told: tts.Estimate) -> str:
     if not told.seconds:
         return error_line(told.warnings[0].message if told.warnings else "Nothing in the text can be spoken.")
     minutes, seconds = divmod(round(told.seconds), 60)
-    length = f"{minutes} min {seconds} s" if minutes else f"{told.seconds:.0f} s" if seconds > 2 else "2 s or less"
+    length = f"{minutes} min {seconds} s" if minutes else f"{told.seconds:.0f} s"
+    about = f"About {length}" if told.seconds > 2 else "2 s or less"
     more = ", by its beginning" if told.is_partial else ""
-    line = status_line(f"About {length}, {told.n_words} words{more}.")
+    line = status_line(f"{about}, {told.n_words} words{more}.")
     messages = list(dict.fromkeys(warning.message for warning in told.warnings))
     if len(messages) > MOST_WARNINGS:
         messages = [*messages[:MOST_WARNINGS], f"And {len(messages) - MOST_WARNINGS} more."]
