@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,6 +154,8 @@ def test_the_whole_way_from_a_recording_to_a_voice_that_speaks(
     page.get_by_label("Name of the voice").fill("anna")
     page.get_by_label("Quick").check()
     page.get_by_role("button", name=MAKE, exact=True).dblclick()
+    page.get_by_label("Name of the voice").fill("bert")
+    expect(page.get_by_role("button", name=MAKE, exact=True)).to_be_disabled()  # it is in the making
     made = page.locator("job-list[tasks=enroll] .made")
     expect(made).to_contain_text("“anna” is here", timeout=5 * WORK_MS)
     expect(page.get_by_text("“anna” is made: it is in the library.")).to_be_visible()
@@ -224,6 +227,46 @@ def test_why_nothing_was_recorded_is_told_at_the_button(why: str, browser: Any, 
         expect(recorder.get_by_role("alert")).to_contain_text(f"The {'recording' if why == 'silent' else 'microphone'}")
         assert why in recorder.get_by_role("alert").inner_text()
         expect(recorder.get_by_role("button", name="Record a reference")).to_be_enabled()
+
+
+NO_WORKLET = """() => {
+    const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+    media.getUserMedia = async (wanted) => (window.given = await ask(wanted));
+    AudioWorklet.prototype.addModule = () => Promise.reject(new DOMException('Gone', 'AbortError'));
+}"""
+
+
+def test_a_recording_that_cannot_be_begun_gives_the_microphone_back(browser: Any, server: Server) -> None:
+    with open_with_microphone(browser, server, "--use-fake-ui-for-media-stream") as page:
+        page.evaluate(NO_WORKLET)
+        press(page, "Record a reference")
+        alarm = page.locator("sound-recorder[name=reference]").get_by_role("alert")
+        expect(alarm).to_contain_text("Recording could not be begun")
+        assert page.evaluate("() => given.getTracks().map((track) => track.readyState)") == ["ended"]
+
+
+DROPPED_CHECK = """async (bytes) => {
+    const { send } = await import('/elements/send.js');
+    const { ReferenceChecks } = await import('/elements/reference-checks.js');
+    const { ask } = await import('/elements/address.js');
+    const checks = new ReferenceChecks(() => false);
+    await checks.run([await send(new File([new Uint8Array(bytes)], 'a.wav'))]);
+    const before = (await ask('/jobs')).jobs.length;
+    checks.clear();
+    return before;
+}"""
+
+
+def test_a_check_that_nobody_waits_for_any_more_leaves_nothing(
+    open_page: OpenPage, server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "silence.wav"
+    write_audio(path, Audio(np.zeros((1, 48000), np.float32), 16000))
+    page, ends = open_page("Clone"), time.monotonic() + WORK_MS / 1000
+    assert page.evaluate(DROPPED_CHECK, list(path.read_bytes())) == 1
+    while page.evaluate("async () => (await (await fetch('mine/v1/jobs')).json()).jobs.length"):
+        assert time.monotonic() < ends, "the check is still among the jobs"
+        page.wait_for_timeout(50)
 
 
 def test_bad_files_are_told_where_they_are(open_page: OpenPage, tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ export class ReferenceChecks {
     try {
       const { id } = await ask('/jobs', { method: 'POST', body: { task: 'check_reference', inputs } });
       let isThere = true;
-      signal.addEventListener('abort', () => isThere && forget(id));
-      if (signal.aborted) return forget(id);
+      signal.addEventListener('abort', () => isThere && drop(id));
+      if (signal.aborted) return drop(id);
       const listeners = {
         progress: ({ stage, fraction }) => {
           this.bar.value = fraction ?? 0;
@@ -92,6 +92,13 @@ export class ReferenceChecks {
     this.status.textContent = '';
     if (!this.complain(error)) this.alarm.textContent = error.message;
   }
+}
+
+/** Stops a check that nobody waits for any more, and removes what is left of it. */
+function drop(id) {
+  forget(id);
+  const end = (job) => job && forget(id);
+  follow(id, { progress: () => {}, lost: () => {}, end }, new AbortController().signal);
 }
 
 function row({ kind, title, outcome, message }) {
