@@ -7,7 +7,8 @@ A message says what was wrong, with which value, and what to do. Anything that i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class AudioMLError(Exception):
@@ -15,6 +16,7 @@ class AudioMLError(Exception):
 
     exit_code = 1
     http_status = 500
+    param: str | None = None  # the argument that is at fault, where that is known: "name", "references.2"
 
 
 class InvalidInput(AudioMLError):
@@ -138,6 +140,24 @@ class Cancelled(AudioMLError):
 
     exit_code = 130
     http_status = 499
+
+
+@contextmanager
+def blaming(param: str) -> Iterator[None]:
+    """Has errors of ours that a block raises say which argument is at fault, for forms that show them at its field.
+
+    >>> try:
+    ...     with blaming("name"):
+    ...         raise InvalidInput("'?' is no name.")
+    ... except AudioMLError as error:
+    ...     print(error.param)
+    name
+    """
+    try:
+        yield
+    except AudioMLError as error:
+        error.param = error.param or param
+        raise
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -46,7 +46,7 @@ class Licences:
         if not self.accepted(row):
             raise LicenceNotAccepted(
                 f"{row.name} comes under terms that you have to accept first: {terms_of(row)} "
-                f"Accept them with `audio-ml models accept {row.name}` or --accept-licence."
+                f"Accept them with `audio-ml models accept {row.name}`, --accept-licence, or in the page's tab Models."
             )
 
     @contextmanager

@@ -394,5 +394,8 @@ def _check(path: Path, size: int, sha256: str, row: Row) -> str:
 
 
 def _repair(path: Path, row: Row, problem: str) -> str:
-    remedy = f"Repair it with `audio-ml models pull {row.name}`; replace it yourself if it lies in AUDIO_ML_MODELS"
+    repair = (
+        f"Repair it with `audio-ml models pull {row.name}` or, on the page, with Verify and Fetch in the tab Models"
+    )
+    remedy = f"{repair}; replace it yourself if it lies in AUDIO_ML_MODELS"
     return f"{path} is damaged: {problem}. {remedy}."

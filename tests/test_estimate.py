@@ -88,3 +88,6 @@ def test_a_lexicon_counts(tmp_path: Any) -> None:
     path = tmp_path / "words.csv"
     path.write_text("word,alias\nBBC,the British Broadcasting Corporation\n")
     assert seconds("BBC says so.", lexicon=(str(path),)) > seconds("BBC says so.") + 1
+    with pytest.raises(InvalidInput, match="cannot be read") as caught:
+        seconds("BBC says so.", lexicon=(str(tmp_path / "none.csv"),))
+    assert caught.value.param == "lexicon"  # so that a page says it at that field

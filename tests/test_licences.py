@@ -33,7 +33,10 @@ def unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_nothing_is_loaded_before_the_terms_are_accepted(unasked: Path) -> None:
     loader = ModelLoader("cpu", WeightStore(accept_licences=False))
-    with pytest.raises(LicenceNotAccepted, match=r"Not for films\..*models accept closed"), loader.use(CLOSED):
+    with (
+        pytest.raises(LicenceNotAccepted, match=r"Not for films\..*models accept closed.*tab Models\.$"),
+        loader.use(CLOSED),
+    ):
         pass
     assert loader.loaded() == []
     Licences().accept(CLOSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from test_page_access import serious_findings
 import tts
 from audio_ml.audio import Audio
 from audio_ml.loader import ModelLoader
+from audio_ml.streams import AudioReader
 from audio_ml.voice_file import SUFFIX, read_voice_file
 from audio_ml.voice_library import VoiceLibrary
 from audio_ml.writer import write_audio
@@ -152,6 +154,8 @@ def test_the_whole_way_from_a_recording_to_a_voice_that_speaks(
     page.get_by_label("Name of the voice").fill("anna")
     page.get_by_label("Quick").check()
     page.get_by_role("button", name=MAKE, exact=True).dblclick()
+    page.get_by_label("Name of the voice").fill("bert")
+    expect(page.get_by_role("button", name=MAKE, exact=True)).to_be_disabled()  # it is in the making
     made = page.locator("job-list[tasks=enroll] .made")
     expect(made).to_contain_text("“anna” is here", timeout=5 * WORK_MS)
     expect(page.get_by_text("“anna” is made: it is in the library.")).to_be_visible()
@@ -225,18 +229,58 @@ def test_why_nothing_was_recorded_is_told_at_the_button(why: str, browser: Any, 
         expect(recorder.get_by_role("button", name="Record a reference")).to_be_enabled()
 
 
+NO_WORKLET = """() => {
+    const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+    media.getUserMedia = async (wanted) => (window.given = await ask(wanted));
+    AudioWorklet.prototype.addModule = () => Promise.reject(new DOMException('Gone', 'AbortError'));
+}"""
+
+
+def test_a_recording_that_cannot_be_begun_gives_the_microphone_back(browser: Any, server: Server) -> None:
+    with open_with_microphone(browser, server, "--use-fake-ui-for-media-stream") as page:
+        page.evaluate(NO_WORKLET)
+        press(page, "Record a reference")
+        alarm = page.locator("sound-recorder[name=reference]").get_by_role("alert")
+        expect(alarm).to_contain_text("Recording could not be begun")
+        assert page.evaluate("() => given.getTracks().map((track) => track.readyState)") == ["ended"]
+
+
+DROPPED_CHECK = """async (bytes) => {
+    const { send } = await import('/elements/send.js');
+    const { ReferenceChecks } = await import('/elements/reference-checks.js');
+    const { ask } = await import('/elements/address.js');
+    const checks = new ReferenceChecks(() => false);
+    await checks.run([await send(new File([new Uint8Array(bytes)], 'a.wav'))]);
+    const before = (await ask('/jobs')).jobs.length;
+    checks.clear();
+    return before;
+}"""
+
+
+def test_a_check_that_nobody_waits_for_any_more_leaves_nothing(
+    open_page: OpenPage, server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "silence.wav"
+    write_audio(path, Audio(np.zeros((1, 48000), np.float32), 16000))
+    page, ends = open_page("Clone"), time.monotonic() + WORK_MS / 1000
+    assert page.evaluate(DROPPED_CHECK, list(path.read_bytes())) == 1
+    while page.evaluate("async () => (await (await fetch('mine/v1/jobs')).json()).jobs.length"):
+        assert time.monotonic() < ends, "the check is still among the jobs"
+        page.wait_for_timeout(50)
+
+
 def test_bad_files_are_told_where_they_are(open_page: OpenPage, tmp_path: Path) -> None:
-    (tmp_path / "note.wav").write_text("not a recording")
+    (tmp_path / "silence.wav.wav").write_text("not a recording")
     (tmp_path / "empty.wav").write_bytes(b"")
     write_audio(tmp_path / "silence.wav", Audio(np.zeros((1, 48000), np.float32), 16000))
     page = open_page("Clone")
     choose(page, tmp_path / "empty.wav")
     at = page.locator(".recording").filter(has_text="empty.wav")
     expect(at.get_by_role("alert")).to_contain_text("empty.wav is empty")
-    choose(page, tmp_path / "note.wav")
-    at = page.locator(".recording").filter(has_text="note.wav")
-    expect(at.get_by_role("alert")).to_contain_text("note.wav", timeout=WORK_MS)
-    choose(page, tmp_path / "silence.wav")
+    choose(page, tmp_path / "silence.wav", tmp_path / "silence.wav.wav")
+    at = page.get_by_role("list", name="Your reference").get_by_role("listitem")
+    expect(at.last.get_by_role("alert")).to_contain_text("silence.wav.wav", timeout=WORK_MS)
+    expect(at.nth(1).locator("[role=alert]")).to_have_text("")
     assert set(outcomes(page).values()) == {"fail", "unknown"}
     expect(page.locator("[data-kind=length]")).to_contain_text("silence.wav is silent")
     press(page, GO_ON)
@@ -246,12 +290,17 @@ def test_bad_files_are_told_where_they_are(open_page: OpenPage, tmp_path: Path) 
 
 def test_the_file_of_the_recorder_is_what_was_heard(open_page: OpenPage, tmp_path: Path) -> None:
     samples = [0.0, 0.5, -0.5, 1.5, -1.5, 1 / 2**23]
-    code = """async (samples) => {
-        const { encodeWav } = await import(new URL('elements/wav.js', document.baseURI));
-        return [...new Uint8Array(await encodeWav(new Float32Array(samples), 44100).arrayBuffer())];
+    code = """async ([samples, nChannels, isFloat]) => {
+        const { wavFile } = await import(new URL('elements/wav.js', document.baseURI));
+        const channels = Array.from({ length: nChannels }, () => new Float32Array(samples));
+        return [...new Uint8Array(await wavFile(channels, 44100, isFloat).arrayBuffer())];
     }"""
-    path = tmp_path / "heard.wav"
-    path.write_bytes(bytes(open_page("Clone").evaluate(code, samples)))
+    path, page = tmp_path / "heard.wav", open_page("Clone")
+    path.write_bytes(bytes(page.evaluate(code, [samples, 2, True])))
+    floats = AudioReader(path)
+    assert floats.info.sample_rate == 44100
+    assert np.array_equal(np.concatenate(list(floats.blocks()), axis=1), np.float32([samples, samples]))
+    path.write_bytes(bytes(page.evaluate(code, [samples, 1, False])))
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (44100, 1, 3)
         content = file.readframes(10)
@@ -280,7 +329,7 @@ def test_a_voice_is_exported_and_deleted_with_the_keyboard_but_not_by_mistake(
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(card).to_have_count(0)
-    expect(page.get_by_text("No voice was made on this machine yet.")).to_be_visible()
+    expect(page.get_by_text("There is no cloned voice on this machine.")).to_be_visible()
     assert VoiceLibrary.default().names() == []
     notes = [json.loads(line) for line in (server.services.options.data_folder / "audit.log").read_text().splitlines()]
     assert [note["what"] for note in notes if note.get("voice") == "ben"] == ["export", "delete"]

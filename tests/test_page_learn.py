@@ -170,6 +170,60 @@ def test_machines_speak_since_1939(open_page: OpenPage) -> None:
     expect(section.get_by_role("row", name="eSpeak NG")).to_be_visible()
 
 
+ONE_AT_A_TIME = """async () => {
+    const { bufferOf, play } = await import('/elements/learn-sound.js');
+    const { LoopPlayer } = await import('/elements/loop-player.js');
+    const { wavFile } = await import('/elements/wav.js');
+    const quiet = new Float32Array(5 * 24000);
+    let isPiece = true;
+    play(bufferOf(quiet, 24000), { ended: () => (isPiece = false) });
+    const loop = new LoopPlayer(24000, quiet.length);
+    loop.sound = [quiet];
+    loop.play({ begin: 0, end: 5 }, { isLoop: true });
+    const told = [[isPiece, loop.isPlaying]];
+    const audio = document.createElement('audio');
+    audio.src = URL.createObjectURL(wavFile([quiet], 24000));
+    document.body.append(audio);
+    await audio.play();
+    told.push([loop.isPlaying, !audio.paused]);
+    play(bufferOf(quiet, 24000));
+    return [...told, [!audio.paused]];
+}"""
+
+
+def test_what_begins_to_play_has_the_others_stop(open_page: OpenPage) -> None:
+    assert open_page("Learn").evaluate(ONE_AT_A_TIME) == [[False, True], [False, True], [False]]
+
+
+STOPPED_IN_THE_PAUSE = """() => new Promise((resolve) => {
+    const history = document.createElement('speech-history');
+    history.setAttribute('job', '/history');
+    document.body.append(history);
+    const begin = () => {
+        const [all, stop] = history.querySelectorAll('.controls button');
+        const card = history.querySelector('.eras > li');
+        new MutationObserver(() => {
+            if (card.classList.contains('now')) return;
+            stop.click();
+            setTimeout(() => resolve(history.querySelectorAll('li.now').length), 600);
+        }).observe(card, { attributes: true });
+        all.click();
+    };
+    const look = () => (history.querySelector('.eras') ? begin() : setTimeout(look, 20));
+    look();
+})"""
+
+
+def test_stop_ends_what_is_played_one_after_the_other_in_a_pause_too(open_page: OpenPage, tmp_path: Path) -> None:
+    page, sound = open_page("Learn"), tmp_path / "a.wav"
+    write_audio(sound, Audio(np.zeros((1, 24000), np.float32), 24000))
+    era: dict[str, Any] = dict.fromkeys(("year", "title", "people", "idea", "here", "today", "licence"), "")
+    era |= {"file": "a.wav", "code": [], "mel": {"levels_db": [[-80, 0]]}}
+    page.route("**/history/files/history.json", lambda route: route.fulfill(json={"eras": [era, era]}))
+    page.route("**/history/files/a.wav", lambda route: route.fulfill(path=sound))
+    assert page.evaluate(STOPPED_IN_THE_PAUSE) == 0
+
+
 @pytest.mark.parametrize("width", [380, 3840])
 def test_every_section_fits_the_screen(open_page: OpenPage, width: int) -> None:
     page = open_page("Learn", viewport={"width": width, "height": 900})

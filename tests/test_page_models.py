@@ -75,7 +75,7 @@ def test_a_model_is_fetched_with_its_progress_stopped_and_fetched_again(
     page.get_by_role("tab", name="Models", exact=True).click()
     expect(row(page, name)).to_contain_text("MB of 2.1 MB", timeout=WORK_MS)
     press(page, "Cancel", name)
-    expect(row(page, name)).to_contain_text("Stopped; nothing was kept.", timeout=WORK_MS)
+    expect(row(page, name)).to_contain_text("Stopped; files that had arrived as a whole are kept.", timeout=WORK_MS)
     expect(row(page, name)).to_contain_text("not here")
     weights.go_on.set()
     press(page, "Fetch", name)

@@ -73,6 +73,11 @@ class TestText:
             expect(page.locator(".word.now")).to_have_text(word["text"])
         audio.evaluate("audio => { audio.currentTime = 0; audio.play(); }")
         expect(page.locator(".word.now")).to_have_text(told[-1]["text"], timeout=WORK_MS)
+        expect(page.locator("audio").first).to_have_js_property("paused", True, timeout=WORK_MS)
+        words.press("ArrowLeft")
+        expect(page.locator(".word.now")).to_have_text(told[-2]["text"])
+        words.press("ArrowRight")
+        expect(page.locator(".word.now")).to_have_text(told[-1]["text"])
 
         files = {kind: download(page, page.get_by_role("link", name=kind, exact=False), tmp_path) for kind in
                  ("speech.wav", "speech.mp3", "speech.srt")}  # fmt: skip
@@ -109,6 +114,11 @@ class TestText:
         assert second["request"]["options"]["seed"] == 1 and not first["request"].get("options")
         lengths = {job["report"]["files"][0]["duration_seconds"] for job in (first, second)}
         assert len(lengths) == 2
+        page.get_by_role("article").last.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("article")).to_have_count(1)
+        page.get_by_role("button", name="Another take").click()
+        expect(page.get_by_role("article")).to_have_count(2)
+        assert [job["request"]["options"]["seed"] for job in jobs(page)] == [2, 1]
 
     def test_options_and_pronunciations_reach_the_voice(self, open_page: OpenPage) -> None:
         page = open_page("Speak")
@@ -164,7 +174,7 @@ class TestText:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
         page.keyboard.type("Good morning.")
-        expect(page.get_by_text(re.compile("^About"))).to_be_visible()
+        expect(page.get_by_text("2 s or less, 2 words.", exact=True)).to_be_visible()
         page.keyboard.press("Tab")
         expect(speak(page)).to_be_focused()
         page.keyboard.press("Enter")
@@ -214,6 +224,18 @@ class TestCueSheet:
         archive = download(page, page.get_by_role("link", name="Download all (zip)"), tmp_path)
         names = zipfile.ZipFile(archive).namelist()
         assert {"S012_Q003_HERO_T01.wav", "guide.wav", "session.rpp", "session.otio", "qc.csv"} <= set(names)
+
+    def test_progress_counts_all_lines_though_the_first_alone_are_shown(self, page: Any) -> None:
+        told = {"id": "0a1b", "state": "running", "stage": "speaking", "fraction": 0.5}
+        page.route("**/mine/v1/jobs/0a1b", lambda route: route.fulfill(json=told))
+        page.evaluate("""() => {
+            const place = document.createElement('div');
+            const row = '<tr data-line><td class="state"></td></tr>';
+            place.innerHTML = `<div id="cue-preview"><table>${row}${row}${row}</table></div>
+                <cue-progress job="0a1b" lines="4" takes="2"></cue-progress>`;
+            document.body.append(place);
+        }""")
+        expect(page.locator("#cue-preview .state")).to_have_text(["done", "done", "speaking"])
 
     def test_columns_are_chosen_where_they_are_not_found(self, page: Any, tmp_path: Path) -> None:
         self.choose(page, tmp_path / "odd.csv", SHEET.replace("TC In", "Von"))

@@ -156,6 +156,9 @@ def test_what_is_wrong_is_one_sentence(desk: ServerDesk) -> None:
         desk.submit(visitor("g"), task="separate", colour="blue")
     with pytest.raises(UnknownModel, match="Unknown model 'spleter'"):
         desk.submit(visitor("g"), task="separate", model="spleter", inputs=[{"path": "/etc/passwd"}])
+    with pytest.raises(InvalidInput, match="a name has letters") as caught:
+        desk.submit(visitor("g"), task="enroll", name="a*b", consent="x", inputs=[{"path": "/etc/passwd"}])
+    assert caught.value.param == "name"
     with pytest.raises(InvalidInput, match="no file below a folder"):
         desk.submit(visitor("g"), task="separate", inputs=[{"path": "/etc/passwd"}])
 

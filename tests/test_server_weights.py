@@ -13,7 +13,10 @@ import pytest
 from fetched_models import LARGE, SMALL, WeightServer, fetched_models
 from serving import Server, serving
 
+from audio_ml import catalogue
 from ui.server.options import ServerOptions
+from ui.server.request import JobRequest
+from ui.server.routes.models import may_use
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,13 @@ def test_a_fetch_that_is_stopped_leaves_nothing_and_can_be_begun_again(stage: St
     assert not stage.model("slow-net")["here"]
     stage.weights.go_on.set()
     assert stage.run("pull", "slow-net")["state"] == "done" and stage.model("slow-net")["here"]
+
+
+def test_files_stay_while_a_job_may_need_them_that_names_no_model() -> None:
+    kokoro, spleeter = catalogue.find("tts", "kokoro"), catalogue.find("separation", "spleeter-2stems")
+    by_voice = JobRequest(task="speak", text="Hello.", voice="kokoro/am_adam")
+    assert may_use(by_voice, kokoro) and not may_use(by_voice, spleeter)
+    assert not may_use(JobRequest(task="speak", text="Hello.", model="hibari"), kokoro)
 
 
 def test_files_are_checked_byte_by_byte_and_repaired(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from audio_ml import loader as loaders
 from audio_ml import provenance
 from audio_ml.cloned_voice import ClonedVoice
-from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice
+from audio_ml.errors import InvalidInput, InvalidOption, UnknownVoice, blaming
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
@@ -249,8 +249,9 @@ def _check(
     chosen = parse(speaker.spec.options, given)
     assert isinstance(chosen, SpeechOptions)
     lexicon = EMPTY
-    for path in chosen.lexicon:
-        lexicon = merge(lexicon, read_lexicon(Path(path).expanduser()))
+    with blaming("lexicon"):
+        for path in chosen.lexicon:
+            lexicon = merge(lexicon, read_lexicon(Path(path).expanduser()))
     known = {called.lower(): voice for called, voice in (cast or {}).items()}
 
     def check_voice(name: str) -> None:

@@ -95,7 +95,7 @@ def _check_speech(samples: Samples, loader: ModelLoader, progress: Progress) -> 
     if not find_spans(probabilities):
         raise InvalidInput(
             "Nobody speaks in the recording, as far as can be heard: music and noise cannot be said in another voice. "
-            "Where speech is buried in music, separate it first: audio-ml separate."
+            "Where speech is buried in music, separate it first: `audio-ml separate`, or the page's tab Separate."
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
+from audio_ml.errors import blaming
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from audio_ml.streams import AudioReader, Resampler, show
@@ -87,10 +88,12 @@ def listen(
     progress = progress or Progress()
     share = enough_seconds / max(1, len(recordings))
     with (loader or loaders.default()).use(VOICE_ACTIVITY, progress) as engine:
-        return [
-            _Listener(recording, index, engine.begin()).listen(share, progress, (index, len(recordings)))
-            for index, recording in enumerate(recordings)
-        ]
+        heard = []
+        for index, recording in enumerate(recordings):
+            with blaming(f"references.{index}"):
+                listener = _Listener(recording, index, engine.begin())
+                heard.append(listener.listen(share, progress, (index, len(recordings))))
+        return heard
 
 
 @dataclass(eq=False)

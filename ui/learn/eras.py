@@ -1,4 +1,4 @@
-"""The history of speech synthesis in six steps: who, when, what the idea was, and what is still heard of it."""
+"""The history of speech synthesis in seven steps: who, when, what the idea was, and what is still heard of it."""
 
 from __future__ import annotations
 

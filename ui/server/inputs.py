@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from audio_ml.budget import show_size
-from audio_ml.errors import DiskFull, InvalidInput, OutputUnwritable, UnreadableAudio
+from audio_ml.errors import DiskFull, InvalidInput, OutputUnwritable, UnreadableAudio, blaming
 from audio_ml.progress import Progress
 from ui.server.hosts import HostFailed, Hosts
 from ui.server.options import ServerOptions
@@ -42,7 +42,11 @@ def check_inputs(
         UnknownUpload: when the caller has no such upload.
         InvalidInput: when an upload is not complete, or a path or an address is not allowed.
     """
-    return [_checked(ref, caller, uploads, options) for ref in refs]
+    checked = []
+    for number, ref in enumerate(refs):
+        with blaming(f"inputs.{number}"):
+            checked.append(_checked(ref, caller, uploads, options))
+    return checked
 
 
 def _checked(ref: InputRef, caller: Caller, uploads: UploadStore, options: ServerOptions) -> dict[str, str]:

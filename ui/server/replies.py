@@ -41,7 +41,7 @@ def error_reply(error: Exception, request_id: str) -> Response:
     """
     if isinstance(error, AudioMLError):
         headers = error.headers if isinstance(error, Refusal) else {}
-        return _json(error.http_status, type(error).__name__, str(error), request_id, _option_of(error), headers)
+        return _json(error.http_status, type(error).__name__, str(error), request_id, _param_of(error), headers)
     if isinstance(error, RequestValidationError):
         problems = error.errors()
         message = " ".join(explain_problem(problem) for problem in problems[:MOST_PROBLEMS])
@@ -103,8 +103,10 @@ def _name_of(problem: Mapping[str, Any]) -> str:
     return ".".join(str(part) for part in problem["loc"][1:])
 
 
-def _option_of(error: AudioMLError) -> str | None:
-    """Returns the option that was wrong, where `audio_ml.options.parse` found it."""
+def _param_of(error: AudioMLError) -> str | None:
+    """Returns what was wrong: as the error says, or the option that `audio_ml.options.parse` found to be."""
+    if error.param:
+        return error.param
     cause = error.__cause__
     while isinstance(cause, AudioMLError):  # which says whose option it is
         cause = cause.__cause__

@@ -67,15 +67,16 @@ class JobFile:
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job failed: the name of the error, its sentence, and its HTTP status."""
+    """Why a job failed: the name of the error, its sentence, its HTTP status, and the argument that is at fault."""
 
     type: str
     message: str
     code: int
+    param: str | None = None
 
     @staticmethod
     def of(error: AudioMLError) -> JobError:
-        return JobError(type(error).__name__, str(error), error.http_status)
+        return JobError(type(error).__name__, str(error), error.http_status, error.param)
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class _Reporter:
 def _told(error: Exception) -> dict[str, Any]:
     """Returns an error as the server may tell it; what nobody foresaw keeps its trace for the log."""
     if isinstance(error, AudioMLError):
-        return {"type": type(error).__name__, "message": str(error), "code": error.http_status}
+        return {"type": type(error).__name__, "message": str(error), "code": error.http_status, "param": error.param}
     trace = "".join(traceback.format_exception(error))
     return {
         "type": "InternalError",

@@ -181,4 +181,5 @@ def as_error(told: Mapping[str, Any]) -> AudioMLError:
     if not (isinstance(kind, type) and issubclass(kind, AudioMLError)):  # one that has no class here
         kind = type(str(told["type"]), (AudioMLError,), {"http_status": told["code"]})
     error: AudioMLError = kind(told["message"])
+    error.param = told.get("param")
     return error

@@ -192,7 +192,7 @@ class CuesTab:
         except AudioMLError as error:
             return shown | {self._status: error_line(_plainly(error, path))}
         takes = int(options.get("takes", 1))
-        follower = f'<cue-progress job="{escape(job)}" takes="{takes}"></cue-progress>'
+        follower = f'<cue-progress job="{escape(job)}" lines="{len(told.lines)}" takes="{takes}"></cue-progress>'
         return shown | {
             self._preview: _table(told, self._voice_options.read(values)),
             self._status: started(job) + status_line(f"{len(told.lines)} lines are in the queue.") + follower,

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 import tts
-from audio_ml.errors import AudioMLError, InvalidInput
+from audio_ml.errors import AudioMLError, InvalidInput, blaming
 from audio_ml.loader import ModelLoader
 from audio_ml.options import OptionField, describe
 from tts.cues import TextToSpeech
@@ -124,6 +124,10 @@ class SpeakTab:
 
     def _look(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
         """Returns what can be told before any work, and which options the voice has."""
+        return self._judge(values)[0]
+
+    def _judge(self, values: Mapping[Any, Any]) -> tuple[dict[Any, Any], bool]:
+        """Returns what changes on the page, and whether a take can be begun."""
         shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: ""}
         try:
             asked = self._asked(values)
@@ -131,29 +135,29 @@ class SpeakTab:
             known = find_speaker(asked["voice"], asked["model"]).spec.options
             shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
             if not values[self._text].strip():
-                return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {})
+                return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {}), False
             with tempfile.TemporaryDirectory() as folder:
                 lexicon = self._write_lexicon(values, Path(folder))
                 try:
                     told = tts.estimate(**self._asked(values), options=self._chosen(values, lexicon))
                 except AudioMLError as error:
-                    place = self._lexicon_problem if lexicon and str(lexicon[0]) in str(error) else self._told
-                    return shown | {place: error_line(str(error).replace(f"{folder}/", ""))}
-            return shown | {self._told: _in_words(told)}
+                    return shown | {self._place_of(error): error_line(str(error).replace(f"{folder}/", ""))}, False
+            return shown | {self._told: _in_words(told)}, bool(told.seconds)
         except AudioMLError as error:
-            return shown | {self._told: error_line(str(error))}
+            return shown | {self._place_of(error): error_line(str(error))}, False
+
+    def _place_of(self, error: AudioMLError) -> Any:
+        return self._lexicon_problem if error.param == "lexicon" else self._told
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request, *, is_another: bool) -> dict[Any, Any]:
         """Asks for a take, or has `_look` say why not, and returns what changes on the page."""
-        told = self._look(values)
-        is_wrong = any('role="alert"' in told[place] for place in (self._told, self._lexicon_problem))
-        if is_wrong or not values[self._text].strip():
+        if not self._judge(values)[1]:
             return {self._status: "", self._refused: str(int(values[self._refused] or 0) + 1)}
         try:
             visitor, kept = self._desk.visitor(request), dict(values[self._kept])
             chosen = self._chosen(values, ())
             if is_another:
-                chosen = self._varied(values, chosen, self._n_takes(visitor, values))
+                chosen = self._next_take(visitor, values, chosen)
             inputs = self._keep_lexicon(visitor, values, kept)
             job = self._desk.submit(
                 visitor, task="speak", **self._asked(values), options=chosen, inputs=inputs, delivery=DELIVERY
@@ -183,14 +187,18 @@ class SpeakTab:
         varied = speaker.options(voice, chosen, max(1, take))
         return dict(chosen) | {name: value for name, value in varied.items() if value != plain[name]}
 
-    def _n_takes(self, visitor: str, values: Mapping[Any, Any]) -> int:
-        """Returns how many takes of this text in this voice there are."""
+    def _next_take(self, visitor: str, values: Mapping[Any, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of a take that is not there yet; some may have been deleted."""
         asked = self._asked(values)
-        jobs = self._desk.jobs(visitor, "speak")
-        return sum(all(job["request"].get(name) == asked[name] for name in ("text", "voice")) for job in jobs)
+        requests = [job["request"] for job in self._desk.jobs(visitor, "speak")]
+        takes = [request for request in requests if all(request.get(name) == asked[name] for name in asked)]
+        known = [request.get("options", {}) for request in takes]
+        varied = [self._varied(values, chosen, len(takes) + more) for more in range(len(takes) + 1)]
+        return next((options for options in varied if options not in known), varied[0])
 
     def _write_lexicon(self, values: Mapping[Any, Any], folder: Path) -> list[Path]:
-        content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
+        with blaming("lexicon"):
+            content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
         if not content:
             return []
         path = folder / "Pronunciations.csv"
@@ -238,9 +246,10 @@ def _in_words(told: tts.Estimate) -> str:
     if not told.seconds:
         return error_line(told.warnings[0].message if told.warnings else "Nothing in the text can be spoken.")
     minutes, seconds = divmod(round(told.seconds), 60)
-    length = f"{minutes} min {seconds} s" if minutes else f"{told.seconds:.0f} s" if seconds > 2 else "2 s or less"
+    length = f"{minutes} min {seconds} s" if minutes else f"{told.seconds:.0f} s"
+    about = f"About {length}" if told.seconds > 2 else "2 s or less"
     more = ", by its beginning" if told.is_partial else ""
-    line = status_line(f"About {length}, {told.n_words} words{more}.")
+    line = status_line(f"{about}, {told.n_words} words{more}.")
     messages = list(dict.fromkeys(warning.message for warning in told.warnings))
     if len(messages) > MOST_WARNINGS:
         messages = [*messages[:MOST_WARNINGS], f"And {len(messages) - MOST_WARNINGS} more."]

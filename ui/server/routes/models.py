@@ -20,12 +20,20 @@ from ui.models import is_here, parts_of
 from ui.server.lanes import DEVICE
 from ui.server.openai_names import is_openai_model
 from ui.server.refusals import Conflict, NotFound
+from ui.server.request import JobRequest
 from ui.server.schema import TASKS, Offer, offers
 from ui.server.services import Known, Served, Services
 from ui.server.speeds import Speeds
 from ui.server.tokens import Caller
 
 router = APIRouter(prefix="/v1", tags=["models"])
+
+# The tasks that use models of a kind without a word: by the voice they speak with, or by default.
+USES_BY_ITSELF = {
+    "separation": ("separate", "explain_separation"),
+    "tts": ("speak", "clone", "cues", "explain_speech", "explain_voices", "history"),
+    "voiceclone": ("clone", "convert", "enroll", "check_reference", "explain_voices"),
+}
 
 ModelId = Annotated[str, Path(max_length=300, description="A model's name, an alias of it, or one of OpenAI's names.")]
 
@@ -86,13 +94,20 @@ def withdraw_licence(model: ModelId, services: Served, caller: Known) -> dict[st
 def remove_weights(model: ModelId, services: Served) -> dict[str, Any]:
     """Deletes the files of a model from this machine; what a folder of the user's own has stays."""
     spec, store = _find(model).spec, WeightStore()
-    fetched = {job.request.model for job in services.store.find(states=("queued", "running"))}
-    if fetched & {spec.name, *spec.aliases}:
+    going_on = [job.request for job in services.store.find(states=("queued", "running"))]
+    if any(may_use(request, spec) for request in going_on):
         raise Conflict(f"A job works with {spec.name}: cancel it first, or wait for its end.")
     services.fleet.unload(spec.task, spec.name)
     if _machine(services).has_loaded(spec):
         raise Conflict(f"{spec.name} is at work: try again when it is done.")
     return {"id": spec.name, "freed_bytes": sum(store.remove(part) for part in parts_of(spec))}
+
+
+def may_use(request: JobRequest, spec: ModelSpec) -> bool:
+    """Tells whether a job may read a model's files: it says which it does, or not, as those that have a voice."""
+    if request.model is not None:
+        return request.model in (spec.name, *spec.aliases)
+    return request.task in USES_BY_ITSELF.get(spec.task, ())
 
 
 @router.get("/memory")

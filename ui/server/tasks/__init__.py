@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from audio_ml.errors import AudioMLError, InvalidInput, InvalidOption
+from audio_ml.errors import AudioMLError, InvalidInput, InvalidOption, blaming
 from audio_ml.loader import ModelLoader
 from audio_ml.progress import Progress
 from ui.server.request import JobRequest
@@ -109,12 +109,15 @@ def run_task(
     task, sources = find_task(request.task), []
     places = [f"{read}/{number}/" for number in range(len(inputs))]
     try:
-        for ref, place in zip(inputs, places, strict=True):
+        for number, (ref, place) in enumerate(zip(inputs, places, strict=True)):
             Path(place).mkdir()
-            sources.append(open_input(ref, Path(place), options, progress, is_sound=task.READS_SOUND))
+            with blaming(f"inputs.{number}"):
+                sources.append(open_input(ref, Path(place), options, progress, is_sound=task.READS_SOUND))
         report = task.run(Work(request, tuple(sources), files, loader, progress))
     except AudioMLError as error:
-        raise type(error)(_without_paths(str(error), (f"{files}/", *places))) from error
+        plain = type(error)(_without_paths(str(error), (f"{files}/", *places)))
+        plain.param = error.param and error.param.replace("references.", "inputs.")  # as clients call them
+        raise plain from error
     told_report = _without_paths(report, (f"{files}/", *places))
     assert isinstance(told_report, dict)
     return told_report

@@ -8,7 +8,7 @@ from typing import Any
 
 import voiceclone
 from audio_ml.cloned_voice import checked_name
-from audio_ml.errors import ConsentMissing, InvalidInput, OutputExists
+from audio_ml.errors import ConsentMissing, InvalidInput, OutputExists, blaming
 from audio_ml.options import parse
 from audio_ml.voice_file import SUFFIX, read_voice_file
 from audio_ml.voice_library import VoiceLibrary
@@ -25,7 +25,8 @@ READS_SOUND = True
 def check(request: JobRequest) -> None:
     from voiceclone.consent import EXAMPLE, parse_consent
 
-    name = checked_name(request.name or "")
+    with blaming("name"):
+        _check_name(request.name or "")
     if not (request.consent or "").strip():
         raise ConsentMissing(f"No voice is made without consent: say who agreed, when and to what, as in '{EXAMPLE}'.")
     parse_consent(request.consent or "")
@@ -33,6 +34,10 @@ def check(request: JobRequest) -> None:
         raise InvalidInput("Enrolling takes no 'model' and no 'delivery': option 'also' names further models.")
     for model in parse(EnrolOptions, request.options).also:
         zero_shot.find(model)
+
+
+def _check_name(given: str) -> None:
+    name = checked_name(given)
     if any(known.casefold() == name.casefold() for known in VoiceLibrary.default().names()):
         raise OutputExists(f"There is a voice '{name}' already and it is kept: choose another name.")
 

@@ -12,7 +12,7 @@ export function jobAddress(id) {
  * Asks the server, and returns what it answers; `null` where that is nothing.
  * @param {string} path  below the interface, such as `/jobs`
  * @param {{ method?: string, body?: unknown, signal?: AbortSignal }} [settings]
- * @throws {Error} with the server's sentence, and the `status` of its reply
+ * @throws {Error} with the server's sentence, the `status` of its reply, and its `param`, the field at fault
  */
 export async function ask(path, { method = 'GET', body, signal } = {}) {
   const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
@@ -28,15 +28,24 @@ export async function ask(path, { method = 'GET', body, signal } = {}) {
     if (signal?.aborted) throw error;
     throw new Error('The server does not answer. It may have been ended, or the connection is gone.');
   }
-  if (!reply.ok) throw Object.assign(new Error(await sentenceOf(reply)), { status: reply.status });
+  if (!reply.ok) {
+    const { message, param } = await errorOf(reply);
+    throw Object.assign(new Error(message), { status: reply.status, param });
+  }
   return reply.status === 204 ? null : reply.json();
 }
 
 /** @param {Response} reply */
 export async function sentenceOf(reply) {
+  return (await errorOf(reply)).message;
+}
+
+/** @returns {Promise<{ message: string, param?: ?string }>} */
+async function errorOf(reply) {
   try {
-    return (await reply.json()).error.message;
+    const { message, param } = (await reply.json()).error;
+    return { message, param };
   } catch {
-    return `The server answered with status ${reply.status}.`;
+    return { message: `The server answered with status ${reply.status}.` };
   }
 }

@@ -25,7 +25,13 @@ export async function capture(heard, ended) {
     throw new Error(REFUSED[error.name] ?? `The microphone cannot be used (${error.message}): ${UPLOAD}.`);
   }
   const context = new AudioContext();
-  await context.audioWorklet.addModule(new URL('capture-worklet.js', import.meta.url));
+  try {
+    await context.audioWorklet.addModule(new URL('capture-worklet.js', import.meta.url));
+  } catch (error) {
+    stream.getTracks().forEach((track) => track.stop());
+    await context.close();
+    throw new Error(`Recording could not be begun, for the server does not answer: try again, ${UPLOAD}.`);
+  }
   const node = new AudioWorkletNode(context, 'capture', { numberOfOutputs: 0 });
   const pieces = [];
   let n = 0;

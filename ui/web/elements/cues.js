@@ -5,7 +5,7 @@ import { jobAddress } from './address.js';
 import { follow } from './follow.js';
 import { defineResult, sentenceList } from './results.js';
 
-/** `<cue-progress job="ID" takes="1"></cue-progress>`: writes into the table of the sheet how far each line is. */
+/** `<cue-progress job="ID" lines="2" takes="1"></cue-progress>`: writes into the table of the sheet how far each line is. */
 class CueProgress extends HTMLElement {
   #ending = new AbortController();
 
@@ -27,11 +27,12 @@ class CueProgress extends HTMLElement {
     return [...document.querySelectorAll('#cue-preview tr[data-line]')];
   }
 
-  /** The share that is done counts takes, line by line. */
+  /** The share that is done counts takes, line by line; the table may show the first lines alone. */
   #show({ state, stage = '', fraction = 0 }) {
     const rows = this.#rows();
     const isOver = stage.startsWith('writing');
-    const at = Math.floor(Math.round(fraction * rows.length * Number(this.getAttribute('takes'))) / Number(this.getAttribute('takes')));
+    const [nLines, nTakes] = ['lines', 'takes'].map((name) => Number(this.getAttribute(name)));
+    const at = Math.floor(Math.round(fraction * nLines * nTakes) / nTakes);
     rows.forEach((row, place) => {
       if (state !== 'running' || (!isOver && place > at)) mark(row, 'waiting');
       else mark(row, isOver || place < at ? 'done' : 'speaking');

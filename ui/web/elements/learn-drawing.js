@@ -1,25 +1,10 @@
 /** Pictures of the lessons: levels as colours, waves and curves as lines. */
 
 import { element } from '../player/elements.js';
+import { magma } from './colours.js';
+import { svg } from './svg.js';
 
-// From silence to loud: dark violet, red, orange, pale yellow; told apart without seeing colours, too.
-const STOPS = [
-  [6, 4, 24],
-  [60, 16, 100],
-  [140, 36, 110],
-  [215, 70, 70],
-  [250, 145, 50],
-  [252, 240, 180],
-];
 const LOWEST_DB = -80;
-const SVG = 'http://www.w3.org/2000/svg';
-
-/** Returns the colour [r, g, b] of a number from 0 to 1. */
-export function colourOf(share) {
-  const place = Math.min(1, Math.max(0, share)) * (STOPS.length - 1);
-  const low = Math.min(STOPS.length - 2, Math.floor(place));
-  return STOPS[low].map((value, i) => value + (place - low) * (STOPS[low + 1][i] - value));
-}
 
 /**
  * Returns a picture with one cell for each number from 0 to 1; the first row is drawn at the bottom.
@@ -41,7 +26,7 @@ export function paintCells(canvas, share) {
   const image = drawing.createImageData(width, height);
   for (let row = 0; row < height; row++)
     for (let column = 0; column < width; column++)
-      image.data.set([...colourOf(share(column, row)), 255], 4 * ((height - 1 - row) * width + column));
+      image.data.set([...magma(share(column, row)), 255], 4 * ((height - 1 - row) * width + column));
   drawing.putImageData(image, 0, 0);
 }
 
@@ -51,18 +36,10 @@ export function melPicture(mel, label) {
   return cells(rows[0].length, rows.length, (column, row) => 1 - rows[row][column] / LOWEST_DB, label);
 }
 
-/** Makes an element of a drawing. */
-export function shape(tag, attributes, children = []) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 /** Returns a drawing that is stretched over its place. */
 export function stretched(width, height, label, children) {
   const attributes = { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label };
-  return shape('svg', { ...attributes, class: 'stretched' }, children);
+  return svg('svg', { ...attributes, class: 'stretched' }, children);
 }
 
 /** Returns the picture of a wave by its lowest and highest samples. */
@@ -70,7 +47,7 @@ export function wavePicture({ low, high }, label) {
   const most = Math.max(1e-3, ...high, ...low.map((value) => -value));
   const points = [...high.map((v, i) => `${i},${50 - (48 * v) / most}`)];
   for (let i = low.length - 1; i >= 0; i--) points.push(`${i},${50 - (48 * low[i]) / most}`);
-  return stretched(high.length - 1, 100, label, [shape('polygon', { points: points.join(' '), class: 'wave' })]);
+  return stretched(high.length - 1, 100, label, [svg('polygon', { points: points.join(' '), class: 'wave' })]);
 }
 
 /** Returns the picture of a pitch in Hz, 0 where there is none, on a logarithmic scale. */
@@ -83,7 +60,7 @@ export function pitchPicture(hz, nTotal, label) {
   for (const [i, value] of [...hz, 0].entries()) {
     if (value > 0) line.push(`${i},${y(value)}`);
     else if (line.length) {
-      lines.push(shape('polyline', { points: line.join(' '), class: 'curve' }));
+      lines.push(svg('polyline', { points: line.join(' '), class: 'curve' }));
       line = [];
     }
   }

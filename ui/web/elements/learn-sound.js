@@ -1,5 +1,7 @@
 /** Plays pieces of sound, one at a time on the whole page. */
 
+import { takeTurn } from '../player/turns.js';
+
 const FADE = 0.004; // s, at the ends of a piece, which is cut out of the middle of a sound
 
 /** @type {AudioContext | undefined} */
@@ -33,11 +35,12 @@ export async function fetchSound(address) {
 /**
  * Plays a sound from a time to another one, in seconds; whatever else was heard ends.
  * @param {AudioBuffer} buffer
- * @param {{ begin?: number, end?: number, tick?: (seconds: number) => void, ended?: () => void }} [how]
- *   `tick` hears where it is, while it plays; `ended` when it ends, by itself or not
+ * @param {{ begin?: number, end?: number, tick?: (seconds: number) => void, ended?: (isWhole: boolean) => void }} [how]
+ *   `tick` hears where it is, while it plays; `ended` when it ends: by itself, as a whole, or not
  */
 export function play(buffer, { begin = 0, end = buffer.duration, tick, ended } = {}) {
   stop();
+  takeTurn(play, stop);
   const on = output();
   const [source, gain] = [new AudioBufferSourceNode(on, { buffer }), new GainNode(on, { gain: 0 })];
   const start = on.currentTime + 0.02;
@@ -48,18 +51,18 @@ export function play(buffer, { begin = 0, end = buffer.duration, tick, ended } =
   gain.gain.linearRampToValueAtTime(0, start + Math.max(2 * FADE, length));
   source.connect(gain).connect(on.destination);
   let isOver = false;
-  const finish = () => {
+  const finish = (isWhole) => {
     if (isOver) return;
     isOver = true;
     stopCurrent = undefined;
     source.disconnect();
-    ended?.();
+    ended?.(isWhole);
   };
-  source.addEventListener('ended', finish);
+  source.addEventListener('ended', () => finish(true));
   source.start(start, begin, length);
   stopCurrent = () => {
     source.stop();
-    finish();
+    finish(false);
   };
   const look = () => {
     if (isOver) return;

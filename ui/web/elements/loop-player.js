@@ -1,5 +1,7 @@
 /** Plays one of several sounds of equal length, whole or in a loop; what changes is faded over at the same place. */
 
+import { takeTurn } from '../player/turns.js';
+
 const FADE_SECONDS = 0.012;
 const LEAD_SECONDS = 0.01;
 const AWAKE_MS = 5000; // after which an audio device that plays nothing sleeps
@@ -56,6 +58,7 @@ export class LoopPlayer extends EventTarget {
    * @param {{isLoop: boolean, at?: number}} how
    */
   play(span, { isLoop, at = span.begin }) {
+    takeTurn(this, () => this.#run && this.stop());
     this.wake();
     return this.#begin(span, isLoop, at);
   }

@@ -69,7 +69,7 @@ export class MakeStep {
 
   /** Shows at its place what the server has against the name or anything else. */
   complain(error) {
-    if (/\bname\b|There is a voice/.test(error.message)) {
+    if (error.param === 'name') {
       this.name.complain(error.message);
       this.name.input.focus();
     } else this.alarm.textContent = error.message;

@@ -13,7 +13,7 @@ import { buildControls, layOut } from './painter-controls.js';
 import { Hand } from './painter-hand.js';
 import { Picture } from './painter-picture.js';
 import { defineResult } from './results.js';
-import { waveFile } from './wave-file.js';
+import { wavFile } from './wav.js';
 
 const STYLE = new URL('mask-painter.css', import.meta.url).href;
 const WORKER = new URL('painting-worker.js', import.meta.url);
@@ -281,7 +281,7 @@ class MaskPainter extends HTMLElement {
 
   #download() {
     const { name } = this.#report.clip;
-    const address = URL.createObjectURL(waveFile(this.#sounds.result, this.#report.clip.sample_rate));
+    const address = URL.createObjectURL(wavFile(this.#sounds.result, this.#report.clip.sample_rate, true));
     const file = `${name.replace(/\.[^.]+$/, '')} - ${this.#c.stem.value}, painted.wav`;
     element('a', { href: address, download: file }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);

@@ -23,7 +23,7 @@ export class ModelRow {
     this.facts = element('dl', { class: 'facts' });
     this.terms = element('div', { class: 'terms' });
     this.acceptButton = this.#button('I accept these terms', () => this.#licence('POST'));
-    this.withdrawButton = this.#button('Take it back', () => this.#licence('DELETE'));
+    this.withdrawButton = this.#button('Withdraw the acceptance', () => this.#licence('DELETE'));
     this.termsLine = element('summary');
     this.licence = element('details', { class: 'licence' }, [
       this.termsLine,
@@ -97,7 +97,7 @@ export class ModelRow {
     const { licence } = this.model;
     this.licence.hidden = !licence?.must_accept;
     if (this.licence.hidden) return;
-    this.termsLine.textContent = licence.accepted ? 'Its terms are accepted' : 'Read and accept its terms first';
+    this.termsLine.textContent = licence.accepted ? 'Its terms are accepted, for all who use this machine' : 'Read and accept its terms first';
     this.terms.replaceChildren(...licence.terms.map((text) => element('p', { text })));
     this.acceptButton.hidden = licence.accepted;
     this.withdrawButton.hidden = !licence.accepted;
@@ -121,7 +121,7 @@ export class ModelRow {
     else if (this.#isAsking) this.line.textContent = `Delete ${size(model.bytes_on_disk)} of files?`;
     else if (this.isActive) this.line.textContent = progressOf(job, model);
     else if (isChecked) this.line.textContent = job.summary.join(' ');
-    else this.line.textContent = job?.state === 'cancelled' && !model.here ? 'Stopped; nothing was kept.' : '';
+    else this.line.textContent = job?.state === 'cancelled' && !model.here ? stoppedWith(model) : '';
     const failure = job?.state === 'failed' && !(job.task === 'pull' && model.here) ? job.error.message : '';
     this.alarm.textContent = this.#problem || (isChecked ? job.warnings.join(' ') : failure);
   }
@@ -212,6 +212,10 @@ function placeOf(model) {
   if (model.unavailable) return 'not available';
   if (model.here) return `${model.loaded ? 'in memory, ' : ''}here, ${size(model.bytes_on_disk)}`;
   return model.download_bytes ? `not here, ${size(model.download_bytes)} to fetch` : 'not here, its size is not told';
+}
+
+function stoppedWith(model) {
+  return `Stopped; ${model.bytes_on_disk ? 'files that had arrived as a whole are kept' : 'nothing was kept'}.`;
 }
 
 function factsOf(model) {

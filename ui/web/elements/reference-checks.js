@@ -20,7 +20,7 @@ export class ReferenceChecks {
   /** null while nothing is known of the recordings that are here */
   isFit = null;
 
-  /** @param {(sentence: string) => boolean} complain  says at its place what is wrong with one recording */
+  /** @param {(error: { message: string, param?: ?string }) => boolean} complain  says at its place what is wrong with one recording */
   constructor(complain) {
     this.complain = complain;
     this.status = element('p', { role: 'status' });
@@ -44,8 +44,8 @@ export class ReferenceChecks {
     try {
       const { id } = await ask('/jobs', { method: 'POST', body: { task: 'check_reference', inputs } });
       let isThere = true;
-      signal.addEventListener('abort', () => isThere && forget(id));
-      if (signal.aborted) return forget(id);
+      signal.addEventListener('abort', () => isThere && drop(id));
+      if (signal.aborted) return drop(id);
       const listeners = {
         progress: ({ stage, fraction }) => {
           this.bar.value = fraction ?? 0;
@@ -60,7 +60,7 @@ export class ReferenceChecks {
       };
       follow(id, listeners, signal);
     } catch (error) {
-      if (!signal.aborted) this.#fail(error.message);
+      if (!signal.aborted) this.#fail(error);
     }
   }
 
@@ -78,7 +78,7 @@ export class ReferenceChecks {
 
   #end(job) {
     this.bar.hidden = true;
-    if (job?.state !== 'done') return this.#fail(job?.error?.message ?? 'The checks were stopped: try once more.');
+    if (job?.state !== 'done') return this.#fail(job?.error ?? { message: 'The checks were stopped: try once more.' });
     const { is_fit: isFit, checks, notes } = job.report;
     this.isFit = isFit;
     this.rows.replaceChildren(...checks.map(row));
@@ -87,11 +87,18 @@ export class ReferenceChecks {
     this.alarm.textContent = isFit ? '' : UNFIT;
   }
 
-  #fail(sentence) {
+  #fail(error) {
     this.bar.hidden = true;
     this.status.textContent = '';
-    if (!this.complain(sentence)) this.alarm.textContent = sentence;
+    if (!this.complain(error)) this.alarm.textContent = error.message;
   }
+}
+
+/** Stops a check that nobody waits for any more, and removes what is left of it. */
+function drop(id) {
+  forget(id);
+  const end = (job) => job && forget(id);
+  follow(id, { progress: () => {}, lost: () => {}, end }, new AbortController().signal);
 }
 
 function row({ kind, title, outcome, message }) {

@@ -121,18 +121,23 @@ export class ReferenceList {
 
   /** What a job reads, of all that were sent. */
   get inputs() {
-    return this.recordings.filter((each) => each.upload && !each.hasFailed).map(({ upload }) => ({ upload }));
+    return this.#sent.map(({ upload }) => ({ upload }));
+  }
+
+  get #sent() {
+    return this.recordings.filter((each) => each.upload && !each.hasFailed);
   }
 
   get isSending() {
     return this.recordings.some((each) => !each.upload && !each.hasFailed);
   }
 
-  /** Says of the recording that a sentence names what is wrong with it; false where it names none. */
-  complain(sentence) {
-    const named = this.recordings.filter((each) => sentence.includes(each.file.name));
-    named.forEach((each) => each.complain(sentence));
-    return named.length > 0;
+  /** Says what is wrong with one of the `inputs`; false where the error names none. */
+  complain({ message, param }) {
+    const [, place] = /^inputs\.(\d+)$/.exec(param ?? '') ?? [];
+    const named = place === undefined ? undefined : this.#sent[Number(place)];
+    named?.complain(message);
+    return named !== undefined;
   }
 
   /** @param {boolean} areRead  whether a job reads them still */

@@ -1,24 +1,23 @@
 /**
  * `<voice-sample voice="hibari/heart" say="Good morning." label="Hear heart"></voice-sample>`: a button that has the
- * server speak a text, and plays it. One sample plays at a time; `model` and `options` (JSON) are passed on.
+ * server speak a text, and plays it; `model` and `options` (JSON) are passed on.
  */
 
 import { element, press } from '../player/elements.js';
+import { takeTurn } from '../player/turns.js';
 import { MINE, sentenceOf } from './address.js';
-
-/** @type {VoiceSample | null} */
-let playing = null;
 
 class VoiceSample extends HTMLElement {
   static observedAttributes = ['voice', 'say', 'model', 'options'];
   #audio = new Audio();
   #address = '';
+  #isPlaying = false;
   #ending = new AbortController();
 
   connectedCallback() {
     if (!this.button) {
       const label = this.getAttribute('label') ?? '';
-      const click = () => (playing === this ? this.stop() : this.#hear());
+      const click = () => (this.#isPlaying ? this.stop() : this.#hear());
       this.button = element('button', { type: 'button', text: '▶', 'aria-label': label, title: label, on: { click } });
       this.alarm = element('span', { role: 'alert' });
       press(this.button, false);
@@ -40,13 +39,11 @@ class VoiceSample extends HTMLElement {
   stop() {
     this.#ending.abort();
     this.#audio.pause();
-    if (playing === this) playing = null;
     this.#show(false);
   }
 
   async #hear() {
-    playing?.stop();
-    playing = this;
+    takeTurn(this, () => this.stop());
     this.#ending = new AbortController();
     const { signal } = this.#ending;
     this.alarm.textContent = '';
@@ -80,6 +77,7 @@ class VoiceSample extends HTMLElement {
   }
 
   #show(isPlaying) {
+    this.#isPlaying = isPlaying;
     if (!this.button) return;
     press(this.button, isPlaying);
     this.button.textContent = isPlaying ? '■' : '▶';

@@ -5,7 +5,7 @@
 
 import { clockTime, element } from '../player/elements.js';
 import { capture } from './capture.js';
-import { encodeWav } from './wav.js';
+import { wavFile } from './wav.js';
 
 const LONGEST_SECONDS = 300;
 const SHORTEST_SECONDS = 0.5;
@@ -87,7 +87,7 @@ class SoundRecorder extends HTMLElement {
     const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
     if (samples.length < SHORTEST_SECONDS * rate) this.alarm.textContent = TOO_SHORT;
     else if (peak < SILENT_PEAK) this.alarm.textContent = SILENT;
-    else this.#give(new File([encodeWav(samples, rate)], this.#fileName(), { type: 'audio/wav' }));
+    else this.#give(new File([wavFile([samples], rate)], this.#fileName(), { type: 'audio/wav' }));
   }
 
   #fileName() {

@@ -6,8 +6,12 @@ import { fetchSound, play, stop } from './learn-sound.js';
 import { defineResult } from './results.js';
 
 const COLOURS = 8; // of stretches, in the styles
+const PAUSE_MS = 300; // between one and the next
 
 class SpeechHistory extends HTMLElement {
+  #nTurns = 0; // which of them counts: a later one, or Stop, ends what is still to come
+  #pause = 0;
+
   async connectedCallback() {
     const base = this.getAttribute('job');
     try {
@@ -17,8 +21,8 @@ class SpeechHistory extends HTMLElement {
       this.cards = eras.map((era, index) => this.#card(era, index));
       this.sounds = eras.map((era) => fetchSound(`${base}/files/${era.file}`));
       this.sounds.forEach((sound) => sound.catch(() => {}));
-      const all = element('button', { type: 'button', text: 'Play one after the other', on: { click: () => this.#play(0, true) } });
-      const end = element('button', { type: 'button', text: 'Stop', on: { click: stop } });
+      const all = element('button', { type: 'button', text: 'Play one after the other', on: { click: () => this.#begin(0, true) } });
+      const end = element('button', { type: 'button', text: 'Stop', on: { click: () => this.#stop() } });
       this.told = element('p', { role: 'status' });
       this.replaceChildren(
         element('div', { class: 'controls' }, [all, end, this.told]),
@@ -31,7 +35,18 @@ class SpeechHistory extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#stop();
+  }
+
+  #stop() {
+    this.#nTurns++;
+    clearTimeout(this.#pause);
     stop();
+  }
+
+  #begin(index, goesOn) {
+    this.#stop();
+    this.#play(index, goesOn);
   }
 
   #card(era, index) {
@@ -39,7 +54,7 @@ class SpeechHistory extends HTMLElement {
       type: 'button',
       text: '▶ Play',
       'aria-label': `Play ${era.title}`,
-      on: { click: () => this.#play(index, false) },
+      on: { click: () => this.#begin(index, false) },
     });
     const fact = (name, text) => element('div', { class: 'fact' }, [element('b', { text: `${name} ` }), text]);
     return element('li', {}, [
@@ -56,17 +71,16 @@ class SpeechHistory extends HTMLElement {
 
   async #play(index, goesOn) {
     const mark = (isOn) => this.cards[index].classList.toggle('now', isOn);
+    const turn = this.#nTurns;
     try {
       const sound = await this.sounds[index];
-      const { duration } = sound;
-      let reached = 0;
-      const tick = (seconds) => (reached = seconds);
-      const ended = () => {
+      if (turn !== this.#nTurns) return;
+      const ended = (isWhole) => {
         mark(false);
-        const isWhole = reached > duration - 0.15; // else somebody stopped it
-        if (goesOn && isWhole && index + 1 < this.cards.length) setTimeout(() => this.#play(index + 1, true), 300);
+        const isNext = goesOn && isWhole && turn === this.#nTurns && index + 1 < this.cards.length;
+        if (isNext) this.#pause = setTimeout(() => this.#play(index + 1, true), PAUSE_MS);
       };
-      play(sound, { tick, ended });
+      play(sound, { ended });
       mark(true);
       this.told.textContent = this.titles[index];
     } catch (error) {

@@ -1,9 +1,10 @@
 /** `<speech-path job="ADDRESS">`: a sentence on its way to sound, each stage under the other on one time axis. */
 
 import { element } from '../player/elements.js';
-import { melPicture, pitchPicture, shape, stretched, wavePicture } from './learn-drawing.js';
+import { melPicture, pitchPicture, stretched, wavePicture } from './learn-drawing.js';
 import { fetchSound, play, stop } from './learn-sound.js';
 import { defineResult } from './results.js';
+import { svg } from './svg.js';
 
 const PIXELS_PER_SECOND = 340; // at least: phonemes have to be hit with a finger
 const PAUSE = '·';
@@ -93,7 +94,7 @@ class SpeechPath extends HTMLElement {
     const bars = this.told.phones.map((phone) => {
       const height = (80 * (phone.end - phone.begin)) / longest;
       const [x, width] = [phone.begin, phone.end - phone.begin];
-      return shape('rect', { x, y: 100 - height, width, height, class: phone.symbol ? 'bar' : 'bar pause' });
+      return svg('rect', { x, y: 100 - height, width, height, class: phone.symbol ? 'bar' : 'bar pause' });
     });
     const label = 'How long each phoneme lasts; the table below has the numbers';
     return stretched(this.told.n_samples, 100, label, bars);

@@ -5,7 +5,7 @@ const SPACE = 'http://www.w3.org/2000/svg';
 /**
  * @param {string} tag
  * @param {Record<string, any>} [attributes]  `text` is the text
- * @param {Node[]} [children]
+ * @param {(Node | string)[]} [children]
  * @returns {SVGElement}
  */
 export function svg(tag, { text = '', ...attributes } = {}, children = []) {

@@ -3,6 +3,9 @@
 import { below, clockTime, element } from '../player/elements.js';
 import { defineResult, sentenceList } from './results.js';
 
+const KEYS = 'Left and Right go from word to word, Enter plays from there.';
+const WITHIN_SECONDS = 0.001; // behind the beginning of a word, so that it is this one
+
 defineResult('speak', (job, base) =>
   element('div', { class: 'take' }, [
     settingsOf(job),
@@ -40,7 +43,8 @@ export function spokenFile(job, file, base) {
       on: { click: () => ((audio.currentTime = word.start_seconds), audio.play()) },
     }),
   );
-  const box = element('div', { class: 'words', tabindex: '0', role: 'group', 'aria-label': 'Words' }, laidOut(job, words, marks));
+  const box = element('div', { class: 'words', tabindex: '0', role: 'group', 'aria-label': 'Words', title: KEYS }, laidOut(job, words, marks));
+  box.addEventListener('keydown', (event) => walk(event, audio, words));
   light(audio, words, marks, box);
   return element('div', { class: 'spoken-file' }, [audio, box]);
 }
@@ -58,6 +62,16 @@ function laidOut(job, words, marks) {
     at = Math.max(at, word.span[1]);
   }
   return nodes;
+}
+
+/** Goes from word to word by the arrow keys, and plays from there. */
+function walk(event, audio, words) {
+  const by = { ArrowLeft: -1, ArrowRight: 1, Enter: 0 }[event.key];
+  if (by === undefined || !words.length) return;
+  event.preventDefault();
+  if (!by) return void audio.play();
+  const to = Math.max(0, Math.min(words.length - 1, lastBegun(words, audio.currentTime) + by));
+  audio.currentTime = words[to].start_seconds + WITHIN_SECONDS;
 }
 
 /** Lights the word that is heard, while it plays and where it stands. */
@@ -81,6 +95,11 @@ function light(audio, words, marks, box) {
 
 /** Returns the last word that has begun, -1 before the first and where it has been over for a while. */
 function placeOf(words, seconds) {
+  const place = lastBegun(words, seconds);
+  return place >= 0 && seconds < words[place].end_seconds + 0.05 ? place : -1;
+}
+
+function lastBegun(words, seconds) {
   let low = 0;
   let high = words.length;
   while (low < high) {
@@ -88,8 +107,7 @@ function placeOf(words, seconds) {
     if (words[middle].start_seconds <= seconds) low = middle + 1;
     else high = middle;
   }
-  const place = low - 1;
-  return place >= 0 && seconds < words[place].end_seconds + 0.05 ? place : -1;
+  return low - 1;
 }
 
 function keepInView(box, mark) {

@@ -1,9 +1,10 @@
 /** `<voice-embeddings job="ADDRESS">`: what an encoder makes of voices, how alike they are, and a map of them. */
 
 import { element } from '../player/elements.js';
-import { cells, shape } from './learn-drawing.js';
+import { cells } from './learn-drawing.js';
 import { fetchSound, play, stop } from './learn-sound.js';
 import { defineResult } from './results.js';
+import { svg } from './svg.js';
 
 const [WIDTH, HEIGHT, MARGIN] = [640, 420, 24];
 
@@ -36,11 +37,12 @@ function voiceCard(voice, base) {
   const picture = cells(16, 16, (column, row) => Math.abs(values[15 - row][column]) / most, `Embedding of ${voice.name}`);
   const sound = fetchSound(`${base}/files/${voice.file}`);
   sound.catch(() => {});
+  const alarm = element('span', { role: 'alert' });
   const button = element('button', {
     type: 'button',
     text: '▶ Play',
     'aria-label': `Play ${voice.name}`,
-    on: { click: async () => play(await sound) },
+    on: { click: () => sound.then((buffer) => play(buffer), (error) => (alarm.textContent = error.message)) },
   });
   const about = [voice.group, voice.licence].filter(Boolean).join(', ');
   return element('li', {}, [
@@ -48,6 +50,7 @@ function voiceCard(voice, base) {
     element('small', { text: about }),
     picture,
     button,
+    alarm,
   ]);
 }
 
@@ -94,16 +97,16 @@ function voiceMap({ places, axes }) {
   const labels = [];
   const marks = places.map((place) => {
     const [cx, cy] = [across(place.x), HEIGHT - up(place.y)];
-    const title = shape('title', {}, [`${place.name}${place.group ? `, ${place.group}` : ''}`]);
+    const title = svg('title', {}, [`${place.name}${place.group ? `, ${place.group}` : ''}`]);
     if (place.kind === 'built-in') return dot(cx, cy, place.group, title);
     const end = cx > WIDTH * 0.7;
     const y = freePlace(labels, cy + 5);
-    const text = shape('text', { x: cx + (end ? -10 : 10), y, 'text-anchor': end ? 'end' : 'start' }, [place.name]);
-    return shape('g', { class: 'spoke' }, [shape('circle', { cx, cy, r: 7 }, [title]), text]);
+    const text = svg('text', { x: cx + (end ? -10 : 10), y, 'text-anchor': end ? 'end' : 'start' }, [place.name]);
+    return svg('g', { class: 'spoke' }, [svg('circle', { cx, cy, r: 7 }, [title]), text]);
   });
   const label = 'Map of voices: those that sound alike lie near each other';
   return element('figure', {}, [
-    shape('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label, class: 'map' }, marks),
+    svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label, class: 'map' }, marks),
     element('figcaption', {
       text:
         'Kokoro’s own voices (circles: female, squares: male, diamonds: not said) and those that spoke here (large, named). ' +
@@ -122,10 +125,10 @@ function freePlace(taken, wanted) {
 }
 
 function dot(cx, cy, group, title) {
-  if (group === 'female') return shape('circle', { cx, cy, r: 4, class: 'female' }, [title]);
+  if (group === 'female') return svg('circle', { cx, cy, r: 4, class: 'female' }, [title]);
   const turn = group === 'male' ? '' : `rotate(45 ${cx} ${cy})`;
   const attributes = { x: cx - 4, y: cy - 4, width: 8, height: 8, transform: turn };
-  return shape('rect', { ...attributes, class: group || 'unknown' }, [title]);
+  return svg('rect', { ...attributes, class: group || 'unknown' }, [title]);
 }
 
 customElements.define('voice-embeddings', VoiceEmbeddings);

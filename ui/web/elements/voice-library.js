@@ -14,7 +14,7 @@ class VoiceLibrary extends HTMLElement {
     this.#ending = new AbortController();
     const { signal } = this.#ending;
     this.#shown = '';
-    this.nothing = element('p', { class: 'nothing', text: 'No voice was made on this machine yet.', hidden: true });
+    this.nothing = element('p', { class: 'nothing', text: 'There is no cloned voice on this machine.', hidden: true });
     this.alarm = element('p', { role: 'alert' });
     this.status = element('p', { role: 'status', class: 'spoken' });
     this.rows = element('div', { class: 'cards' });

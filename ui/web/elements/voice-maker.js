@@ -27,6 +27,7 @@ const STARTED = 'audio-ml-job-started';
 
 class VoiceMaker extends HTMLElement {
   #at = 0;
+  #isBegun = false;
 
   connectedCallback() {
     if (this.steps) return;
@@ -36,7 +37,7 @@ class VoiceMaker extends HTMLElement {
       upload: 'Upload recordings',
       changed: () => this.#check(),
     });
-    this.checks = new ReferenceChecks((sentence) => this.#blame(sentence));
+    this.checks = new ReferenceChecks((error) => this.#blame(error));
     this.consent = new ConsentStep();
     this.make = new MakeStep();
     this.alarm = element('p', { role: 'alert' });
@@ -116,20 +117,22 @@ class VoiceMaker extends HTMLElement {
   }
 
   /** Says what is wrong with one recording at that; the others are checked without it. */
-  #blame(sentence) {
-    if (!this.references.complain(sentence)) return false;
+  #blame(error) {
+    if (!this.references.complain(error)) return false;
     if (this.references.inputs.length) queueMicrotask(() => this.#check());
     return true;
   }
 
+  /** Lets somebody go on, unless this voice is in the making: it is made once. */
   #allow() {
-    this.next.disabled = false;
+    if (this.#isBegun) return;
+    this.back.disabled = this.next.disabled = false;
     this.another.hidden = true;
     this.done.textContent = '';
   }
 
   async #begin() {
-    this.next.disabled = true;
+    this.back.disabled = this.next.disabled = this.#isBegun = true;
     this.make.alarm.textContent = '';
     try {
       const body = { ...this.make.wish, ...this.consent.record, inputs: this.references.inputs };
@@ -139,7 +142,8 @@ class VoiceMaker extends HTMLElement {
       this.done.textContent = `“${body.name}” is being made: see how far it is under “Voices in the making”.`;
       this.#tellTheEnd(id, body.name);
     } catch (error) {
-      this.next.disabled = false;
+      this.#isBegun = false;
+      this.#allow();
       this.make.complain(error);
     }
   }
@@ -156,6 +160,7 @@ class VoiceMaker extends HTMLElement {
 
   /** Begins anew; what was sent stays, for the job reads it. */
   #clear() {
+    this.#isBegun = false;
     this.references.clear(true);
     this.checks.clear();
     this.consent.clear(true);

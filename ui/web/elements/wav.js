@@ -1,37 +1,53 @@
-/** Sound as a file. */
+/** Sound as a WAV file: RIFF, with the chunks fmt, fact and data. */
 
-const HEADER_BYTES = 44;
-const SAMPLE_BYTES = 3;
+const HEADER_BYTES = 58;
+const [PCM, FLOAT] = [1, 3]; // the codes of the formats
 const FULL_SCALE = 2 ** 23;
 
 /**
- * Returns mono samples as a WAV file of 24 bits; what is beyond full scale is cut off there.
- * @param {Float32Array} samples
+ * Returns sound as a file of 24 bits, in which what is beyond full scale is cut off there, or of 32-bit floats.
+ * @param {Float32Array[]} channels
  * @param {number} rate  in Hz
+ * @param {boolean} [isFloat]
  * @returns {Blob}
  */
-export function encodeWav(samples, rate) {
-  const bytes = new Uint8Array(HEADER_BYTES + SAMPLE_BYTES * samples.length);
-  const view = new DataView(bytes.buffer);
-  const write = (at, text) => [...text].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)));
-  write(0, 'RIFF');
-  view.setUint32(4, bytes.length - 8, true);
-  write(8, 'WAVEfmt ');
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true); // PCM
-  view.setUint16(22, 1, true); // channel
-  view.setUint32(24, rate, true);
-  view.setUint32(28, rate * SAMPLE_BYTES, true);
-  view.setUint16(32, SAMPLE_BYTES, true);
-  view.setUint16(34, 8 * SAMPLE_BYTES, true);
-  write(36, 'data');
-  view.setUint32(40, SAMPLE_BYTES * samples.length, true);
-  samples.forEach((sample, index) => {
-    const value = Math.max(-FULL_SCALE, Math.min(FULL_SCALE - 1, Math.round(sample * FULL_SCALE)));
-    const at = HEADER_BYTES + SAMPLE_BYTES * index;
-    bytes[at] = value & 255;
-    bytes[at + 1] = (value >> 8) & 255;
-    bytes[at + 2] = (value >> 16) & 255;
-  });
-  return new Blob([bytes], { type: 'audio/wav' });
+export function wavFile(channels, rate, isFloat = false) {
+  const [nChannels, n, sampleBytes] = [channels.length, channels[0].length, isFloat ? 4 : 3];
+  const nBytes = sampleBytes * nChannels * n;
+  const view = new DataView(new ArrayBuffer(HEADER_BYTES + nBytes + (nBytes % 2)));
+  let at = 0;
+  const tag = (text) => [...text].forEach((letter) => view.setUint8(at++, letter.charCodeAt(0)));
+  const put32 = (value) => view.setUint32((at += 4) - 4, value, true);
+  const put16 = (value) => view.setUint16((at += 2) - 2, value, true);
+  tag('RIFF');
+  put32(view.byteLength - 8);
+  tag('WAVEfmt ');
+  put32(18);
+  put16(isFloat ? FLOAT : PCM);
+  put16(nChannels);
+  put32(rate);
+  put32(sampleBytes * nChannels * rate);
+  put16(sampleBytes * nChannels);
+  put16(8 * sampleBytes);
+  put16(0);
+  tag('fact');
+  put32(4);
+  put32(n);
+  tag('data');
+  put32(nBytes);
+  const write = isFloat ? putFloat : putInteger;
+  for (let i = 0; i < n; i++) {
+    for (let c = 0; c < nChannels; c++, at += sampleBytes) write(view, at, channels[c][i]);
+  }
+  return new Blob([view.buffer], { type: 'audio/wav' });
+}
+
+function putFloat(view, at, sample) {
+  view.setFloat32(at, sample, true);
+}
+
+function putInteger(view, at, sample) {
+  const value = Math.max(-FULL_SCALE, Math.min(FULL_SCALE - 1, Math.round(sample * FULL_SCALE)));
+  view.setUint16(at, value & 0xffff, true);
+  view.setInt8(at + 2, value >> 16);
 }

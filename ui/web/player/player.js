@@ -13,6 +13,7 @@ import { Selection } from './selection.js';
 import { coloursOf, followTheme } from './theme.js';
 import { Track } from './track.js';
 import { keyAction } from './keys.js';
+import { takeTurn } from './turns.js';
 
 const STYLE = new URL('player.css', import.meta.url).href;
 const OWN_ADDRESS = /^\/(?!\/)[\w\-/.]+$/; // a path of this server
@@ -222,8 +223,9 @@ class StemPlayer extends HTMLElement {
     if (this.playButton.disabled) return;
     this.alarm.textContent = '';
     const engine = this.#ready();
-    if (engine.state === 'stopped') engine.play();
-    else engine.pause();
+    if (engine.state !== 'stopped') return engine.pause();
+    takeTurn(engine, () => engine.pause());
+    engine.play();
   }
 
   #seek(sample) {
