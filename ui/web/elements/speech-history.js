@@ -8,6 +8,8 @@ import { defineResult } from './results.js';
 const COLOURS = 8; // of stretches, in the styles
 
 class SpeechHistory extends HTMLElement {
+  #nPlays = 0; // what comes when something else was asked for meanwhile, or to stop, is not played
+
   async connectedCallback() {
     const base = this.getAttribute('job');
     try {
@@ -18,7 +20,7 @@ class SpeechHistory extends HTMLElement {
       this.sounds = eras.map((era) => fetchSound(`${base}/files/${era.file}`));
       this.sounds.forEach((sound) => sound.catch(() => {}));
       const all = element('button', { type: 'button', text: 'Play one after the other', on: { click: () => this.#play(0, true) } });
-      const end = element('button', { type: 'button', text: 'Stop', on: { click: stop } });
+      const end = element('button', { type: 'button', text: 'Stop', on: { click: () => this.#stop() } });
       this.told = element('p', { role: 'status' });
       this.replaceChildren(
         element('div', { class: 'controls' }, [all, end, this.told]),
@@ -31,6 +33,11 @@ class SpeechHistory extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#stop();
+  }
+
+  #stop() {
+    this.#nPlays += 1;
     stop();
   }
 
@@ -55,16 +62,19 @@ class SpeechHistory extends HTMLElement {
   }
 
   async #play(index, goesOn) {
+    const number = ++this.#nPlays;
     const mark = (isOn) => this.cards[index].classList.toggle('now', isOn);
     try {
       const sound = await this.sounds[index];
+      if (number !== this.#nPlays) return;
       const { duration } = sound;
       let reached = 0;
       const tick = (seconds) => (reached = seconds);
       const ended = () => {
         mark(false);
         const isWhole = reached > duration - 0.15; // else somebody stopped it
-        if (goesOn && isWhole && index + 1 < this.cards.length) setTimeout(() => this.#play(index + 1, true), 300);
+        const isNext = goesOn && isWhole && index + 1 < this.cards.length;
+        if (isNext) setTimeout(() => number === this.#nPlays && this.#play(index + 1, true), 300);
       };
       play(sound, { tick, ended });
       mark(true);
