@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-quic",
     "--autoplay-policy=no-user-gesture-required",
 ]
-PAGE_MS, WORK_MS = 20_000, 60_000  # how long a page may take to show something, and work to be done
+PAGE_MS, WORK_MS = 60_000, 180_000  # how long a page may take to show something, and work to be done
 OpenPage = Callable[..., Any]
 KNOWS_WHICH_TABS_FIT = """() => {
     const tabs = document.querySelector('.tab-wrapper'), menu = tabs?.querySelector('.overflow-menu');

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 expect = pytest.importorskip("playwright.sync_api").expect
 # What fades in is not read before it is there.
 STAND_STILL = """() => Promise.allSettled(document.getAnimations()
-    .filter(animation => animation.effect.getComputedTiming().iterations !== Infinity)
-    .map(animation => animation.finished))"""
+    .filter(each => each.playState === 'running' && each.effect.getComputedTiming().iterations !== Infinity)
+    .map(each => each.finished))"""
 SERIOUS = ("serious", "critical")
 COUNT_FRAMES = """const next = window.requestAnimationFrame.bind(window);
 window.framesAsked = 0;
