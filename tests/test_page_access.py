@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PAGE_MS, OpenPage, go_to, needs_chromium
+from browsing import PAGE_MS, OpenPage, go_to, needs_chromium, requests_at_rest
 from serving import Server, serving
 
 from ui.server.options import ServerOptions
@@ -17,6 +17,10 @@ from ui.web.page import TABS
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 expect = pytest.importorskip("playwright.sync_api").expect
+# What fades in is not read before it is there.
+STAND_STILL = """() => Promise.allSettled(document.getAnimations()
+    .filter(each => each.playState === 'running' && each.effect.getComputedTiming().iterations !== Infinity)
+    .map(each => each.finished))"""
 SERIOUS = ("serious", "critical")
 COUNT_FRAMES = """const next = window.requestAnimationFrame.bind(window);
 window.framesAsked = 0;
@@ -38,6 +42,7 @@ def axe() -> str:
 
 
 def serious_findings(page: Any, axe: str) -> list[str]:
+    page.evaluate(STAND_STILL)
     page.evaluate(axe)
     found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     return [
@@ -52,7 +57,7 @@ def serious_findings(page: Any, axe: str) -> list[str]:
 @pytest.mark.parametrize("tab", TABS)
 def test_axe_finds_nothing_serious(open_page: OpenPage, axe: str, tab: str, theme: str) -> None:
     page = open_page(tab, color_scheme=theme)
-    page.wait_for_timeout(500)
+    assert requests_at_rest(page, 500) == []
     assert serious_findings(page, axe) == []
 
 
@@ -60,7 +65,7 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, axe: str, tab: str, them
 @pytest.mark.parametrize("width", [380, 3840])
 def test_a_tab_fits_the_screen(open_page: OpenPage, tab: str, width: int) -> None:
     page = open_page(tab, viewport={"width": width, "height": 800 if width < 1000 else 2160})
-    page.wait_for_timeout(300)
+    assert requests_at_rest(page, 300) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     too_wide = """width => [...document.querySelectorAll('main *, .gradio-container *')].filter(element => {
         const box = element.getBoundingClientRect();

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browsing import WORK_MS, OpenPage, needs_chromium
+import test_page_access
+from browsing import WORK_MS, OpenPage, lit_in, needs_chromium, wait_for
 from serving import Server, serving
+from test_page_access import serious_findings
 
 from audio_ml.audio import Audio
 from audio_ml.writer import write_audio
@@ -19,6 +20,7 @@ from ui.server.options import ServerOptions
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, needs_chromium]
 expect = pytest.importorskip("playwright.sync_api").expect
+axe = test_page_access.axe
 LONG_MS = 2 * WORK_MS
 HEADING = "() => document.activeElement.textContent"
 
@@ -117,7 +119,7 @@ def test_a_window_is_chosen_and_a_sound_of_ones_own_is_seen(open_page: OpenPage,
     lesson.get_by_role("combobox", name="Sound").select_option("A file of your own …")
     lesson.locator("input[type=file]").set_input_files(own)
     expect(lesson.get_by_role("img", name="A file of your own")).to_be_visible()
-    page.wait_for_function("([canvas, one]) => canvas.toDataURL() !== one", arg=[picture.element_handle(), one])
+    wait_for(lambda: picture.evaluate("canvas => canvas.toDataURL()") != one)
     lesson.get_by_role("button", name="Hear what the picture keeps").click()
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound")
@@ -142,8 +144,10 @@ def test_a_sentence_is_followed_to_its_wave(open_page: OpenPage) -> None:
     expect(path.get_by_role("status")).to_contain_text("Heard: t of It")
     for name in ("Mel spectrogram, from low to high", "Wave", "Pitch over time"):
         expect(path.get_by_role("img", name=name)).to_be_visible()
+    expect(path.locator("button.now")).to_have_count(0, timeout=WORK_MS)
+    lit = lit_in(path)
     path.get_by_role("button", name="Play all").click()
-    expect(path.locator("button.now")).to_have_count(1)
+    wait_for(lit)
     expect(path.locator("button.now")).to_have_count(0, timeout=WORK_MS)  # played to its end
     path.get_by_text("As a table").click()
     lengths = [int(cell) for cell in path.locator("tbody td:nth-child(2)").all_inner_texts()]
@@ -163,8 +167,9 @@ def test_machines_speak_since_1939(open_page: OpenPage) -> None:
     expect(history.get_by_text("Homer Dudley")).to_be_visible(timeout=LONG_MS)
     assert history.locator(".eras > li").count() >= 6
     expect(history.get_by_role("img", name="stretches of recordings")).to_be_visible()
+    lit = lit_in(history)
     history.get_by_role("button", name="Play Formant synthesis").press("Enter")
-    expect(history.locator("li.now")).to_contain_text("1980")
+    assert "1980" in wait_for(lit)[0]
     history.get_by_role("button", name="Stop").press("Enter")
     expect(history.locator("li.now")).to_have_count(0)
     expect(section.get_by_role("row", name="eSpeak NG")).to_be_visible()
@@ -233,15 +238,9 @@ def test_every_section_fits_the_screen(open_page: OpenPage, width: int) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_axe_finds_nothing_serious_in_any_section(open_page: OpenPage) -> None:
-    spec = importlib.util.find_spec("axe_playwright_python")
-    if spec is None or spec.origin is None:
-        pytest.skip("needs axe-playwright-python, which has axe-core")
+def test_axe_finds_nothing_serious_in_any_section(open_page: OpenPage, axe: str) -> None:
     page = open_page("Learn")
-    page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
     for number in range(1, len(LESSONS) + 1):
         go_to(page, number)
         page.locator(f"#learn-{number}").get_by_text("the code and the licence").click()
-        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
-        serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
-        assert [(rule["id"], [node["html"][:150] for node in rule["nodes"]]) for rule in serious] == []
+        assert serious_findings(page, axe) == []

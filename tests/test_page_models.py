@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sql
-from browsing import PAGE_MS, WORK_MS, OpenPage, go_to, needs_chromium, visiting
+from browsing import PAGE_MS, WORK_MS, OpenPage, go_to, needs_chromium, requests_at_rest, visiting, wait_for
 from fetched_models import SMALL, WeightServer, fetched_models
 from serving import Server, serving
 
@@ -99,10 +98,7 @@ def test_a_damaged_model_is_found_and_repaired(open_models: OpenPage, folder: Pa
     press(page, "Verify", name)
     expect(row(page, name).get_by_role("alert")).to_contain_text(f"Damaged: {name}/small.bin", timeout=WORK_MS)
     press(page, "Fetch", name)
-    ends = time.monotonic() + WORK_MS / 1000
-    while not path.is_file() or path.read_bytes() != SMALL:
-        assert time.monotonic() < ends, "the damaged file is still there"
-        time.sleep(0.05)
+    wait_for(lambda: path.is_file() and path.read_bytes() == SMALL)
     has_button(page, "Fetch", name, there=False)
     press(page, "Load", name)
     expect(row(page, name)).to_contain_text("in memory, here", timeout=WORK_MS)
@@ -160,13 +156,11 @@ def test_models_are_found_by_task_and_word_and_tell_their_speed(open_models: Ope
 def test_a_page_at_rest_asks_nothing(open_models: OpenPage) -> None:
     page = open_models()
     expect(row(page, "kokoro")).to_be_visible(timeout=PAGE_MS)
-    page.wait_for_timeout(500)
+    assert requests_at_rest(page) == []
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(1500)
-    assert asked == []
     page.evaluate("window.dispatchEvent(new Event('focus'))")
-    page.wait_for_timeout(500)
+    assert requests_at_rest(page) == []
     assert sorted(url.rpartition("/v1/")[2].partition("?")[0] for url in asked) == ["jobs", "memory", "models"]
 
 

@@ -31,7 +31,7 @@ def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
             cwd=desk,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env=os.environ | {"SERVER": server.url, "no_proxy": "*"},
             check=False,
         )

@@ -25,7 +25,7 @@ COMMAND = shlex.quote(str(Path(sys.executable).with_name("audio-ml")))
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a line of bash in a folder; `audio-ml` is the installed command."""
     line = "set -o pipefail; " + line.replace("audio-ml", COMMAND)
-    return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
 def assert_refused(ran: Any, code: int, *words: str) -> None:

@@ -193,7 +193,7 @@ def _keep_list(looked_at: LookedAt, dropdown: Any, find: Callable[[], Sequence[s
             return gr.update(choices=names)
         return gr.update(choices=names, value=next(iter(names), None))
 
-    gr.on([*looked_at, dropdown.focus], update, dropdown, dropdown, **QUIET)
+    gr.on([*looked_at, dropdown.focus], update, dropdown, dropdown, **QUIET, trigger_mode="always_last")
 
 
 def _draw_form(models: Sequence[type[Options]]) -> Form:

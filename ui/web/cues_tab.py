@@ -64,6 +64,7 @@ class CuesTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
                 self._sheet = gr.File(label="Cue sheet (CSV, TSV, XLSX)", height=120, elem_id="cues-sheet")
+                self._taken = gr.State(None)  # the sheet whose columns are shown
                 self._problem = text()
                 with gr.Accordion("Columns", open=False) as self._mapping, gr.Row():
                     self._columns = {
@@ -100,29 +101,29 @@ class CuesTab:
         given = {self._sheet, self._voice, self._cast, *columns, *widgets}
         shown = [self._problem, self._preview, self._characters]
 
-        def take(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-            return self._take(values, request)
-
         def look(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-            return self._look(values, request)
+            is_new = values[self._sheet] != values[self._taken]
+            return self._take(values, request) if is_new else self._look(values, request)
 
         def render(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             return self._begin(values, request)
 
-        for event in (self._sheet.upload, self._sheet.clear):
-            event(take, given, [*shown, *columns, self._mapping, self._status], **QUIET)
+        # One event tells of sheet and columns, one answer after the other: an older one must not replace a newer one.
         changed = [
+            self._sheet.upload,
+            self._sheet.clear,
             *(column.input for column in columns),
             *(each.change for each in (self._voice, self._cast, *widgets)),
         ]
-        gr.on(changed, look, given, shown, **NEWEST_ONLY)
+        told = [*shown, *columns, self._mapping, self._status, self._taken]
+        gr.on(changed, look, given | {self._taken}, told, **NEWEST_ONLY)
         self._render.click(render, given, [*shown, self._status], **QUIET)
 
     def _take(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Makes a sheet that came an upload, and finds out which of its columns is which."""
         blank: dict[Any, Any] = {column: gr.update(choices=[NOTHING], value="") for column in self._columns.values()}
         blank |= {self._problem: "", self._preview: "", self._characters: self._cast_list(()), self._status: ""}
-        path = values[self._sheet]
+        path = blank[self._taken] = values[self._sheet]
         if not path:
             return blank
         try:

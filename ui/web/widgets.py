@@ -126,7 +126,7 @@ def keep_what_comes(desk: Desk, sources: Any, problem: Any) -> None:
             return error_line(str(error))
         return ""
 
-    sources.upload(keep, sources, problem, **QUIET)
+    sources.upload(keep, sources, problem, **QUIET, trigger_mode="always_last")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ const STATES = { queued: 'Waiting', running: 'Running', done: 'Done', failed: 'F
 class JobHistory extends HTMLElement {
   /** @type {Map<string, HistoryRow>} */
   #rows = new Map();
+  #removed = new Set(); // which an answer that was on its way may still have
   #ending = new AbortController();
 
   connectedCallback() {
@@ -31,7 +32,7 @@ class JobHistory extends HTMLElement {
       () => this.looks.ask(),
     );
     document.addEventListener(STARTED, () => this.looks.ask(), { signal });
-    document.addEventListener(REMOVED, (event) => this.#drop(event.detail), { signal });
+    document.addEventListener(REMOVED, (event) => this.#forget(event.detail), { signal });
   }
 
   disconnectedCallback() {
@@ -71,7 +72,8 @@ class JobHistory extends HTMLElement {
   async #look() {
     const { signal } = this.#ending;
     try {
-      const { jobs } = await ask('/jobs?limit=1000', { signal });
+      const told = await ask('/jobs?limit=1000', { signal });
+      const jobs = told.jobs.filter((job) => !this.#removed.has(job.id));
       this.alarm.textContent = '';
       const ids = new Set(jobs.map((job) => job.id));
       for (const id of [...this.#rows.keys()]) if (!ids.has(id)) this.#drop(id);
@@ -89,6 +91,11 @@ class JobHistory extends HTMLElement {
     const row = new HistoryRow(job, () => this.looks.ask());
     this.#rows.set(job.id, row);
     this.list.prepend(row.body);
+  }
+
+  #forget(id) {
+    this.#removed.add(id);
+    this.#drop(id);
   }
 
   #drop(id) {

@@ -24,6 +24,7 @@ class JobList extends HTMLElement {
   #cards = new Map();
   #ending = new AbortController();
   #nLooks = 0;
+  #removed = new Set(); // which an answer that was on its way may still have
   /** @type {?string} */
   #newest = null; // whose result is opened
   #shown = '';
@@ -37,7 +38,7 @@ class JobList extends HTMLElement {
     this.replaceChildren(this.nothing, this.alarm, this.rows);
     this.#cards.clear();
     document.addEventListener(STARTED, (event) => this.#look(event.detail), { signal });
-    document.addEventListener(REMOVED, (event) => this.#drop(event.detail), { signal });
+    document.addEventListener(REMOVED, (event) => this.#forget(event.detail), { signal });
     document.addEventListener('visibilitychange', () => document.hidden || this.#look(), { signal });
     this.#look();
   }
@@ -53,7 +54,8 @@ class JobList extends HTMLElement {
     const number = ++this.#nLooks;
     const tasks = (this.getAttribute('tasks') ?? '').split(' ').map((task) => `task=${encodeURIComponent(task)}`);
     try {
-      const { jobs: wanted } = await ask(`/jobs?limit=${MOST}&${tasks.join('&')}`, { signal });
+      const { jobs } = await ask(`/jobs?limit=${MOST}&${tasks.join('&')}`, { signal });
+      const wanted = jobs.filter((job) => !this.#removed.has(job.id));
       if (newest && wanted.some((job) => job.id === newest)) this.#newest = newest;
       if (number !== this.#nLooks) return; // a later look knows more
       this.alarm.textContent = '';
@@ -79,6 +81,11 @@ class JobList extends HTMLElement {
   #reveal(id) {
     const body = this.#cards.get(id)?.body;
     if (body?.offsetParent && body.getBoundingClientRect().top > innerHeight) body.scrollIntoView({ block: 'center' });
+  }
+
+  #forget(id) {
+    this.#removed.add(id);
+    this.#drop(id);
   }
 
   #drop(id) {

@@ -158,17 +158,17 @@ class MaskPainter extends HTMLElement {
 
   #send(kind, value) {
     const id = this.#began.size;
-    this.#began.set(id, { kind, at: performance.now() });
+    this.#began.set(id, { kind, at: performance.now(), stem: this.#c.stem.value });
     this.#worker.postMessage({ id, kind, value });
   }
 
   #hear({ id, kind, value }) {
-    const { kind: asked, at } = this.#began.get(id);
+    const { kind: asked, at, stem } = this.#began.get(id);
     if (kind === 'failed') this.#fail(new Error(value.message));
     if (kind === 'opened') this.#begin(value);
     if (kind === 'nothing') this.#count(value);
     if (kind === 'result') this.#takeResult(value, asked, at);
-    if (kind === 'rest') this.#takeRest(value);
+    if (kind === 'rest') this.#takeRest(value, stem);
   }
 
   #begin(opened) {
@@ -204,10 +204,9 @@ class MaskPainter extends HTMLElement {
     return this.#player.play(this.#span, { isLoop: false });
   }
 
-  #takeRest({ removed, measured }) {
+  #takeRest({ removed, measured }, stem) {
     removed.channels.forEach((samples, c) => this.#sounds.removed[c].set(samples, removed.start));
     if (this.#player.isPlaying && this.#c.hear.value === 'removed') this.#player.refresh();
-    const stem = this.#c.stem.value;
     const { modelSdrDb, nStrokes, nDone } = this.#figures;
     if (!nStrokes) modelSdrDb[stem] = measured.sdrDb;
     this.#figures = { ...this.#figures, ...measured, modelSdrDb, isReady: true, nDone: nDone + 1 };

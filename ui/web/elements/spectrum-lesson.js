@@ -16,6 +16,7 @@ const OWN = 'A file of your own …';
 class SpectrumLesson extends HTMLElement {
   #samples = new Float32Array(1);
   #waiting = 0;
+  #nChoices = 0; // a file that was read only when another sound was chosen is not shown
 
   connectedCallback() {
     const names = [...Object.keys(SIGNALS), OWN];
@@ -69,6 +70,7 @@ class SpectrumLesson extends HTMLElement {
   }
 
   #choose() {
+    this.#nChoices += 1;
     const isOwn = this.kind.value === OWN;
     this.own.hidden = !isOwn;
     this.alarm.textContent = '';
@@ -79,13 +81,16 @@ class SpectrumLesson extends HTMLElement {
 
   async #read() {
     const [file] = this.file.files;
+    const choice = ++this.#nChoices;
     if (!file) return;
     try {
       const decoded = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
+      if (choice !== this.#nChoices) return;
       this.#samples = decoded.getChannelData(0).slice(0, MOST_SECONDS * RATE);
       this.alarm.textContent = '';
       this.#update();
     } catch {
+      if (choice !== this.#nChoices) return;
       this.alarm.textContent = `${file.name} is no sound that this browser can read: try a WAV, MP3 or FLAC file.`;
     }
   }

@@ -9,6 +9,7 @@ const SAYS = 'This is how I sound. Nothing that I say was ever said by the perso
 class VoiceLibrary extends HTMLElement {
   #ending = new AbortController();
   #shown = '';
+  #nLooks = 0;
 
   connectedCallback() {
     this.#ending = new AbortController();
@@ -30,8 +31,10 @@ class VoiceLibrary extends HTMLElement {
   }
 
   async #look() {
+    const number = ++this.#nLooks;
     try {
       const { voices, unavailable, may_keep: mayKeep } = await ask('/voices', { signal: this.#ending.signal });
+      if (number !== this.#nLooks) return; // a later look knows more
       this.alarm.textContent = '';
       this.nothing.hidden = voices.length + unavailable.length > 0;
       const shown = JSON.stringify([voices, unavailable]);
