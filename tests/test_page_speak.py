@@ -154,6 +154,18 @@ class TestText:
         expect(hear).to_have_attribute("aria-pressed", "false", timeout=WORK_MS)  # it was heard to its end
         expect(alerts(page)).to_have_count(0)
 
+        chosen, last = gallery.get_by_role("button").first, gallery.get_by_role("listitem").last
+        chosen.focus()
+        for key, reached in (
+            ("End", last),
+            ("Tab", last.locator("voice-sample")),
+            ("Home", gallery.get_by_role("listitem").first),
+        ):
+            page.keyboard.press(key)
+            expect(reached.locator("button:focus")).to_have_count(1)
+        page.keyboard.press("ArrowDown")
+        expect(gallery.get_by_role("listitem").nth(1).locator("voice-sample button")).to_be_focused()
+
         filters = page.locator("voice-gallery .filters")
         filters.get_by_label("Model").select_option("kokoro")
         filters.get_by_label("Language").select_option("British English")
@@ -184,7 +196,7 @@ class TestText:
         expect(speak(page)).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("group", name="Words")).to_be_visible(timeout=WORK_MS)
-        for _ in range(400):
+        for _ in range(80):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.tagName") == "AUDIO":
                 break

@@ -7,6 +7,7 @@
 
 import { element, press } from '../player/elements.js';
 import { fieldOf, fill } from './fields.js';
+import { rove } from './rove.js';
 import { CHANGED, describeVoice, familyOf, languageName, offeredVoices, shortName } from './voices.js';
 
 const FILTERS = {
@@ -30,7 +31,8 @@ class VoiceGallery extends HTMLElement {
     const { signal } = this.#ending;
     this.alarm = element('p', { role: 'alert' });
     this.filters = element('div', { class: 'filters' });
-    this.list = element('ul', { class: 'voices', 'aria-label': 'Voices' });
+    this.list = element('ul', { class: 'voices', 'aria-label': 'Voices', title: 'Up and Down go from voice to voice' });
+    this.reach = rove(this.list);
     this.mixer = element('fieldset', { class: 'mixer' });
     this.count = element('p', { role: 'status', class: 'count' });
     this.replaceChildren(this.filters, this.count, this.alarm, this.list, this.mixer);
@@ -82,6 +84,8 @@ class VoiceGallery extends HTMLElement {
     this.list.replaceChildren(...shown.map((voice) => this.#row(voice)));
     this.count.textContent = `${shown.length} of ${this.#voices.length} voices`;
     this.#mark();
+    const { value } = this.#field() ?? {};
+    this.reach(Math.max(0, shown.findIndex((voice) => voice.id === value)));
   }
 
   #row(voice) {
