@@ -11,6 +11,7 @@ import gradio as gr
 from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec
 from audio_ml.errors import AudioMLError, InvalidInput
+from audio_ml.licences import terms_of
 from audio_ml.options import OptionField, Options, describe
 from separation import DeliveryOptions
 from separation.options import DEFAULT_MODEL
@@ -32,6 +33,7 @@ from ui.web.widgets import (
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
+MORE_MODELS = "More are in the tab Models: what is fetched there can be chosen here."
 TERMS = "I accept the terms of this model"
 EMPTY = "The stems will appear here."
 Kind = tuple[type[Options], tuple[str, ...]]  # of models that have their options in common, and their stems
@@ -61,7 +63,7 @@ class SeparateTab:
     def _draw_model(self) -> None:
         chosen = self._chosen
         cards, name = self._cards(_offered(self._desk)), chosen.name if chosen else None
-        self._model = gr.Radio(cards, value=name, label="Model", elem_classes="model-cards")
+        self._model = gr.Radio(cards, value=name, label="Model", info=MORE_MODELS, elem_classes="model-cards")
         self._about = text(_about(chosen) if chosen else "")
         self._terms = gr.Checkbox(False, label=TERMS, visible=bool(chosen and self._asks(chosen)))
 
@@ -185,4 +187,6 @@ def _of(fields: Sequence[OptionField], advanced: bool) -> list[OptionField]:
 
 
 def _about(spec: ModelSpec) -> str:
-    return f"<p><small>{escape(spec.licence.note)}</small></p>" if spec.licence.note else ""
+    """Returns the terms of a model, of each part of it that has any, as they are accepted."""
+    told = dict.fromkeys(terms_of(part) for part in spec.parts if part.licence.note)
+    return "".join(f"<p><small>{escape(terms)}</small></p>" for terms in told)
