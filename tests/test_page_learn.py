@@ -200,6 +200,31 @@ def test_what_begins_to_play_has_the_others_stop(open_page: OpenPage) -> None:
     assert open_page("Learn").evaluate(ONE_AT_A_TIME) == [[False, True], [False, True], [False]]
 
 
+def test_the_map_of_voices_is_read_with_keys_and_as_a_table(open_page: OpenPage) -> None:
+    page = open_page("Learn")
+    go_to(page, 5)
+    kinds = {"anna": "this voice", "kokoro/af_heart": "built-in", "kokoro/am_adam": "built-in", "ben": "this voice"}
+    places = [
+        {"name": name, "kind": kind, "group": "" if kind == "this voice" else "female", "x": x / 4, "y": x % 2}
+        for x, (name, kind) in enumerate(kinds.items())
+    ]
+    told = {"voices": [], "pairs": [], "meaning_from": "", "map": {"places": places, "axes": {"x": "low", "y": "high"}}}
+    page.route("**/several/files/voices.json", lambda route: route.fulfill(json=told))
+    page.locator("#learn-5").evaluate("""section => {
+        const found = document.createElement('voice-embeddings');
+        found.setAttribute('job', '/several');
+        section.append(found);
+    }""")
+    found = page.locator("voice-embeddings")
+    expect(found.get_by_role("group", name="Map of 4 voices")).to_be_visible()
+    expect(found.locator(".legend")).to_contain_text("voices that spoke here")
+    found.get_by_role("img", name="anna").focus()
+    page.keyboard.press("ArrowRight")
+    expect(found.locator(".told")).to_contain_text("am_adam: built-in voice, female, 0.500 away")
+    found.get_by_text("The map as a table").click()
+    assert [row[:1] for row in found.locator("figure.map tbody th").all_inner_texts()] == ["a", "a", "a", "b"]
+
+
 STOPPED_IN_THE_PAUSE = """() => new Promise((resolve) => {
     const history = document.createElement('speech-history');
     history.setAttribute('job', '/history');

@@ -4,9 +4,7 @@ import { element } from '../player/elements.js';
 import { cells } from './learn-drawing.js';
 import { fetchSound, play, stop } from './learn-sound.js';
 import { defineResult } from './results.js';
-import { svg } from './svg.js';
-
-const [WIDTH, HEIGHT, MARGIN] = [640, 420, 24];
+import { voiceMap } from './voice-map.js';
 
 class VoiceEmbeddings extends HTMLElement {
   async connectedCallback() {
@@ -19,7 +17,7 @@ class VoiceEmbeddings extends HTMLElement {
         element('ul', { class: 'voices' }, told.voices.map((voice) => voiceCard(voice, base))),
         pairTable(told),
         element('p', {}, [element('small', { text: `What a similarity means was measured on: ${told.meaning_from}` })]),
-        voiceMap(told.map),
+        voiceMap(told.map, 'voices that spoke here'),
       );
     } catch (error) {
       this.replaceChildren(element('p', { role: 'alert', text: error.message }));
@@ -86,49 +84,6 @@ function pairTable({ voices, pairs }) {
 
 function sentence(what, { one, other, score, meaning }) {
   return element('p', { text: `${what}: ${one} and ${other}, ${score.toFixed(2)}: ${meaning}.` });
-}
-
-/** Returns the map: small dots are Kokoro's own voices, large ones those that spoke. */
-function voiceMap({ places, axes }) {
-  const [xs, ys] = [places.map((place) => place.x), places.map((place) => place.y)];
-  const scale = (values, size) => (value) =>
-    MARGIN + ((size - 2 * MARGIN) * (value - Math.min(...values))) / (Math.max(...values) - Math.min(...values));
-  const [across, up] = [scale(xs, WIDTH), scale(ys, HEIGHT)];
-  const labels = [];
-  const marks = places.map((place) => {
-    const [cx, cy] = [across(place.x), HEIGHT - up(place.y)];
-    const title = svg('title', {}, [`${place.name}${place.group ? `, ${place.group}` : ''}`]);
-    if (place.kind === 'built-in') return dot(cx, cy, place.group, title);
-    const end = cx > WIDTH * 0.7;
-    const y = freePlace(labels, cy + 5);
-    const text = svg('text', { x: cx + (end ? -10 : 10), y, 'text-anchor': end ? 'end' : 'start' }, [place.name]);
-    return svg('g', { class: 'spoke' }, [svg('circle', { cx, cy, r: 7 }, [title]), text]);
-  });
-  const label = 'Map of voices: those that sound alike lie near each other';
-  return element('figure', {}, [
-    svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label, class: 'map' }, marks),
-    element('figcaption', {
-      text:
-        'Kokoro’s own voices (circles: female, squares: male, diamonds: not said) and those that spoke here (large, named). ' +
-        `To the right: ${axes.x}; upwards: ${axes.y}.`,
-    }),
-  ]);
-}
-
-/** Returns the nearest height for a line of text at which none stands. */
-function freePlace(taken, wanted) {
-  const free = (y) => taken.every((other) => Math.abs(other - y) >= 17);
-  const tries = Array.from({ length: 40 }, (_, step) => wanted + (step % 2 ? 1 : -1) * Math.ceil(step / 2) * 4);
-  const found = tries.find(free) ?? wanted;
-  taken.push(found);
-  return found;
-}
-
-function dot(cx, cy, group, title) {
-  if (group === 'female') return svg('circle', { cx, cy, r: 4, class: 'female' }, [title]);
-  const turn = group === 'male' ? '' : `rotate(45 ${cx} ${cy})`;
-  const attributes = { x: cx - 4, y: cy - 4, width: 8, height: 8, transform: turn };
-  return svg('rect', { ...attributes, class: group || 'unknown' }, [title]);
 }
 
 customElements.define('voice-embeddings', VoiceEmbeddings);

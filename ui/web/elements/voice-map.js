@@ -22,11 +22,12 @@ const NARROW = 520; // pixels: fewer names have room then
 /**
  * Returns the map with its legend and the same as a table.
  * @param {any} map  as the server has it
+ * @param {string} [own]  what those are that it is about
  */
-export function voiceMap(map) {
+export function voiceMap(map, own = 'this voice') {
   const here = map.places.find(({ kind }) => kind === 'this voice') ?? map.places[0];
   const places = map.places
-    .map((place) => ({ ...place, far: Math.hypot(place.x - here.x, place.y - here.y) }))
+    .map((place) => ({ ...place, far: Math.hypot(place.x - here.x, place.y - here.y), words: wordsOf(shapeOf(place), own) }))
     .sort((one, other) => one.far - other.far);
   const told = element('p', { class: 'told', role: 'status' });
   const drawing = element('div', { class: 'drawing' });
@@ -39,12 +40,12 @@ export function voiceMap(map) {
     element('figcaption', { text: 'Voices, where they differ most' }),
     drawing,
     told,
-    element('ul', { class: 'legend' }, [...shapes].map(legendOf)),
+    element('ul', { class: 'legend' }, [...shapes].map((shape) => legendOf(shape, wordsOf(shape, own)))),
     element('p', {
       class: 'words',
       text: 'The nearer two voices lie, the more alike they are. Arrow keys walk from the nearest to the farthest.',
     }),
-    asTable(places),
+    asTable(places, bare(here)),
   ]);
 }
 
@@ -155,29 +156,33 @@ function touch(one, other) {
   return Math.abs(one.y - other.y) < ROOM && one.x < other.x + other.long && other.x < one.x + one.long;
 }
 
-function asTable(places) {
+function asTable(places, here) {
   const row = (place) =>
     element('tr', {}, [
       element('th', { scope: 'row', text: bare(place) }),
-      element('td', { text: SHAPES[shapeOf(place)].words }),
+      element('td', { text: place.words }),
       element('td', { text: place.far.toFixed(3) }),
     ]);
   const head = ['Voice', 'Kind', 'Distance'].map((text) => element('th', { scope: 'col', text }));
   return element('details', {}, [
     element('summary', { text: 'The map as a table' }),
     element('table', {}, [
-      element('caption', { text: 'From the nearest to this voice to the farthest' }),
+      element('caption', { text: `From the nearest to ${here} to the farthest` }),
       element('thead', {}, [element('tr', {}, head)]),
       element('tbody', {}, places.map(row)),
     ]),
   ]);
 }
 
-function legendOf(shape) {
+function legendOf(shape, words) {
   const mark = svg('svg', { viewBox: '-12 -12 24 24', width: 16, height: 16, 'aria-hidden': 'true' }, [
     svg('path', { class: `point ${shape.replace(' ', '-') || 'any'}`, d: SHAPES[shape].d }),
   ]);
-  return element('li', {}, [mark, SHAPES[shape].words]);
+  return element('li', {}, [mark, words]);
+}
+
+function wordsOf(shape, own) {
+  return shape === 'this voice' ? own : SHAPES[shape].words;
 }
 
 function shapeOf({ kind, group }) {
@@ -186,7 +191,7 @@ function shapeOf({ kind, group }) {
 
 function sayPlace(place) {
   const far = place.far ? `, ${place.far.toFixed(3)} away on this map` : '';
-  return `${bare(place)}: ${SHAPES[shapeOf(place)].words.replace('voices', 'voice')}${far}`;
+  return `${bare(place)}: ${place.words.replace('voices', 'voice')}${far}`;
 }
 
 function bareAxis(text) {
