@@ -206,3 +206,15 @@ def test_terms_that_are_accepted_on_the_page_are_written_down(
     desk.accept_terms(visitor("h"), spec)
     assert WeightStore().licences.accepted(spec)
     assert visitor("h") in (server.services.options.data_folder / "audit.log").read_text().splitlines()[-1]
+
+
+def test_models_that_imitate_a_recording_can_be_chosen_as_soon_as_they_are_here(
+    desk: ServerDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.web import clone_tab
+
+    assert {"kokoro", "pocket-tts"} <= clone_tab._speaking(desk).keys()  # their options are drawn at the start
+    desk.store = WeightStore(cache=tmp_path)
+    assert "pocket-tts" not in [spec.name for spec in clone_tab._here(desk)]
+    monkeypatch.setattr(desk.store, "find", lambda *_: tmp_path)
+    assert "pocket-tts" in [spec.name for spec in clone_tab._here(desk)]
