@@ -160,6 +160,7 @@ def test_on_a_phone_a_job_comes_into_sight_and_only_two_presses_delete_it(open_p
     separate(page, source)
     done = card(page, "small.wav")
     expect(done).to_be_in_viewport()
+    expect(done).to_have_css("border-top-width", "1px")  # our styles come after Gradio's
     expect(done).to_contain_text(re.compile(r"spleeter-2stems, .*\d:\d\d"))
     title = page.get_by_text("accompaniment", exact=True).filter(visible=True).last
     expect(title).to_be_visible(timeout=WORK_MS)

@@ -62,12 +62,11 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
-# Gradio's own `head` comes after its scripts, which is too late for frames.js.
-HEAD = b"""<head>
-<script src="elements/frames.js"></script>
+FIRST = b'<head><script src="elements/frames.js"></script>'  # before all scripts of Gradio
+LAST = """
 <link rel="stylesheet" href="elements/main.css">
 <script type="module" src="elements/main.js"></script>
-"""
+"""  # after all styles of Gradio
 
 
 def build_page(desk: Desk) -> Any:
@@ -98,6 +97,7 @@ def page_app(page: Any) -> FastAPI:
         page,
         path="/",
         theme=theme,
+        head=LAST,
         show_error=False,
         footer_links=[],
         run_history=False,
@@ -146,7 +146,7 @@ class _ServesOnlyItself:
                 if is_page:
                     del headers["content-length"]
             elif message["type"] == "http.response.body" and is_page:
-                message["body"] = message.get("body", b"").replace(b"<head>", HEAD, 1).replace(MANIFEST, b"", 1)
+                message["body"] = message.get("body", b"").replace(b"<head>", FIRST, 1).replace(MANIFEST, b"", 1)
             await send(message)
 
         await self.inner(scope, receive, send_as_ours)

@@ -10,9 +10,9 @@ const VOWELS = { ah: [730, 1090, 2440], ee: [270, 2290, 3010] }; // Peterson and
 
 /** @type {Record<string, () => Float32Array>} */
 export const SIGNALS = {
-  'Two tones and two clicks': () => mixed(tones(), clicks()),
+  'Two tones and pairs of clicks': () => mixed(tones(), clicks()),
   'Two tones, 60 Hz apart': tones,
-  'Two clicks, 12 ms apart': clicks,
+  'Pairs of clicks, 12 ms apart': clicks,
   'A tone that rises': chirp,
   'A voice: ah, ee': voice,
   'A hiss': hiss,
