@@ -119,21 +119,19 @@ def lit_in(root: Any) -> Callable[[], list[str]]:
 
 
 @contextmanager
-def held(page: Any, address: str) -> Iterator[None]:
-    """Keeps what a page asks for at an address waiting until the block is over, in which it has to ask for it."""
+def held(page: Any, address: str) -> Iterator[list[Any]]:
+    """Keeps the first that a page asks for at an address waiting until the block is over, in which it has to ask."""
     waiting: list[Any] = []
-    is_over = False
 
     def hold(route: Any) -> None:
-        if is_over:
+        if waiting:
             route.fallback()
         else:
             waiting.append(route)
 
     page.route(address, hold)
-    yield
+    yield waiting
     wait_for(lambda: page.wait_for_timeout(50) or waiting)
-    is_over = True
     for route in waiting:
         route.fallback()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PAGE_MS, WORK_MS, OpenPage, download, held, lit_in, needs_chromium, wait_for
+from browsing import PAGE_MS, WORK_MS, OpenPage, download, held, lit_in, needs_chromium, requests_at_rest, wait_for
 from fake_speech import FAKE_SPEECH
 from serving import Server, serving
 
@@ -266,15 +266,12 @@ class TestCueSheet:
         expect(alerts(page)).to_have_count(0)
 
     def test_what_was_asked_before_a_sheet_came_does_not_hide_its_lines(self, page: Any, tmp_path: Path) -> None:
-        late: list[Any] = []
-        page.route("**/gradio_api/run/**", lambda route: late.append(route), times=1)  # noqa: PLW0108 - Playwright marks it
-        page.get_by_label("Voice of who is not cast").fill("kokoro/am_michael")
-        wait_for(lambda: page.wait_for_timeout(50) or late)
-        self.choose(page, tmp_path / "adr.csv")
-        page.wait_for_timeout(1000)  # in which an answer could come that must not be lost
-        with page.expect_response("**/gradio_api/run/**"):
-            late[0].fallback()
-        page.wait_for_timeout(500)
+        with held(page, "**/gradio_api/run/**") as asked:
+            page.get_by_label("Voice of who is not cast").fill("kokoro/am_michael")
+            wait_for(lambda: page.wait_for_timeout(50) or asked)
+            self.choose(page, tmp_path / "adr.csv")
+            page.wait_for_timeout(1000)  # in which an answer could come that must not be lost
+        requests_at_rest(page, 500)
         lines = page.get_by_role("region", name="Lines of the sheet")
         expect(lines.get_by_role("row")).to_have_count(4)
         expect(lines.get_by_role("row", name=re.compile("Old Man"))).to_contain_text("kokoro/am_michael")
