@@ -28,6 +28,7 @@ class JobList extends HTMLElement {
   /** @type {?string} */
   #newest = null; // whose result is opened
   #shown = '';
+  #begun = ''; // which is yet to be brought into sight
 
   connectedCallback() {
     this.#ending = new AbortController();
@@ -56,7 +57,7 @@ class JobList extends HTMLElement {
     try {
       const { jobs } = await ask(`/jobs?limit=${MOST}&${tasks.join('&')}`, { signal });
       const wanted = jobs.filter((job) => !this.#removed.has(job.id));
-      if (newest && wanted.some((job) => job.id === newest)) this.#newest = newest;
+      if (newest && wanted.some((job) => job.id === newest)) this.#newest = this.#begun = newest;
       if (number !== this.#nLooks) return; // a later look knows more
       this.alarm.textContent = '';
       if (this.#newest === null) this.#newest = wanted[0]?.id ?? '';
@@ -70,7 +71,7 @@ class JobList extends HTMLElement {
       }
       if (this.#newest !== this.#shown) this.#cards.forEach((card, id) => card.showIf(id === this.#newest));
       this.#shown = this.#newest;
-      if (newest && newest === this.#newest) this.#reveal(newest);
+      this.#reveal();
     } catch (error) {
       if (!signal.aborted) this.alarm.textContent = error.message;
     }
@@ -78,8 +79,9 @@ class JobList extends HTMLElement {
   }
 
   /** Goes to a job that was begun just now, where it is below the form and out of sight. */
-  #reveal(id) {
-    const body = this.#cards.get(id)?.body;
+  #reveal() {
+    const body = this.#cards.get(this.#begun)?.body;
+    this.#begun = '';
     if (body?.offsetParent && body.getBoundingClientRect().top > innerHeight) body.scrollIntoView({ block: 'center' });
   }
 
