@@ -130,10 +130,9 @@ class TestText:
         page.get_by_role("spinbutton", name=re.compile("Speed")).fill("1.5")
         page.get_by_role("button", name="Pronunciations").click()
         page.get_by_label("Word 1", exact=True).fill("Nguyen")
-        speak(page).click()
-        expect(alerts(page)).to_have_text("Say how 'Nguyen' sounds.")
+        expect(alerts(page)).to_have_text("Row 1, 'Nguyen': say how it sounds.")
         page.get_by_label("Sound of word 1").fill("?")
-        expect(alerts(page)).to_have_text(re.compile("^Pronunciations.csv: row 2, 'Nguyen'"))
+        expect(alerts(page)).to_have_text(re.compile(r"^Row 1, 'Nguyen': Syllable '\?' of the respelling"))
         page.get_by_label("Sound of word 1").fill("win")
         expect(alerts(page)).to_have_count(0)
         expect(page.get_by_label("Word 2", exact=True)).to_be_visible()
@@ -142,6 +141,26 @@ class TestText:
         (job,) = jobs(page)
         assert job["request"]["options"] == {"speed": 1.5} and job["inputs"] == ["Pronunciations.csv"]
         assert job["report"]["files"][0]["words"][0]["phonemes"].replace("ˈ", "") == "wɪn"
+
+    def test_a_row_that_cannot_be_read_is_told_at_the_button_and_shown(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        write(page, NEWS)
+        page.get_by_role("button", name="Pronunciations").click()
+        page.get_by_label("Word 1", exact=True).fill("news")
+        page.get_by_label("Sound of word 1").fill("nooz")
+        page.get_by_label("Word 2", exact=True).fill("Qxzvbn")
+        page.get_by_label("Sound of word 2").fill("/ʘʘʘ/")
+        wrong = "Row 2, 'Qxzvbn': 'ʘ' (symbol 1 of '/ʘʘʘ/') is no sound of English in IPA."
+        expect(alerts(page)).to_have_text(wrong)
+        page.get_by_role("button", name="Pronunciations").click()
+        expect(alerts(page)).to_have_count(0)
+        speak(page).click()
+        mend = "Pronunciations below has a row that cannot be read: mend it first."
+        expect(alerts(page)).to_have_text([mend, wrong])  # the table is open again
+        expect(page.get_by_text(re.compile("^About [34] s, 10 words"))).to_be_visible()
+        page.get_by_label("Sound of word 2").fill("kyoo")
+        expect(alerts(page)).to_have_count(0)
+        assert jobs(page) == []
 
     def test_voices_are_filtered_heard_chosen_and_mixed(self, open_page: OpenPage) -> None:
         page = open_page("Speak")
