@@ -1,4 +1,4 @@
-"""The widgets of options on a page, in a real browser: what is written beside each is its description, letter by letter."""
+"""The widgets of options on a page, in a real browser: what is written beside each is its description as it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import uvicorn
