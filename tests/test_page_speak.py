@@ -82,11 +82,13 @@ class TestText:
         words.press("ArrowRight")
         expect(page.locator(".word.now")).to_have_text(told[-1]["text"])
 
-        files = {kind: download(page, page.get_by_role("link", name=kind, exact=False), tmp_path) for kind in
-                 ("speech.wav", "speech.mp3", "speech.srt")}  # fmt: skip
-        assert AudioReader(files["speech.wav"]).info.sample_rate == 24000
-        assert AudioReader(files["speech.mp3"]).info.n_channels == 1
-        assert "Good morning" in files["speech.srt"].read_text()
+        name = "Good morning everybody Here is the news - hibari heart"
+        files = {kind: download(page, page.get_by_role("link", name=f"Download {name}.{kind}"), tmp_path) for kind in
+                 ("wav", "mp3", "srt")}  # fmt: skip
+        assert files["wav"].name == f"{name}.wav"
+        assert AudioReader(files["wav"]).info.sample_rate == 24000
+        assert AudioReader(files["mp3"]).info.n_channels == 1
+        assert "Good morning" in files["srt"].read_text()
 
     def test_what_is_wrong_is_told_below_the_text_while_it_is_written(self, open_page: OpenPage) -> None:
         page = open_page("Speak")
@@ -116,6 +118,9 @@ class TestText:
         expect(page.locator(".job .line")).to_have_text(["Done.", "Done."], timeout=WORK_MS)
         second, first = jobs(page)
         assert second["request"]["options"]["seed"] == 1 and not first["request"].get("options")
+        names = [job["files"][0]["name"].rpartition(".")[0] for job in (first, second)]
+        begin = "The river was low that summer and the bo - hibari heart"
+        assert names[0] == begin and names[1].startswith(f"{begin} - ") and "seed 1" in names[1]
         lengths = {job["report"]["files"][0]["duration_seconds"] for job in (first, second)}
         assert len(lengths) == 2
         page.get_by_role("article").last.get_by_role("button", name="Delete").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,7 +167,12 @@ class SpeakTab:
                 chosen = self._next_take(visitor, values, chosen)
             inputs = self._keep_lexicon(visitor, values, kept)
             job = self._desk.submit(
-                visitor, task="speak", **self._asked(values), options=chosen, inputs=inputs, delivery=DELIVERY
+                visitor,
+                task="speak",
+                **self._asked(values),
+                options=chosen,
+                inputs=inputs,
+                delivery=DELIVERY | {"filename": _file_name(values[self._text], values[self._voice], chosen)},
             )
         except AudioMLError as error:
             return {self._status: error_line(str(error))}
@@ -228,6 +234,23 @@ def _all_fields() -> list[OptionField]:
         for field in describe(model):
             fields.setdefault(field.name, field)
     return list(fields.values())
+
+
+def _file_name(script: str, voice: str, options: Mapping[str, Any]) -> str:
+    """Returns what the files of a take are called: what is said, by whom, and how, as far as it is not as usual.
+
+    >>> _file_name("Dr. Smith paid $5: done.", "kokoro/af_heart", {"seed": 2})
+    'Dr Smith paid 5 done - kokoro af_heart - seed 2'
+    """
+    told = ", ".join(f"{name} {value}" for name, value in options.items() if isinstance(value, (int, float, str)))
+    parts = (_plain(script, 40), _plain(voice or DEFAULT_VOICE, 50), _plain(told, 60))
+    return " - ".join(filter(None, parts)) or "speech"
+
+
+def _plain(words: str, most: int) -> str:
+    """Returns the beginning of a text in letters, figures and blanks, at most so many bytes of UTF-8 long."""
+    plain = " ".join(re.sub(r"[^\w.'-]+|\.(?!\d)", " ", words).split())
+    return plain.encode()[:most].decode(errors="ignore").strip(" .'-")
 
 
 def _in_words(told: tts.Estimate) -> str:
