@@ -21,7 +21,24 @@ Report = Callable[[int], None]  # takes the number of bytes that have arrived
 
 
 class SourceFailed(AudioMLError):
-    """One source could not give its file; the store goes on to the next."""
+    """One source could not give its file; the store goes on to the next. `cause` is what only experts want to know."""
+
+    def __init__(self, reason: str, cause: str = "") -> None:
+        super().__init__(f"{reason} ({cause})" if cause else reason)
+        self.reason, self.cause = reason, cause
+
+
+def reasons_of(failures: Mapping[str, AudioMLError]) -> str:
+    """Returns why the last of some sources failed, as the end of a sentence, and below it, line by line, of each.
+
+    >>> print(reasons_of({"here": SourceFailed("there is no such file"), "there": SourceFailed("no way", "code 7")}))
+    no way.
+      - here: there is no such file
+      - there: no way (code 7)
+    """
+    *_, last = failures.values()
+    reason = last.reason if isinstance(last, SourceFailed) else str(last)
+    return reason.rstrip(".") + "." + "".join(f"\n  - {source}: {error}" for source, error in failures.items())
 
 
 def download(url: str, target: Path, report: Report, headers: Mapping[str, str] | None = None) -> None:
@@ -37,7 +54,7 @@ def download(url: str, target: Path, report: Report, headers: Mapping[str, str] 
         with partial.open("wb") as file:
             downloader(url, file, None)
     except requests.ConnectionError as error:
-        raise SourceFailed(f"{urlsplit(url).netloc} cannot be reached ({_cause(error)})") from error
+        raise SourceFailed(f"{urlsplit(url).netloc} cannot be reached", _cause(error)) from error
     except (requests.RequestException, ValueError) as error:  # an OSError is ours: the disk is full
         raise SourceFailed(_first_line(error)) from error
     os.replace(partial, target)

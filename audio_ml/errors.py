@@ -1,6 +1,7 @@
 """Every error the suite raises on purpose, each with its exit code and its HTTP status.
 
-A message says what was wrong, with which value, and what to do. Anything that is not an
+A message says what was wrong, with which value, and what to do; what a second line and more tell is for those who want
+to know all. Anything that is not an
 `AudioMLError` is a bug and shows its traceback.
 """
 

@@ -128,7 +128,7 @@ class HubSource(Source):
                 remedy = (
                     f"accept its owner's terms on the hub's page {self.repository}, and log in with `hf auth login`"
                 )
-                raise SourceFailed(f"it is handed out to those who are known: {remedy} ({error})") from error
+                raise SourceFailed(f"it is handed out to those who are known: {remedy}", str(error)) from error
             raise
 
 

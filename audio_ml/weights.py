@@ -17,7 +17,7 @@ from pydantic import Field
 
 from audio_ml.catalogue import DerivedFile, ModelSpec, Row, WeightFile
 from audio_ml.derivation import derive_apart
-from audio_ml.downloads import CONNECT_SECONDS, SourceFailed
+from audio_ml.downloads import CONNECT_SECONDS, SourceFailed, reasons_of
 from audio_ml.errors import (
     DownloadFailed,
     MissingDependency,
@@ -87,7 +87,7 @@ class WeightStore:
         )
         self.licences = Licences()
         self._accept_licences = accept_licences
-        self._unreachable: dict[str, tuple[str, float]] = {}  # why, and until when
+        self._unreachable: dict[str, tuple[SourceFailed, float]] = {}  # why, and until when
 
     def open(self, row: Row, progress: Progress | None = None) -> Mapping[str, Path]:
         """Returns the row's files by name; each is fetched or made, and checked, when it is asked for.
@@ -285,17 +285,15 @@ class WeightStore:
                 return variant, self._fetch_from(source, row, variant, progress)
             except (SourceFailed, MissingDependency, WeightsCorrupt) as error:
                 failures[str(source)] = error
-        reasons = "".join(f"\n  - {source}: {error}" for source, error in failures.items())
-        kind: type[WeightsError | MissingDependency] = DownloadFailed
-        if any(isinstance(error, MissingDependency) for error in failures.values()):
-            kind = MissingDependency
-        remedy = f"bring it with `audio-ml models import`, or put it into AUDIO_ML_MODELS as {row.name}/{file.name}"
-        raise kind(f"No source gave {file.name} of {row.name}; {remedy}:{reasons}")
+        missing = any(isinstance(error, MissingDependency) for error in failures.values())
+        kind: type[WeightsError | MissingDependency] = MissingDependency if missing else DownloadFailed
+        remedy = f"Bring it with `audio-ml models import`, or put it into AUDIO_ML_MODELS as {row.name}/{file.name}."
+        raise kind(f"{file.name} of {row.name} could not be fetched: {reasons_of(failures)}\n{remedy}")
 
     def _fetch_from(self, source: Source, row: Row, file: WeightFile, progress: Progress) -> Path:
-        reason, until = self._unreachable.get(source.service, ("", 0.0))
+        known, until = self._unreachable.get(source.service, (SourceFailed(""), 0.0))
         if time.monotonic() < until:
-            raise SourceFailed(f"{reason} (tried before)")
+            raise SourceFailed(known.reason, f"{known.cause}, tried before" if known.cause else "tried before")
         work = self.folder(row) / ".work"
         target, arrived = self.folder(row) / file.name, work / f"{file.name}.arrived"
         work.mkdir(exist_ok=True)
@@ -314,7 +312,7 @@ class WeightStore:
             self._record(row, file).unlink(missing_ok=True)  # of one that was replaced
         except SourceFailed as error:
             if time.monotonic() - began > CONNECT_SECONDS:  # a refusal at once costs nothing next time
-                self._unreachable[source.service] = str(error), time.monotonic() + UNREACHABLE_SECONDS
+                self._unreachable[source.service] = error, time.monotonic() + UNREACHABLE_SECONDS
             raise
         except OSError as error:
             raise OutputUnwritable(f"{target} cannot be written: {error.strerror}.") from error

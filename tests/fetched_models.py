@@ -39,7 +39,8 @@ def row(name, licence, verified="2026-11-26", **contents):
 
 FREE, CLOSED = Licence("MIT", True), Licence("research use only", False, "Not for films.", must_accept=True)
 MODELS = [row("quick-net", FREE, small={small}), row("slow-net", FREE, small={small}, large={large}),
-          row("closed-net", CLOSED, verified="", small={small})]
+          row("closed-net", CLOSED, verified="", small={small}),
+          row("lost-net", FREE, verified="", gone={small})]
 """
 
 
@@ -54,6 +55,9 @@ class WeightServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests.append(self.path)
+                if "gone" in self.path:
+                    self.send_error(404)
+                    return
                 content = LARGE if "large" in self.path else SMALL
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
@@ -91,7 +95,10 @@ class WeightServer:
 
 @contextmanager
 def fetched_models(folder: Path) -> Iterator[WeightServer]:
-    """Installs `quick-net`, `slow-net` and `closed-net` for a block, with an empty cache and no terms accepted."""
+    """Installs `quick-net`, `slow-net`, `closed-net` and `lost-net`, which nobody gives, for a block.
+
+    The cache is empty, and no terms are accepted.
+    """
     weights = WeightServer()
     told = {
         name: repr((len(content), hashlib.sha256(content).hexdigest()))

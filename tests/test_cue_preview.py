@@ -21,7 +21,7 @@ def foretold(sheet: Sheet, **arguments: object) -> SheetPreview:
 
 
 def test_it_tells_every_line_and_every_problem(tmp_path: Path) -> None:
-    told = foretold(sheet_of(tmp_path, *ROWS, *BAD, ODD, LONG))
+    told = foretold(sheet_of(tmp_path, *ROWS, *BAD, ODD, LONG.replace("HERO", "hero ")))
     assert [line.cue for line in told.lines] == ["3", "4", "5", "8", "9"]
     assert [problem.row for problem in told.problems] == [5, 6]
     assert "9 parsecs" in told.problems[1].message and told.problems[1].column == "Line"

@@ -150,6 +150,22 @@ def test_workbooks_give_values_whatever_kind_their_cells_are(tmp_path: Path) -> 
     assert [str(problem) for problem in sheet.problems] == ["Row 5, Dialogue: There is no line to say."]  # no value yet
 
 
+def test_a_date_that_a_workbook_made_of_a_line_is_read_as_it(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [("Cue", "In", "Line"), (1, datetime.datetime(2026, 5, 6, 10), datetime.date(2026, 5, 6))]:
+        book.active.append(row)
+    book.save(tmp_path / "sheet.xlsx")
+    (cue,) = read_sheet(tmp_path / "sheet.xlsx", RATE).cues
+    assert (cue.line, cue.start) == ("2026-05-06", 36000)
+
+
+def test_a_number_that_two_characters_have_is_told_and_both_are_spoken(tmp_path: Path) -> None:
+    rows = ("1,ANNA,5,Yes", "1,Ben,9,No", "2,Ben,12,No")
+    sheet = sheet_of(tmp_path, *rows, header="Cue,Character,In,Line")
+    assert len(sheet.cues) == 3 and not sheet.problems
+    assert [str(warning) for warning in sheet.warnings] == ["Row 3, Cue: Cue 1 is that of ANNA in row 2 too."]
+
+
 def test_columns_are_found_by_any_of_their_names(tmp_path: Path) -> None:
     for number, title in enumerate(ALIASES["line"]):
         header = f"Q,TC_In:,{title.upper()}"

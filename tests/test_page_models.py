@@ -110,6 +110,20 @@ def test_a_damaged_model_is_found_and_repaired(open_models: OpenPage, folder: Pa
     expect(memory).not_to_contain_text(name)
 
 
+def test_a_fetch_that_fails_is_told_in_a_sentence_and_the_sources_folded(
+    open_models: OpenPage, weights: WeightServer, folder: Path
+) -> None:
+    page, name = open_models(), "lost-net"
+    press(page, "Fetch", name)
+    alarm = row(page, name).get_by_role("alert")
+    expect(alarm).to_contain_text("gone.bin of lost-net could not be fetched: 404", timeout=WORK_MS)
+    source = alarm.get_by_text(f"{weights.url}/gone.bin: 404")
+    expect(source).to_be_hidden()
+    alarm.get_by_text("More", exact=True).click()
+    expect(source).to_be_visible()
+    expect(alarm).to_contain_text("Bring it with `audio-ml models import`")
+
+
 def test_terms_are_read_and_accepted_where_they_stand(open_models: OpenPage, folder: Path) -> None:
     page, name = open_models(), "closed-net"
     offered = page.get_by_role("radio", name=re.compile("closed-net for tests"))
@@ -144,13 +158,13 @@ def test_models_are_found_by_task_and_word_and_tell_their_speed(open_models: Ope
     page.locator("model-list").get_by_label("Task").select_option("Separation")
     expect(row(page, "kokoro")).to_be_hidden()
     page.locator("model-list").get_by_label("Search").fill("NET tests")
-    expect(page.get_by_text("3 models")).to_be_visible()
+    expect(page.get_by_text("4 models")).to_be_visible()
     expect(row(page, "quick-net")).to_contain_text("left, right")
     expect(row(page, "quick-net")).to_contain_text("24 times real time here")
     expect(row(page, "slow-net")).to_contain_text("not measured here yet")
     page.locator("model-list").get_by_label("Only for commercial use").check()
     expect(row(page, "closed-net")).to_be_hidden()
-    expect(listed).to_have_count(2)
+    expect(listed).to_have_count(3)
 
 
 def test_a_page_at_rest_asks_nothing(open_models: OpenPage) -> None:

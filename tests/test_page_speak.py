@@ -82,11 +82,13 @@ class TestText:
         words.press("ArrowRight")
         expect(page.locator(".word.now")).to_have_text(told[-1]["text"])
 
-        files = {kind: download(page, page.get_by_role("link", name=kind, exact=False), tmp_path) for kind in
-                 ("speech.wav", "speech.mp3", "speech.srt")}  # fmt: skip
-        assert AudioReader(files["speech.wav"]).info.sample_rate == 24000
-        assert AudioReader(files["speech.mp3"]).info.n_channels == 1
-        assert "Good morning" in files["speech.srt"].read_text()
+        name = "Good morning everybody Here is the news - hibari heart"
+        files = {kind: download(page, page.get_by_role("link", name=f"Download {name}.{kind}"), tmp_path) for kind in
+                 ("wav", "mp3", "srt")}  # fmt: skip
+        assert files["wav"].name == f"{name}.wav"
+        assert AudioReader(files["wav"]).info.sample_rate == 24000
+        assert AudioReader(files["mp3"]).info.n_channels == 1
+        assert "Good morning" in files["srt"].read_text()
 
     def test_what_is_wrong_is_told_below_the_text_while_it_is_written(self, open_page: OpenPage) -> None:
         page = open_page("Speak")
@@ -116,6 +118,9 @@ class TestText:
         expect(page.locator(".job .line")).to_have_text(["Done.", "Done."], timeout=WORK_MS)
         second, first = jobs(page)
         assert second["request"]["options"]["seed"] == 1 and not first["request"].get("options")
+        names = [job["files"][0]["name"].rpartition(".")[0] for job in (first, second)]
+        begin = "The river was low that summer and the bo - hibari heart"
+        assert names[0] == begin and names[1].startswith(f"{begin} - ") and "seed 1" in names[1]
         lengths = {job["report"]["files"][0]["duration_seconds"] for job in (first, second)}
         assert len(lengths) == 2
         page.get_by_role("article").last.get_by_role("button", name="Delete").click()
@@ -130,10 +135,9 @@ class TestText:
         page.get_by_role("spinbutton", name=re.compile("Speed")).fill("1.5")
         page.get_by_role("button", name="Pronunciations").click()
         page.get_by_label("Word 1", exact=True).fill("Nguyen")
-        speak(page).click()
-        expect(alerts(page)).to_have_text("Say how 'Nguyen' sounds.")
+        expect(alerts(page)).to_have_text("Row 1, 'Nguyen': say how it sounds.")
         page.get_by_label("Sound of word 1").fill("?")
-        expect(alerts(page)).to_have_text(re.compile("^Pronunciations.csv: row 2, 'Nguyen'"))
+        expect(alerts(page)).to_have_text(re.compile(r"^Row 1, 'Nguyen': Syllable '\?' of the respelling"))
         page.get_by_label("Sound of word 1").fill("win")
         expect(alerts(page)).to_have_count(0)
         expect(page.get_by_label("Word 2", exact=True)).to_be_visible()
@@ -142,6 +146,26 @@ class TestText:
         (job,) = jobs(page)
         assert job["request"]["options"] == {"speed": 1.5} and job["inputs"] == ["Pronunciations.csv"]
         assert job["report"]["files"][0]["words"][0]["phonemes"].replace("ˈ", "") == "wɪn"
+
+    def test_a_row_that_cannot_be_read_is_told_at_the_button_and_shown(self, open_page: OpenPage) -> None:
+        page = open_page("Speak")
+        write(page, NEWS)
+        page.get_by_role("button", name="Pronunciations").click()
+        page.get_by_label("Word 1", exact=True).fill("news")
+        page.get_by_label("Sound of word 1").fill("nooz")
+        page.get_by_label("Word 2", exact=True).fill("Qxzvbn")
+        page.get_by_label("Sound of word 2").fill("/ʘʘʘ/")
+        wrong = "Row 2, 'Qxzvbn': 'ʘ' (symbol 1 of '/ʘʘʘ/') is no sound of English in IPA."
+        expect(alerts(page)).to_have_text(wrong)
+        page.get_by_role("button", name="Pronunciations").click()
+        expect(alerts(page)).to_have_count(0)
+        speak(page).click()
+        mend = "Pronunciations below has a row that cannot be read: mend it first."
+        expect(alerts(page)).to_have_text([mend, wrong])  # the table is open again
+        expect(page.get_by_text(re.compile("^About [34] s, 10 words"))).to_be_visible()
+        page.get_by_label("Sound of word 2").fill("kyoo")
+        expect(alerts(page)).to_have_count(0)
+        assert jobs(page) == []
 
     def test_voices_are_filtered_heard_chosen_and_mixed(self, open_page: OpenPage) -> None:
         page = open_page("Speak")

@@ -134,5 +134,11 @@ def test_speech_is_written_in_further_formats(server: Server, tmp_path: Path) ->
     assert lengths["speech.flac"] == lengths["speech.wav"]
     assert abs(lengths["speech.mp3"] - lengths["speech.wav"]) < 2400
     assert b"audio-ml" in (tmp_path / "speech.mp3").read_bytes()
+    named = {"captions": ["srt"], "filename": "Zoë's line - take 2"}
+    done = server.end_of(server.submit(task="speak", text="Good morning.", delivery=named))
+    assert {file["name"] for file in done["files"]} == {"Zoë's line - take 2.wav", "Zoë's line - take 2.srt"}
+    for name in ("../up", "a/b", "", ".", "outcome", "x" * 201, 7):
+        reply = server.ask("POST", "/v1/jobs", {"task": "speak", "text": "Hi.", "delivery": {"filename": name}})
+        assert reply.status == 422 and "filename" in reply.json["error"]["message"]
     reply = server.ask("POST", "/v1/jobs", {"task": "speak", "text": "Hi.", "delivery": {"also": ["wav"]}})
     assert reply.status == 422 and "also" in reply.json["error"]["message"]

@@ -254,7 +254,7 @@ def test_when_all_fail_each_source_is_named_with_its_reason(server: Server, stor
     with pytest.raises(DownloadFailed) as failed:
         store.open(row)["weights.bin"]
     lines = str(failed.value).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5 and "weights.bin of tiny could not be fetched: " in lines[0] and "bytes instead" in lines[0]
     assert "/missing: 404" in lines[1] and "sha256" in lines[2] and "bytes instead of" in lines[3]
     assert not list(store.cache.rglob("weights.bin"))
 
@@ -274,7 +274,8 @@ def test_a_host_that_cannot_be_reached_is_told_in_a_few_words(store: WeightStore
         host = f"127.0.0.1:{once.getsockname()[1]}"
     with pytest.raises(DownloadFailed, match="models import") as failed:
         store.open(row_of(UrlSource(f"http://{host}/w")))["weights.bin"]
-    reason = str(failed.value).splitlines()[1]
+    sentence, reason, _ = str(failed.value).splitlines()
+    assert sentence.endswith(f" could not be fetched: {host} cannot be reached.")
     assert f"{host} cannot be reached (" in reason and "HTTPConnection" not in reason and "retries" not in reason
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,10 @@ class LinePreview:
 
 @dataclass(frozen=True)
 class SheetPreview:
-    """The lines that can be done, in order of the sheet, each row that cannot, and what is merely odd."""
+    """The lines that can be done, in order of the sheet, each row that cannot, and what is merely odd.
+
+    `characters` are spelled as where they speak first; one with other capitals is the same.
+    """
 
     lines: tuple[LinePreview, ...]
     problems: tuple[Problem, ...]
@@ -82,8 +85,15 @@ def preview_sheet(
         lines=tuple(lines),
         problems=tuple(sorted(problems, key=lambda problem: problem.row)),
         warnings=(*sheet.notes, *(str(warning) for warning in sheet.warnings)),
-        characters=tuple(dict.fromkeys(cue.character for cue in sheet.cues)),
+        characters=tuple(_characters(sheet)),
     )
+
+
+def _characters(sheet: Sheet) -> Iterable[str]:
+    names: dict[str, str] = {}
+    for cue in sheet.cues:
+        names.setdefault(cue.character.casefold(), cue.character)
+    return names.values()
 
 
 def _line(sheet: Sheet, cue: Cue, planned: PlannedTake, speaker: TextToSpeech) -> LinePreview:

@@ -117,7 +117,10 @@ def read_sheet(path: str | os.PathLike[str], rate: FrameRate, columns: Sequence[
     cues = [cue for row in rows if (cue := reader.read(row)) is not None]
     cues, doubled = _without_doubles(cues, found)
     problems = sorted((*reader.problems, *doubled), key=lambda problem: problem.row)
-    warnings = sorted((*_rivals(found), *reader.warnings, *_overlaps(cues, found)), key=lambda problem: problem.row)
+    warnings = sorted(
+        (*_rivals(found), *reader.warnings, *_shared(cues, found), *_overlaps(cues, found)),
+        key=lambda problem: problem.row,
+    )
     if not cues and not problems:
         raise InvalidInput(f"{path} has a header and no cues.")
     titles = tuple(found.titles.items())
@@ -223,6 +226,17 @@ def _without_doubles(cues: Iterable[Cue], columns: Columns) -> tuple[list[Cue], 
             first[cue.identity] = cue.row
             kept.append(cue)
     return kept, problems
+
+
+def _shared(cues: Iterable[Cue], columns: Columns) -> Iterator[Problem]:
+    """Yields a warning for each cue whose number an earlier cue of the same scene has, of another character."""
+    first: dict[Identity, Cue] = {}
+    for cue in cues:
+        number = identity_of(cue.reel, cue.scene, cue.number, "")
+        other = first.setdefault(number, cue)
+        if other is not cue:
+            said = f"Cue {cue.name} is that of {other.character} in row {other.row} too."
+            yield Problem(cue.row, columns.title("cue"), said)
 
 
 def _overlaps(cues: Iterable[Cue], columns: Columns) -> Iterator[Problem]:

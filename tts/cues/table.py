@@ -22,6 +22,7 @@ from audio_ml.streams import show
 LARGEST_BYTES = 50_000_000
 LARGEST_UNPACKED_BYTES = 500_000_000
 SEPARATORS = ",;\t|"
+YEAR_ZERO = 1904  # of the two that Excel has, the later: a time without a date lies in it
 HEADER_LINES = 20  # among which the header is looked for
 FORMULA_MARKS = ("=", "+", "-", "@")
 _FIGURES = re.compile(r"[\d:;.,]*\d[\d:;.,]*")
@@ -210,11 +211,16 @@ def _workbook_rows(path: Path, content: bytes) -> Iterator[list[str]]:
 
 
 def _text(value: Any) -> str:
-    """Returns a cell's value as it would be typed: times as HH:MM:SS, whole numbers without a point."""
+    """Returns a cell's value as it would be typed: times as HH:MM:SS, whole numbers without a point.
+
+    >>> _text(datetime.datetime(2026, 5, 6)), _text(datetime.datetime(2026, 5, 6, 10, 0, 2))
+    ('2026-05-06', '10:00:02')
+    """
     if value is None:
         return ""
-    if isinstance(value, datetime.datetime):
-        value = value.time()
+    if isinstance(value, datetime.datetime):  # which Excel makes of dates, and of times that have a date before them
+        is_date = value.time() == datetime.time.min and value.year > YEAR_ZERO
+        value = value.date() if is_date else value.time()
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, datetime.timedelta):

@@ -82,7 +82,7 @@ def is_heard(phonemes: str) -> bool:
 def from_ipa(ipa: str) -> str:
     """Reads IPA as people write it, or misaki's phonemes, which stay as they are.
 
-    Raises InvalidInput that names the first symbol which is neither.
+    Raises InvalidInput that names the first symbol which is no sound of English.
 
     >>> from_ipa("təˈmeɪ.t͡ʃə"), from_ipa("kˈOkəɹO"), from_ipa("aɪ piː eɪ")
     ('təmˈAʧə', 'kˈOkəɹO', 'I piː A')
@@ -97,9 +97,7 @@ def from_ipa(ipa: str) -> str:
     bare = "".join(symbols[place] for place in places)
     for place, symbol in zip(places, bare, strict=True):
         if symbol not in vocabulary() and symbol not in _SPELLED and not symbol.isspace():
-            raise InvalidInput(
-                f"{symbol!r} (symbol {place + 1} of {ipa!r}) is neither IPA of English nor a phoneme of misaki."
-            )
+            raise InvalidInput(f"{symbol!r} (symbol {place + 1} of {ipa!r}) is no sound of English in IPA.")
     phonemes = _SPELLINGS.sub(lambda match: _FROM_IPA[match[0]], re.sub(rf"(?<=[{_LETTERS}]):", "ː", bare))
     result = _stress_at_vowels(" ".join(phonemes.replace(".", "").split()))
     if not is_heard(result):

@@ -46,7 +46,7 @@ def read_rows(path: Path) -> tuple[list[Entry], list[str]]:
     entries, problems = [], []
     for place, row in reader(text, path):
         try:
-            entries.append(_entry(row))
+            entries.append(read_entry(row))
         except InvalidInput as error:
             problems.append(_one_line(f"{place}, '{row.get('word', '')}': {str(error).rstrip('.')}"))
     return entries, problems
@@ -73,7 +73,12 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _entry(row: Mapping[str, str]) -> Entry:
+def read_entry(row: Mapping[str, str]) -> Entry:
+    """Returns the entry that the fields of a row make.
+
+    Raises:
+        InvalidInput: when they make none; it tells the reason alone.
+    """
     word = " ".join(row.get("word", "").split())
     if not re.search(r"[^\W_]", word):
         raise InvalidInput("there is no word")

@@ -17,7 +17,7 @@ from tts.options import SpeechFileOptions
 from ui.server.request import TaskName
 from ui.server.tasks.clone import ViewOptions
 from ui.server.tasks.convert import ConversionDelivery
-from ui.server.tasks.speak import CAPTIONS
+from ui.server.tasks.speak import CAPTIONS, FILENAME
 from voiceclone.options import CloneOptions, EnrolOptions
 from voiceclone.zero_shot import ZeroShotModel
 
@@ -129,6 +129,10 @@ def _delivery(job: TaskName) -> Schema:
     schema["properties"]["captions"] = _list(
         "captions", CAPTIONS, "Kinds of captions that are written beside the speech."
     )
+    schema["properties"]["filename"] = {
+        **{"type": "string", "default": FILENAME, "title": "Filename", "description": "Name of the files, no ending."},
+        **{"unit": "", "group": "Speech file", "advanced": False, "flag": "--filename"},
+    }
     schema["properties"]["also"] = _list("also", tuple(FORMATS), "Further formats that the speech is written in.")
     return schema
 

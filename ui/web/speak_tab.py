@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 import tts
-from audio_ml.errors import AudioMLError, InvalidInput, blaming
+from audio_ml.errors import AudioMLError
 from audio_ml.loader import ModelLoader
 from audio_ml.options import OptionField, describe
 from tts.cues import TextToSpeech
@@ -22,6 +20,7 @@ from tts.options import DEFAULT_VOICE, SpeechOptions
 from tts.voices import find_speaker, option_models, speech_models
 from ui.web.cues_tab import CuesTab
 from ui.web.desk import Desk
+from ui.web.pronunciations import faults_of, lexicon_csv, rows_of
 from ui.web.voice_terms import check_voices
 from ui.web.widgets import (
     QUIET,
@@ -40,10 +39,10 @@ SHOWN = ("speed", "volume")  # the others are advanced
 NOT_ON_THE_PAGE = ("lexicon",)  # which has a table of its own
 SAMPLE = "This is {name}. The quick brown fox jumps over the lazy dog, and nobody is surprised."
 NO_TEXT = "Write what is to be said first."
+MEND_WORDS = "Pronunciations below has a row that cannot be read: mend it first."
 USUAL_MODEL = ("the voice's usual one", "")
 MOST_WARNINGS = 8  # that are shown below the text
 DELIVERY = {"captions": ["srt"], "also": ["mp3"]}
-LEXICON_HEADER = ("word", "pronunciation")
 NEWEST_ONLY: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # while somebody types
 Kept = dict[str, dict[str, str]]  # lexicons that were made uploads, by what stands in them
 
@@ -83,7 +82,7 @@ class SpeakTab:
         self._own: dict[str, Any] = {}  # where the options stand that not every model has
         with gr.Row():
             drawn |= {field.name: draw(field) for field in fields if field.name in SHOWN}
-        with gr.Accordion("Pronunciations", open=False):
+        with gr.Accordion("Pronunciations", open=False) as self._words_fold:
             told = "How words are said: as respelled (REK-erd), or in IPA between slashes (/ˈkoʊkəɹoʊ/)."
             text(f"<p>{escape(told)}</p>")
             self._lexicon = gr.Textbox("[]", label="Words", elem_id="speak-words", visible="hidden")
@@ -117,7 +116,7 @@ class SpeakTab:
             return self._begin(values, request, is_another=True)
 
         # One event tells what is wrong, one answer after the other: an older one must not replace a newer one.
-        shown = [self._told, self._lexicon_problem, *self._own.values()]
+        shown = [self._told, self._lexicon_problem, self._words_fold, *self._own.values()]
         gr.on([widget.change for widget in given], look, given, shown, **NEWEST_ONLY)
         for button, begin in ((self._start, speak), (self._again, again)):
             button.click(begin, given | {self._kept}, [self._status, self._refused, self._kept], **QUIET)
@@ -128,7 +127,10 @@ class SpeakTab:
 
     def _judge(self, values: Mapping[Any, Any]) -> tuple[dict[Any, Any], bool]:
         """Returns what changes on the page, and whether a take can be begun."""
-        shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: ""}
+        faults = faults_of(rows_of(values[self._lexicon]))
+        shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: error_line(" ".join(faults)) if faults else ""}
+        if faults and values[self._refused]:
+            shown[self._words_fold] = gr.update(open=True)
         try:
             asked = self._asked(values)
             check_voices(self._desk, [asked["voice"]], asked["model"])
@@ -136,18 +138,23 @@ class SpeakTab:
             shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
             if not values[self._text].strip():
                 return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {}), False
-            with tempfile.TemporaryDirectory() as folder:
-                lexicon = self._write_lexicon(values, Path(folder))
-                try:
-                    told = tts.estimate(**self._asked(values), options=self._chosen(values, lexicon))
-                except AudioMLError as error:
-                    return shown | {self._place_of(error): error_line(str(error).replace(f"{folder}/", ""))}, False
-            return shown | {self._told: _in_words(told)}, bool(told.seconds)
+            told = self._foretold(values, with_words=not faults)
         except AudioMLError as error:
             return shown | {self._place_of(error): error_line(str(error))}, False
+        mend = error_line(MEND_WORDS) if faults and values[self._refused] else ""
+        return shown | {self._told: _in_words(told) + mend}, told.seconds > 0 and not faults
 
     def _place_of(self, error: AudioMLError) -> Any:
         return self._lexicon_problem if error.param == "lexicon" else self._told
+
+    def _foretold(self, values: Mapping[Any, Any], *, with_words: bool) -> tts.Estimate:
+        with tempfile.TemporaryDirectory() as folder:
+            lexicon = self._write_lexicon(values, Path(folder)) if with_words else []
+            try:
+                return tts.estimate(**self._asked(values), options=self._chosen(values, lexicon))
+            except AudioMLError as error:
+                error.args = (str(error).replace(f"{folder}/", ""),)  # nobody knows this folder
+                raise
 
     def _begin(self, values: Mapping[Any, Any], request: gr.Request, *, is_another: bool) -> dict[Any, Any]:
         """Asks for a take, or has `_look` say why not, and returns what changes on the page."""
@@ -160,7 +167,12 @@ class SpeakTab:
                 chosen = self._next_take(visitor, values, chosen)
             inputs = self._keep_lexicon(visitor, values, kept)
             job = self._desk.submit(
-                visitor, task="speak", **self._asked(values), options=chosen, inputs=inputs, delivery=DELIVERY
+                visitor,
+                task="speak",
+                **self._asked(values),
+                options=chosen,
+                inputs=inputs,
+                delivery=DELIVERY | {"filename": _file_name(values[self._text], values[self._voice], chosen)},
             )
         except AudioMLError as error:
             return {self._status: error_line(str(error))}
@@ -197,8 +209,7 @@ class SpeakTab:
         return next((options for options in varied if options not in known), varied[0])
 
     def _write_lexicon(self, values: Mapping[Any, Any], folder: Path) -> list[Path]:
-        with blaming("lexicon"):
-            content = _lexicon_csv(json.loads(values[self._lexicon] or "[]"))
+        content = lexicon_csv(rows_of(values[self._lexicon]))
         if not content:
             return []
         path = folder / "Pronunciations.csv"
@@ -225,20 +236,21 @@ def _all_fields() -> list[OptionField]:
     return list(fields.values())
 
 
-def _lexicon_csv(rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table of words as a lexicon, "" where nothing stands in it.
+def _file_name(script: str, voice: str, options: Mapping[str, Any]) -> str:
+    """Returns what the files of a take are called: what is said, by whom, and how, as far as it is not as usual.
 
-    >>> _lexicon_csv([["Nguyen", "win"]])
-    'word,pronunciation\\r\\nNguyen,win\\r\\n'
+    >>> _file_name("Dr. Smith paid $5: done.", "kokoro/af_heart", {"seed": 2})
+    'Dr Smith paid 5 done - kokoro af_heart - seed 2'
     """
-    if not rows:
-        return ""
-    for word, sound in rows:
-        if not word or not sound:
-            raise InvalidInput(f"Say how '{word}' sounds." if word else f"Say which word sounds like '{sound}'.")
-    table = io.StringIO()
-    csv.writer(table).writerows([LEXICON_HEADER, *rows])
-    return table.getvalue()
+    told = ", ".join(f"{name} {value}" for name, value in options.items() if isinstance(value, (int, float, str)))
+    parts = (_plain(script, 40), _plain(voice or DEFAULT_VOICE, 50), _plain(told, 60))
+    return " - ".join(filter(None, parts)) or "speech"
+
+
+def _plain(words: str, most: int) -> str:
+    """Returns the beginning of a text in letters, figures and blanks, at most so many bytes of UTF-8 long."""
+    plain = " ".join(re.sub(r"[^\w.'-]+|\.(?!\d)", " ", words).split())
+    return plain.encode()[:most].decode(errors="ignore").strip(" .'-")
 
 
 def _in_words(told: tts.Estimate) -> str:

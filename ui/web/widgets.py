@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,8 @@ def label(field: OptionField) -> str:
 
 def draw(field: OptionField, stems: Sequence[str] = ()) -> Any:
     """Returns the Gradio component of an option; `stems` are offered where it names stems."""
-    told = field.description.replace("[", "\\[")  # Gradio takes it for Markdown
-    common: dict[str, Any] = {"label": label(field), "info": told, "min_width": MIN_WIDTH_PIXELS}
+    info = _as_it_is(field.description)
+    common: dict[str, Any] = {"label": label(field), "info": info, "min_width": MIN_WIDTH_PIXELS}
     if field.kind == "flag":
         return gr.Checkbox(field.default, **common)
     if field.kind == "choice":
@@ -100,6 +101,17 @@ def draw(field: OptionField, stems: Sequence[str] = ()) -> Any:
         return gr.Number(field.default, precision=precision, **common)
     step = field.step or (1 if field.kind == "integer" else None)
     return gr.Slider(field.minimum, field.maximum, field.default, step=step, precision=precision, buttons=[], **common)
+
+
+def _as_it_is(words: str) -> str:
+    """Returns words for a widget's `info`, in which Gradio makes text between marks bold, and links.
+
+    It finds no pair of marks across lines, and main.css hides the ends of these lines.
+
+    >>> _as_it_is("[a](b)")
+    '[a]\\n(b)'
+    """
+    return re.sub(r"([*_\]])(?=.)", r"\1\n", " ".join(words.split()))
 
 
 def _draw_stems(field: OptionField, stems: Sequence[str], common: dict[str, Any]) -> Any:

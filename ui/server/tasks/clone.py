@@ -57,7 +57,7 @@ def run(work: Work) -> dict[str, Any]:
     lexicon = {"lexicon": tuple(map(str, work.inputs))} if work.inputs else {}
     report = clone_file(
         request.text or "",
-        work.folder / f"speech.{form.format or 'wav'}",
+        beside.path(work.folder, form),
         voice,
         speaker=speaker_of(request.model, work.loader),
         options={**request.options, **lexicon},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import tts
@@ -22,6 +24,9 @@ TAKES = frozenset({"text", "voice", "cast"})
 N_INPUTS = (0, 10)
 READS_SOUND = False
 CAPTIONS = ("srt", "vtt", "json", "txt")
+FILENAME = "speech"
+LONGEST_NAME = 200  # bytes of UTF-8, of the 255 that a name may have with its ending
+TAKEN_NAMES = ("outcome", "view")  # of files that a job writes beside the speech
 
 
 def check(request: JobRequest) -> None:
@@ -42,6 +47,11 @@ class Beside:
 
     captions: tuple[str, ...]
     formats: tuple[FormatName, ...]
+    filename: str = FILENAME
+
+    def path(self, folder: Path, form: SpeechFileOptions) -> Path:
+        """Returns the file of the speech."""
+        return folder / f"{self.filename}.{form.format or 'wav'}"
 
     def write(self, report: SpeechReport) -> dict[str, Any]:
         """Writes it all, and returns the report of the speech and of that."""
@@ -60,10 +70,19 @@ def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, Beside]:
     form = dict(request.delivery)
     captions = _listed("captions", form.pop("captions", []), CAPTIONS)
     also = _listed("also", form.pop("also", []), tuple(FORMATS))
+    filename = _plain_name(form.pop("filename", FILENAME))
     options = parse(SpeechFileOptions, form)
     if also and (options.format == "raw" or (options.format or "wav") in also):
         raise InvalidOption(f"Option 'also' names further formats beside {options.format or 'wav'}.")
-    return options, Beside(captions, cast(tuple[FormatName, ...], also))
+    return options, Beside(captions, cast(tuple[FormatName, ...], also), filename)
+
+
+def _plain_name(given: Any) -> str:
+    """Returns a name for files without its ending, such as any system takes."""
+    is_plain = isinstance(given, str) and re.fullmatch(r"[\w](?:[\w .,'+-]*[\w])?", given) is not None
+    if not is_plain or len(given.encode()) > LONGEST_NAME or given.lower() in TAKEN_NAMES:
+        raise InvalidOption(f"Option 'filename' cannot be {given!r}: it is a name of letters, figures and blanks.")
+    return str(given)
 
 
 def _listed(name: str, given: Any, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,7 +104,7 @@ def run(work: Work) -> dict[str, Any]:
     lexicon = {"lexicon": tuple(map(str, work.inputs))} if work.inputs else {}
     report = tts.synthesize_file(
         request.text or "",
-        work.folder / f"speech.{form.format or 'wav'}",
+        beside.path(work.folder, form),
         request.voice,
         model=request.model,
         options={**request.options, **lexicon},

@@ -6,6 +6,7 @@ import { askTwice } from './ask-twice.js';
 import { askedOf } from './asked.js';
 import { cancel, follow, hasEnded } from './follow.js';
 import { resultOf } from './results.js';
+import { sentenceIn, tell } from './told.js';
 
 const LOST = 'The connection to the server is lost. The job goes on there; this page looks for it again.';
 
@@ -68,7 +69,7 @@ export class JobCard {
     const listeners = {
       progress: (told) => this.#show({ ...this.job, ...told }),
       lost: () => {
-        this.alarm.textContent = LOST;
+        tell(this.alarm, LOST);
       },
       end: (job) => (job ? this.#end(job) : this.removed()),
     };
@@ -77,7 +78,7 @@ export class JobCard {
 
   #end(job) {
     this.#show(job);
-    const said = job.error?.message ?? endOf(job);
+    const said = sentenceIn(job.error?.message ?? endOf(job));
     this.voice.textContent = said.startsWith(nameOf(job)) ? said : `${nameOf(job)}: ${said}`;
     if (this.isWanted) this.showIf(true);
   }
@@ -93,7 +94,7 @@ export class JobCard {
     this.cancelButton.hidden = isOver;
     this.removeButton.hidden = !isOver;
     this.details.hidden = job.state !== 'done';
-    this.alarm.textContent = job.state === 'failed' ? (job.error?.message ?? '') : '';
+    tell(this.alarm, job.state === 'failed' ? (job.error?.message ?? '') : '');
   }
 
   #fill() {
@@ -120,7 +121,7 @@ export class JobCard {
       await action();
       return true;
     } catch (error) {
-      this.alarm.textContent = error.message;
+      tell(this.alarm, error.message);
       return false;
     }
   }

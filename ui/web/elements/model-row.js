@@ -5,6 +5,7 @@ import { ask } from './address.js';
 import { duration } from './job-card.js';
 import { hasEnded } from './follow.js';
 import { size } from './results.js';
+import { tell } from './told.js';
 
 const TASKS = { separation: 'Separation', tts: 'Speech', voiceclone: 'Cloning' };
 const COMMERCIAL = { true: 'commercial use allowed', false: 'no commercial use', null: 'commercial use not stated' };
@@ -123,7 +124,7 @@ export class ModelRow {
     else if (isChecked) this.line.textContent = job.summary.join(' ');
     else this.line.textContent = job?.state === 'cancelled' && !model.here ? stoppedWith(model) : '';
     const failure = job?.state === 'failed' && !(job.task === 'pull' && model.here) ? job.error.message : '';
-    this.alarm.textContent = this.#problem || (isChecked ? job.warnings.join(' ') : failure);
+    tell(this.alarm, this.#problem || (isChecked ? job.warnings.join(' ') : failure));
   }
 
   #allow() {

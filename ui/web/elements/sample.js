@@ -6,6 +6,7 @@
 import { element, press } from '../player/elements.js';
 import { takeTurn } from '../player/turns.js';
 import { MINE, sentenceOf } from './address.js';
+import { tell } from './told.js';
 
 class VoiceSample extends HTMLElement {
   static observedAttributes = ['voice', 'say', 'model', 'options'];
@@ -46,7 +47,7 @@ class VoiceSample extends HTMLElement {
     takeTurn(this, () => this.stop());
     this.#ending = new AbortController();
     const { signal } = this.#ending;
-    this.alarm.textContent = '';
+    tell(this.alarm, '');
     this.#show(true);
     try {
       this.#address ||= URL.createObjectURL(await this.#spoken(signal));
@@ -56,7 +57,7 @@ class VoiceSample extends HTMLElement {
       await this.#audio.play();
     } catch (error) {
       if (signal.aborted) return;
-      this.alarm.textContent = error.message;
+      tell(this.alarm, error.message);
       this.stop();
     }
   }

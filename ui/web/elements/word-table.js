@@ -1,7 +1,8 @@
 /**
  * `<word-table for="ID OF A FIELD"></word-table>`: words and how they sound, in as many rows as are wanted.
  *
- * The field holds the rows that have something in them as JSON: [["Nguyen", "win"]]. There is always an empty row.
+ * The field holds the rows as JSON, up to the last that has something in it: [["Nguyen", "win"]]. There is always an
+ * empty row below.
  */
 
 import { element } from '../player/elements.js';
@@ -42,7 +43,7 @@ class WordTable extends HTMLElement {
   #note() {
     const rows = [...this.body.rows].map((row) => [...row.querySelectorAll('input')].map((input) => input.value.trim()));
     if (!rows.length || rows.at(-1)?.some(Boolean)) this.#add();
-    fill(this.getAttribute('for') ?? '', JSON.stringify(rows.filter((row) => row.some(Boolean))));
+    fill(this.getAttribute('for') ?? '', JSON.stringify(rows.slice(0, 1 + rows.findLastIndex((row) => row.some(Boolean)))));
   }
 }
 
