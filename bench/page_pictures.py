@@ -2,7 +2,7 @@
 
     python -m bench.page_pictures [--output FOLDER] [--only TAB ...]
 
-It wants Chromium (`chromium` on the PATH) and playwright; what is separated, spoken and cloned is made here.
+It wants Chromium (`chromium` on the PATH) and playwright; what is separated and spoken is made here.
 """
 
 from __future__ import annotations
@@ -23,24 +23,26 @@ OUTPUT = results.REPOSITORY / "docs" / "pictures"
 SIZE = {"width": 1280, "height": 900}
 WORK_MS = 180_000
 SECONDS_TO_SETTLE = 1.5
+SAID = "Where is everybody? The boat leaves at five, with us or without us."
 
 
 def main() -> None:
-    """Opens each tab, has it do something where that is short, and writes a picture of it, in light and in dark."""
+    """Opens each tab, has it do something where that is short, and writes a picture of it; one is narrow and dark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--only", nargs="*", default=list(TABS), choices=list(TABS))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, browser_of_bench() as browser, Server(Path(folder)) as server:
+        visitor = browser.new_context(viewport=SIZE)  # one for all, so that the history has something to show
         for tab in arguments.only:
             results.say(tab)
-            page = browser.new_context(viewport=SIZE).new_page()
+            page = visitor.new_page()
             _open(page, server, tab)
             if tab in ACTIONS:
                 ACTIONS[tab](page, Path(folder))
             _take(page, arguments.output / f"page-{tab.lower()}.png")
-            page.context.close()
+            page.close()
         narrow = browser.new_context(viewport={"width": 380, "height": 800}, color_scheme="dark").new_page()
         _open(narrow, server, next(iter(TABS)))
         _take(narrow, arguments.output / "page-narrow-dark.png")
@@ -65,7 +67,22 @@ def _separate(page: Any, folder: Path) -> None:
     page.get_by_text("exactly as long as the source").wait_for(timeout=WORK_MS)
 
 
-ACTIONS: dict[str, Callable[[Any, Path], None]] = {"Separate": _separate}
+def _speak(page: Any, _: Path) -> None:
+    page.get_by_role("textbox", name="Text", exact=True).fill(SAID)
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.get_by_role("group", name="Words").wait_for(timeout=WORK_MS)
+    page.locator("audio").first.evaluate("(audio, seconds) => { audio.currentTime = seconds; }", 1.5)
+
+
+def _learn(page: Any, _: Path) -> None:
+    page.locator("learn-tour").get_by_text("What a mask is: paint").click()
+    page.get_by_role("button", name="Use the example").first.click()
+    painter = page.locator("mask-painter")
+    painter.get_by_role("button", name="Play", exact=False).first.wait_for(timeout=WORK_MS)
+    painter.scroll_into_view_if_needed()
+
+
+ACTIONS: dict[str, Callable[[Any, Path], None]] = {"Separate": _separate, "Speak": _speak, "Learn": _learn}
 
 
 if __name__ == "__main__":
