@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from ui.server.options import ServerOptions
 from ui.server.page import ServerDesk
 from ui.server.refusals import NotAuthorised, TooLarge, UnknownUpload
 from ui.server.visitors import visitor_of
+from ui.web import files
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,17 @@ def test_the_page_is_at_the_root_and_the_interface_beside_it(server: Server) -> 
     for name in ("elements/main.js", "elements/main.css", "player/player.js"):
         assert server.ask("GET", f"/{name}").status == 200
     assert server.ask("GET", "/elements/..%2fpage.py").status == 404
+
+
+def test_every_script_that_another_names_is_there() -> None:
+    """Where one is missing, the browser runs none of them."""
+    named = [
+        (script, name)
+        for script in Path(files.__file__).parent.glob("*/*.js")
+        for name in re.findall(r"(?:from|import) '(\.[^']+)'", script.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 100
+    assert [pair for pair in named if not (pair[0].parent / pair[1]).is_file()] == []
 
 
 def test_a_visitor_s_name_does_not_give_their_key_away() -> None:
