@@ -58,19 +58,8 @@ class JobList extends HTMLElement {
       const { jobs } = await ask(`/jobs?limit=${MOST}&${tasks.join('&')}`, { signal });
       const wanted = jobs.filter((job) => !this.#removed.has(job.id));
       if (newest && wanted.some((job) => job.id === newest)) this.#newest = this.#begun = newest;
-      if (number !== this.#nLooks) return; // a later look knows more
-      this.alarm.textContent = '';
       if (this.#newest === null) this.#newest = wanted[0]?.id ?? '';
-      const ids = new Set(wanted.map((job) => job.id));
-      for (const id of [...this.#cards.keys()]) if (!ids.has(id)) this.#drop(id);
-      for (const job of wanted.reverse()) {
-        if (this.#cards.has(job.id)) continue;
-        const card = new JobCard(job, () => document.dispatchEvent(new CustomEvent(REMOVED, { detail: job.id })));
-        this.#cards.set(job.id, card);
-        this.rows.prepend(card.body);
-      }
-      if (this.#newest !== this.#shown) this.#cards.forEach((card, id) => card.showIf(id === this.#newest));
-      this.#shown = this.#newest;
+      if (number === this.#nLooks) this.#draw(wanted); // else a later look knows more, and may have drawn it
       this.#reveal();
     } catch (error) {
       if (!signal.aborted) this.alarm.textContent = error.message;
@@ -78,10 +67,26 @@ class JobList extends HTMLElement {
     this.#update();
   }
 
-  /** Goes to a job that was begun just now, where it is below the form and out of sight. */
+  #draw(wanted) {
+    this.alarm.textContent = '';
+    const ids = new Set(wanted.map((job) => job.id));
+    for (const id of [...this.#cards.keys()]) if (!ids.has(id)) this.#drop(id);
+    for (const job of wanted.reverse()) {
+      if (this.#cards.has(job.id)) continue;
+      const card = new JobCard(job, () => document.dispatchEvent(new CustomEvent(REMOVED, { detail: job.id })));
+      this.#cards.set(job.id, card);
+      this.rows.prepend(card.body);
+    }
+  }
+
+  /** Opens the newest result, and goes to a job that was begun just now where it is below the form and out of sight. */
   #reveal() {
+    if (this.#newest !== this.#shown && this.#cards.has(this.#newest)) {
+      this.#cards.forEach((card, id) => card.showIf(id === this.#newest));
+      this.#shown = this.#newest;
+    }
     const body = this.#cards.get(this.#begun)?.body;
-    this.#begun = '';
+    if (body) this.#begun = '';
     if (body?.offsetParent && body.getBoundingClientRect().top > innerHeight) body.scrollIntoView({ block: 'center' });
   }
 
@@ -101,5 +106,5 @@ class JobList extends HTMLElement {
   }
 }
 
-customElements.define('job-started', JobStarted);
 customElements.define('job-list', JobList);
+customElements.define('job-started', JobStarted); // after who hears of it: both may be on the page by now
