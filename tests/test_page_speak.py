@@ -123,7 +123,8 @@ class TestText:
         assert names[0] == begin and names[1].startswith(f"{begin} - ") and "seed 1" in names[1]
         lengths = {job["report"]["files"][0]["duration_seconds"] for job in (first, second)}
         assert len(lengths) == 2
-        page.get_by_role("article").last.get_by_role("button", name="Delete").click()
+        for press in ("Delete", "Delete for good?"):
+            page.get_by_role("article").last.get_by_role("button", name=press).click()
         expect(page.get_by_role("article")).to_have_count(1)
         page.get_by_role("button", name="Another take").click()
         expect(page.get_by_role("article")).to_have_count(2)
