@@ -157,6 +157,8 @@ def test_models_are_found_by_task_and_word_and_tell_their_speed(open_models: Ope
     expect(row(page, "kokoro")).to_be_visible(timeout=PAGE_MS)
     page.locator("model-list").get_by_label("Task").select_option("Separation")
     expect(row(page, "kokoro")).to_be_hidden()
+    page.locator("model-list").get_by_label("Search").fill("zzz")
+    expect(page.get_by_text("No model is all of that: take a word or a choice away.")).to_be_visible()
     page.locator("model-list").get_by_label("Search").fill("NET tests")
     expect(page.get_by_text("4 models")).to_be_visible()
     expect(row(page, "quick-net")).to_contain_text("left, right")

@@ -123,7 +123,8 @@ class TestText:
         assert names[0] == begin and names[1].startswith(f"{begin} - ") and "seed 1" in names[1]
         lengths = {job["report"]["files"][0]["duration_seconds"] for job in (first, second)}
         assert len(lengths) == 2
-        page.get_by_role("article").last.get_by_role("button", name="Delete").click()
+        for press in ("Delete", "Delete for good?"):
+            page.get_by_role("article").last.get_by_role("button", name=press).click()
         expect(page.get_by_role("article")).to_have_count(1)
         page.get_by_role("button", name="Another take").click()
         expect(page.get_by_role("article")).to_have_count(2)
@@ -175,6 +176,8 @@ class TestText:
         with held(page, "**/audio/speech"):
             hear.click()
             expect(hear).to_have_attribute("aria-pressed", "true")
+            expect(hear).to_have_attribute("aria-busy", "true")  # nothing is heard yet
+        expect(hear).to_have_attribute("aria-busy", "false", timeout=WORK_MS)
         expect(hear).to_have_attribute("aria-pressed", "false", timeout=WORK_MS)  # it was heard to its end
         expect(alerts(page)).to_have_count(0)
 
@@ -205,7 +208,13 @@ class TestText:
         write(page, "Good morning.")
         expect(page.get_by_text(re.compile("^(About|2 s)"))).to_be_visible()
         expect(alerts(page)).to_have_count(0)
-        page.get_by_role("button", name="Take kokoro/bm_george out").click()
+        frame, away = (
+            page.locator(".mixer").bounding_box(),
+            page.get_by_role("button", name="Take kokoro/bm_george out"),
+        )
+        button = away.bounding_box()
+        assert button["x"] + button["width"] + 4 < frame["x"] + frame["width"] and frame["y"] + 4 < button["y"]
+        away.click()
         expect(voice).to_have_value("kokoro/bm_lewis")
 
     def test_keys_alone_are_enough(self, open_page: OpenPage) -> None:
@@ -255,9 +264,11 @@ class TestCueSheet:
         hear.click()
         expect(hear).to_have_attribute("aria-pressed", "false", timeout=WORK_MS)
         page.get_by_role("button", name="Render all").dblclick()
+        queued = page.get_by_text("2 lines are in the queue.")
         states = lines.locator("tr[data-line] .state")
         expect(states).to_have_text(["ok", "over"], timeout=WORK_MS)
 
+        expect(queued).to_have_count(0)  # for they are no longer
         fit = page.get_by_role("region", name="What came of each line")
         expect(fit.get_by_role("row")).to_have_count(4)
         expect(fit.get_by_role("row", name=re.compile("Old Man"))).to_contain_text("over")
@@ -299,6 +310,20 @@ class TestCueSheet:
         lines = page.get_by_role("region", name="Lines of the sheet")
         expect(lines.get_by_role("row")).to_have_count(4)
         expect(lines.get_by_role("row", name=re.compile("Old Man"))).to_contain_text("kokoro/am_michael")
+
+    def test_what_matters_of_a_line_is_in_sight(self, page: Any, tmp_path: Path) -> None:
+        page.set_viewport_size({"width": 1400, "height": 1000})
+        self.choose(
+            page, tmp_path / "adr.csv", SHEET.replace("Where is", "I have looked for all of you here. Where is")
+        )
+        lines = page.get_by_role("region", name="Lines of the sheet")
+        expect(lines.get_by_role("row")).to_have_count(4)
+        assert lines.evaluate("table => table.scrollWidth <= table.clientWidth")
+        page.get_by_role("button", name="Render all").click()
+        fit = page.get_by_role("region", name="What came of each line")
+        expect(fit.get_by_role("row")).to_have_count(4, timeout=WORK_MS)
+        box, link = fit.bounding_box(), fit.get_by_role("link").first.bounding_box()
+        assert link["x"] + link["width"] < box["x"] + box["width"]
 
     def test_the_cast_is_chosen(self, page: Any, tmp_path: Path) -> None:
         self.choose(page, tmp_path / "adr.csv")

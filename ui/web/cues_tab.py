@@ -28,7 +28,7 @@ from tts.cues.columns import ALIASES, REQUIRED
 from tts.options import DEFAULT_VOICE, SpeechOptions
 from ui.web.desk import Desk
 from ui.web.voice_terms import check_voices
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, job_list, started, status_line, text
+from ui.web.widgets import QUIET, Form, draw, error_line, escape, handed_in, job_list, status_line, text
 
 NOT_ON_THE_PAGE = ("columns", "overwrite")  # a job has a folder of its own
 SHOWN = ("frame_rate", "fit")  # the others are advanced
@@ -196,7 +196,7 @@ class CuesTab:
         follower = f'<cue-progress job="{escape(job)}" lines="{len(told.lines)}" takes="{takes}"></cue-progress>'
         return shown | {
             self._preview: _table(told, self._voice_options.read(values)),
-            self._status: started(job) + status_line(f"{len(told.lines)} lines are in the queue.") + follower,
+            self._status: handed_in(f"{len(told.lines)} lines are in the queue.", job) + follower,
         }
 
     def _sheet_options(self, values: Mapping[Any, Any]) -> dict[str, Any]:
@@ -262,8 +262,9 @@ def _line(line: LinePreview, options: Mapping[str, Any]) -> str:
     )
     cells = (
         f'<td class="number">{line.row}</td><th scope="row">{escape(name)}</th><td>{escape(line.character)}</td>'
-        f'<td>{escape(line.voice)}</td><td class="number">{escape(line.tc_in)}</td><td class="number">{slot}</td>'
-        f'<td class="number">{line.seconds:.2f} s</td><td>{escape(line.line)}{told}</td><td>{hear}</td>'
+        f'<td class="voice">{escape(line.voice)}</td>'
+        f'<td class="number">{escape(line.tc_in)}</td><td class="number">{slot}</td>'
+        f'<td class="number">{line.seconds:.2f} s</td><td class="line">{escape(line.line)}{told}</td><td>{hear}</td>'
     )
     return f'<tr data-row="{line.row}" data-line>{cells}<td class="state">{"long?" if is_long else "ready"}</td></tr>'
 

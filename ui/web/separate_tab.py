@@ -24,10 +24,10 @@ from ui.web.widgets import (
     draw,
     error_line,
     escape,
+    handed_in,
     job_list,
     keep_what_comes,
     started,
-    status_line,
     text,
 )
 
@@ -138,7 +138,7 @@ class SeparateTab:
             return cleared | {self._status: started(*jobs) + error_line(str(error))}
         word = "1 job was" if len(jobs) == 1 else f"{len(jobs)} jobs were"
         return cleared | {
-            self._status: started(*jobs) + status_line(f"{word} handed in."),
+            self._status: handed_in(f"{word} handed in.", *jobs),
             self._terms: gr.update(visible=self._asks(spec)),
         }
 

@@ -29,8 +29,8 @@ from ui.web.widgets import (
     draw,
     error_line,
     escape,
+    handed_in,
     job_list,
-    started,
     status_line,
     text,
 )
@@ -176,8 +176,7 @@ class SpeakTab:
             )
         except AudioMLError as error:
             return {self._status: error_line(str(error))}
-        line = started(job) + status_line("The take is in the queue.")
-        return {self._status: line, self._refused: "", self._kept: kept}
+        return {self._status: handed_in("The take is in the queue.", job), self._refused: "", self._kept: kept}
 
     def _asked(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         voice = values[self._voice].strip() or None

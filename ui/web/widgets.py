@@ -65,6 +65,16 @@ def started(*jobs: str) -> str:
     return "<div>" + "".join(f'<job-started job="{escape(job)}"></job-started>' for job in jobs) + "</div>"
 
 
+def handed_in(sentence: str, *jobs: str) -> str:
+    """Returns the HTML which tells the page's lists of jobs that some were begun, and says so until they have ended.
+
+    >>> handed_in("1 job was handed in.", "0a1b").partition("</div>")[2]
+    '<p role="status"><job-note jobs="0a1b">1 job was handed in.</job-note></p>'
+    """
+    note = f'<job-note jobs="{escape(" ".join(jobs))}">{escape(sentence)}</job-note>'
+    return started(*jobs) + f'<p role="status">{note}</p>'
+
+
 def job_list(*tasks: str, empty: str = "") -> str:
     """Returns the HTML of the visitor's jobs of these tasks; `empty` is said where there are none.
 

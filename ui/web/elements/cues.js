@@ -76,7 +76,7 @@ defineResult('cues', (job, base) => {
   return element('div', { class: 'take' }, [...parts, fitTable(takes, problems, base)]);
 });
 
-const COLUMNS = ['Cue', 'Character', 'Voice', 'In', 'Slot', 'Length', 'Over', 'Done to it', 'LUFS', 'Peak', 'State', 'Take'];
+const COLUMNS = ['Cue', 'Character', 'State', 'Take', 'Voice', 'In', 'Slot', 'Length', 'Over', 'Done to it', 'LUFS', 'Peak'];
 
 /** Returns what came of every take, and of the rows that failed. */
 function fitTable(takes, problems, base) {
@@ -105,7 +105,9 @@ function takeRow(take, base) {
   return element('tr', { 'data-status': take.status }, [
     element('th', { scope: 'row', text: name }),
     element('td', { text: take.character }),
-    element('td', { text: take.voice }),
+    state,
+    element('td', { class: 'heard' }, [audio, link]),
+    element('td', { class: 'voice', text: take.voice }),
     number(take.tc_in),
     number(seconds(take.target_samples)),
     number(seconds(take.n_samples)),
@@ -113,16 +115,14 @@ function takeRow(take, base) {
     element('td', { text: take.fit || 'nothing' }),
     number(take.lufs === null ? '' : take.lufs.toFixed(1)),
     number(take.true_peak_dbtp === null ? '' : take.true_peak_dbtp.toFixed(1)),
-    state,
-    element('td', {}, [audio, link]),
   ]);
 }
 
 function problemRow({ row, column, message }) {
   return element('tr', { 'data-status': 'failed' }, [
     element('th', { scope: 'row', text: `Row ${row}` }),
-    element('td', { colspan: String(COLUMNS.length - 3), text: `${column}: ${message}` }),
-    element('td', { class: 'state', text: 'failed' }),
     element('td'),
+    element('td', { class: 'state', text: 'failed' }),
+    element('td', { colspan: String(COLUMNS.length - 3), text: `${column}: ${message}` }),
   ]);
 }

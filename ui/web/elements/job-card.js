@@ -8,6 +8,7 @@ import { cancel, follow, hasEnded } from './follow.js';
 import { resultOf } from './results.js';
 import { sentenceIn, tell } from './told.js';
 
+export const ENDED = 'audio-ml-job-ended'; // said of a job that has ended when its card is drawn, too
 const LOST = 'The connection to the server is lost. The job goes on there; this page looks for it again.';
 
 export class JobCard {
@@ -50,7 +51,8 @@ export class JobCard {
       this.details,
     ]);
     this.#show(job);
-    if (!hasEnded(job)) this.#follow();
+    if (hasEnded(job)) this.#tellEnd();
+    else this.#follow();
   }
 
   close() {
@@ -81,6 +83,11 @@ export class JobCard {
     const said = sentenceIn(job.error?.message ?? endOf(job));
     this.voice.textContent = said.startsWith(nameOf(job)) ? said : `${nameOf(job)}: ${said}`;
     if (this.isWanted) this.showIf(true);
+    this.#tellEnd();
+  }
+
+  #tellEnd() {
+    document.dispatchEvent(new CustomEvent(ENDED, { detail: this.job.id }));
   }
 
   #show(job) {

@@ -7,7 +7,7 @@
 
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
-import { JobCard } from './job-card.js';
+import { ENDED, JobCard } from './job-card.js';
 
 export const STARTED = 'audio-ml-job-started';
 export const REMOVED = 'audio-ml-job-removed';
@@ -16,6 +16,24 @@ const MOST = 50;
 class JobStarted extends HTMLElement {
   connectedCallback() {
     document.dispatchEvent(new CustomEvent(STARTED, { detail: this.getAttribute('job') }));
+  }
+}
+
+/** `<job-note jobs="ID ID">1 job was handed in.</job-note>`: what is said until these jobs have ended. */
+class JobNote extends HTMLElement {
+  #ending = new AbortController();
+
+  connectedCallback() {
+    this.#ending = new AbortController();
+    const left = new Set((this.getAttribute('jobs') ?? '').split(' '));
+    for (const event of [ENDED, REMOVED]) {
+      const listen = ({ detail }) => left.delete(detail) && !left.size && this.replaceChildren();
+      document.addEventListener(event, listen, { signal: this.#ending.signal });
+    }
+  }
+
+  disconnectedCallback() {
+    this.#ending.abort();
   }
 }
 
@@ -106,5 +124,6 @@ class JobList extends HTMLElement {
   }
 }
 
+customElements.define('job-note', JobNote);
 customElements.define('job-list', JobList);
 customElements.define('job-started', JobStarted); // after who hears of it: both may be on the page by now

@@ -17,6 +17,8 @@ import { CHANGED } from './voices.js';
 const TASKS = { '': 'All', separation: 'Separation', tts: 'Speech', voiceclone: 'Cloning' };
 const JOBS = '/jobs?task=pull&task=verify&limit=200';
 
+const NONE = 'No model is all of that: take a word or a choice away.';
+
 class ModelList extends HTMLElement {
   /** @type {Map<string, ModelRow>} */
   #rows = new Map();
@@ -112,7 +114,7 @@ class ModelList extends HTMLElement {
       this.#rows.get(model.id).body.hidden = !isWanted;
       n += isWanted ? 1 : 0;
     }
-    this.count.textContent = n === 1 ? '1 model' : `${n} models`;
+    this.count.textContent = n === 1 ? '1 model' : n || !this.#models.length ? `${n} models` : NONE;
   }
 }
 

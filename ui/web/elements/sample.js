@@ -40,6 +40,7 @@ class VoiceSample extends HTMLElement {
   stop() {
     this.#ending.abort();
     this.#audio.pause();
+    this.#wait(false);
     this.#show(false);
   }
 
@@ -49,12 +50,14 @@ class VoiceSample extends HTMLElement {
     const { signal } = this.#ending;
     tell(this.alarm, '');
     this.#show(true);
+    this.#wait(!this.#address);
     try {
       this.#address ||= URL.createObjectURL(await this.#spoken(signal));
       if (signal.aborted) return;
       this.#audio.src = this.#address;
       this.#audio.currentTime = 0;
       await this.#audio.play();
+      this.#wait(false);
     } catch (error) {
       if (signal.aborted) return;
       tell(this.alarm, error.message);
@@ -75,6 +78,13 @@ class VoiceSample extends HTMLElement {
   #forget() {
     if (this.#address) URL.revokeObjectURL(this.#address);
     this.#address = '';
+  }
+
+  /** Says that nothing is heard yet: a model may have to be fetched or loaded first. */
+  #wait(isWaiting) {
+    if (!this.button) return;
+    this.button.setAttribute('aria-busy', String(isWaiting));
+    this.button.title = `${this.getAttribute('label') ?? ''}${isWaiting ? ': loading …' : ''}`;
   }
 
   #show(isPlaying) {
