@@ -335,6 +335,7 @@ class ModelLoader:
             pinned=resident.pinned,
             idle_since=now - (self._clock() - resident.idle_since) if is_idle else None,
             unloads_at=None if left is None else now + left,
+            summary=resident.spec.summary,
         )
 
     def _wake_watcher(self) -> None:

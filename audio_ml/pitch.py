@@ -112,7 +112,7 @@ def _is_heard(samples: Samples, n_frames: int) -> NDArray[np.bool_]:
 SWIFT_F0 = ModelSpec(
     name="swift-f0",
     task="pitch",
-    summary="The pitch of speech over time.",
+    summary="The pitch of speech over time (SwiftF0); a part that voices are made and lent with.",
     licence=Licence("MIT", commercial=True),
     files=(
         WeightFile(

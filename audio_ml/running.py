@@ -37,6 +37,7 @@ class ModelState:
     pinned: bool
     idle_since: float | None
     unloads_at: float | None
+    summary: str = ""  # what it is for
 
 
 @dataclass(frozen=True)

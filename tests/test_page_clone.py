@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import test_page_access
-from browsing import CHROMIUM, FLAGS, WORK_MS, OpenPage, download, needs_chromium, visiting, wait_for
+from browsing import CHROMIUM, FLAGS, WORK_MS, OpenPage, download, go_to, held, needs_chromium, visiting, wait_for
 from made_up_voices import made_up_voice
 from serving import Server, serving
 from test_page_access import serious_findings
@@ -38,6 +38,9 @@ TEXT = (
     "The committee will meet again in the spring, to discuss what has been learned from the experiment."
 )
 GO_ON, AGREED, MAKE = "Go on to the consent", "The consent is given: go on", "Make the voice"
+WAIT = "The recordings are still being listened to: wait for the checks."
+JOB = "**/mine/v1/jobs/*"  # where a page asks for one
+DURATION = "audio => new Promise(tell => { audio.ondurationchange = () => tell(audio.duration); audio.load(); })"
 FAKE_MICROPHONE = "--use-fake-device-for-media-stream"
 
 
@@ -123,9 +126,25 @@ def test_no_voice_without_consent(open_page: OpenPage, server: Server, reference
     page = open_page("Clone")
     press(page, GO_ON)
     expect(alarms(page)).to_have_text(["Record or upload something first: a voice is made of recordings."])
-    choose(page, reference)
+    refused: list[str] = []
+    uploads = server.services.options.uploads_folder
+    page.on("response", lambda reply: refused.append(reply.url) if reply.status == 409 else None)
+    before = set(uploads.iterdir())
+    for is_wanted in (False, True):
+        with held(page, JOB):
+            choose(page, reference)
+            expect(page.get_by_role("progressbar", name="Progress of the checks")).to_be_visible()
+            if is_wanted:
+                press(page, GO_ON)
+                expect(alarms(page)).to_have_text([WAIT])
+            else:
+                press(page, f"Remove {reference.name}")
+        if not is_wanted:
+            wait_for(lambda: page.wait_for_timeout(50) or not {*uploads.iterdir()} - before)
     found = outcomes(page)
     assert set(found.values()) <= {"pass", "unknown"} and found["speakers"] == found["noise"] == "pass"
+    expect(alarms(page)).to_have_count(0)  # what they were waited for is over
+    assert refused == []  # what is taken out is not read any more
     wait_for(lambda: not server.services.store.find())  # the job of the checks goes, too
     press(page, GO_ON)
     expect(page.get_by_role("heading", name="The consent of this person")).to_be_focused()
@@ -140,6 +159,7 @@ def test_no_voice_without_consent(open_page: OpenPage, server: Server, reference
     page.get_by_label("When").fill("2025-11-26")
     press(page, AGREED)
     expect(page.get_by_text("Anna Smith agreed on 2025-11-26 to: temp ADR.")).to_be_visible()
+    assert_on_one_line(page)
     press(page, MAKE)
     expect(alarms(page)).to_have_text(["Give the voice a name."])
     page.get_by_label("Name of the voice").fill("a/b")
@@ -148,6 +168,18 @@ def test_no_voice_without_consent(open_page: OpenPage, server: Server, reference
     asked = """async () => (await fetch('mine/v1/jobs', {method: 'POST', headers: {'Content-Type': 'application/json'},
         body: JSON.stringify({task: 'enroll', name: 'ben', inputs: [{upload: 'x'}]})})).json()"""
     assert page.evaluate(asked)["error"]["type"] == "ConsentMissing"
+    go_to(page, "Models")
+    memory = page.get_by_role("region", name="Memory")
+    expect(memory).to_contain_text("Silero VAD); a part that references are checked with.", timeout=WORK_MS)
+
+
+def assert_on_one_line(page: Any) -> None:
+    """The button of a choice stands before its words, on a narrow page too."""
+    page.set_viewport_size({"width": 780, "height": 900})
+    words = """label => { const range = document.createRange(); range.selectNodeContents(label.lastChild);
+        return range.getClientRects()[0].left - label.firstChild.getBoundingClientRect().right; }"""
+    for choice in ("Full", "Quick"):
+        assert 0 < page.locator("voice-maker label").filter(has_text=f"{choice}:").evaluate(words) < 30
 
 
 @pytest.mark.slow
@@ -167,6 +199,9 @@ def test_the_whole_way_from_a_recording_to_a_voice_that_speaks(
     made = page.locator("job-list[tasks=enroll] .made")
     expect(made).to_contain_text("“anna” is here", timeout=5 * WORK_MS)
     expect(page.get_by_text("“anna” is made: it is in the library.")).to_be_visible()
+    expect(made).to_contain_text("What it said, to the reference: ")
+    expect(made).to_contain_text("For comparison, the nearest built-in voice, kokoro/")
+    assert made.get_by_label("anna speaks").evaluate(DURATION) > 2
     assert len(server.services.store.find()) == 1
     page.reload()
     page.get_by_role("tab", name="Clone", exact=True).click()
@@ -183,6 +218,8 @@ def test_the_whole_way_from_a_recording_to_a_voice_that_speaks(
     press(page, "Speak")
     said = page.locator("job-list[tasks=clone] .said")
     expect(said.locator("audio")).to_be_visible(timeout=WORK_MS)
+    expect(said.locator(".report")).to_contain_text("What it said, to the reference: ")
+    expect(page.locator("job-list[tasks=clone] .asked")).to_contain_text("anna, ")
     said.get_by_text("Pictures").click()
     expect(said.locator(".grid")).to_have_count(4)
     expect(said.locator(".likenesses")).to_contain_text("What it said, to the reference: ")
@@ -324,6 +361,7 @@ def test_a_voice_is_exported_and_deleted_with_the_keyboard_but_not_by_mistake(
     page.get_by_role("tab", name="Voices", exact=True).click()
     card = page.get_by_role("article", name="ben")
     expect(card).to_contain_text("Anna Smith agreed on 2026-11-26 to: temp ADR for reel 3 (in writing).")
+    expect(card.locator(".facts")).to_have_text(re.compile(r"^A style of its own; \d+ s of speech"))
     file = download(page, card.get_by_role("link", name="Export ben"), tmp_path)
     assert file.name == f"ben{SUFFIX}" and read_voice_file(file).sha256 == voice.sha256
     card.get_by_role("button", name="Delete ben").focus()
@@ -376,10 +414,39 @@ def test_pictures_can_be_read_with_keys_and_as_a_table(open_page: OpenPage, voic
     assert far == sorted(far) and far[0] == 0
 
 
+def show_made(page: Any, name: str) -> None:
+    """Has the list of voices in the making show one that is done, and one that is not."""
+    rest = {"task": "enroll", "created": "2026-11-26T12:00:00Z", "files": [], "warnings": [], "inputs": ["a.wav"] * 9}
+    report = {"voice": name, "speech_seconds": 24.0, "consent": None, "findings": []}
+    done = {"id": "done", "state": "done", "request": {"name": name}, "report": report, **rest}
+    told = {"stage": "fitting the voice", "fraction": 0.15, "eta_seconds": 578, "position": None}
+    making = {"id": "making", "state": "running", "request": {"name": "A voice with a long name"}, **told, **rest}
+    page.route("**/mine/v1/jobs?*task=enroll", lambda route: route.fulfill(json={"jobs": [done, making]}))
+    page.route("**/mine/v1/jobs/making", lambda route: route.fulfill(json=making))
+    page.evaluate("document.dispatchEvent(new CustomEvent('audio-ml-job-started', {detail: 'done'}))")
+    card = page.get_by_role("article", name="A voice with a long name")
+    line, cancel = (card.locator(each).bounding_box() for each in (".line", "button:visible"))
+    assert line["y"] >= cancel["y"] + cancel["height"], "what it does stands below its name and buttons"
+
+
 def test_nothing_is_begun_without_a_voice_and_a_text(open_page: OpenPage, voice: Any, server: Server) -> None:
     page = open_page("Clone")
+    voices = page.get_by_label("Voice", exact=True)
     page.get_by_role("tab", name="Speak with it").click()
-    expect(page.get_by_label("Voice", exact=True).first).to_have_value("ben")
+    expect(voices.first).to_have_value("ben")
+    VoiceLibrary.default().save(replace(voice, name="zoe"))
+    page.get_by_role("tab", name="Make a voice").click()
+    show_made(page, "zoe")
+    for _ in range(2):  # and again, when another was chosen since
+        press(page, "Speak with “zoe”")
+        expect(voices.first).to_have_value("zoe")
+        voices.first.click()
+        page.get_by_role("option", name="ben").click()
+        expect(voices.first).to_have_value("ben")
+        page.get_by_role("tab", name="Make a voice").click()
+    VoiceLibrary.default().delete("zoe")
+    press(page, "Speak with “zoe”")
+    expect(page.get_by_text("There is no voice “zoe” any more.")).to_be_visible()
     press(page, "Speak")
     expect(page.get_by_text("Write what the voice is to say.")).to_be_visible()
     page.get_by_role("tab", name="Lend it to a recording").click()

@@ -94,6 +94,7 @@ def enroll(server: Server, recordings: dict[str, Path], spoken: str) -> dict[str
             consent_recording=server.upload(recordings[spoken]),
             inputs=[server.upload(recordings["reference"])],
             options={"quick": True},
+            text="This is how I sound.",
         )
     )
 
@@ -111,6 +112,10 @@ def test_a_spoken_consent_is_on_record_and_the_voice_is_heard_and_seen(
     made = enroll(server, recordings, "agreed")
     assert made["state"] == "done", made["error"]
     assert made["report"]["consent"]["recording_sha256"] and "recorded" in made["report"]["consent"]["checked"]
+    assert [file["name"] for file in made["files"]] == ["anna.voice.safetensors", "sample.wav", "view.json"]
+    heard, beside = made["report"]["likenesses"].items()
+    assert heard[0] == "what it said, to the reference" and heard[1]["meaning"] and 0 < heard[1]["score"] < 1
+    assert beside[0].startswith("for comparison, the nearest built-in voice, kokoro/") and beside[1]["meaning"]
     assert server.ask("GET", "/v1/voices/anna").json["consent"] == made["report"]["consent"]
     said = server.end_of(
         server.submit(task="clone", voice="anna", text="Good morning to you all.", delivery={"view": True})
@@ -119,6 +124,7 @@ def test_a_spoken_consent_is_on_record_and_the_voice_is_heard_and_seen(
     assert [file["name"] for file in said["files"]] == ["speech.wav", "view.json"]
     view = json.loads(server.ask("GET", f"/v1/jobs/{said['id']}/files/view.json").body)
     assert view["result"]["mel"]["levels_db"] and view["likenesses"]["what it said, to the reference"]["meaning"]
+    assert said["report"]["likenesses"] == view["likenesses"]
     assert {"this voice", "result"} <= {place["kind"] for place in view["map"]["places"]}
     assert server.ask("DELETE", "/v1/voices/anna").status == 204
 

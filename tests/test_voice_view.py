@@ -179,7 +179,10 @@ def test_a_cloned_voice_is_viewed_among_others() -> None:
     assert np.array_equal(seen.reference_heat.values.ravel(), anna.embeddings["ge2e"])
     assert seen.reference_mel.levels_db.shape == anna.reference_mel.shape
     (told,) = seen.likenesses.items()
-    assert told[0] == "the reference, to the built-in kokoro/af_03" and "alike" in told[1]["meaning"]
+    assert (
+        told[0] == "for comparison, the nearest built-in voice, kokoro/af_03, to the reference"
+        and "alike" in told[1]["meaning"]
+    )
 
 
 @pytest.mark.weights

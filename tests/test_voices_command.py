@@ -178,7 +178,7 @@ def test_a_voice_is_shown(run: Run, library: VoiceLibrary) -> None:
     assert facts["sha256"] == library.load("anna").sha256 and facts["models"] == ["kokoro", "pocket-tts"]
     assert facts["file"] == str(path) and json.loads(run("show", path, "--json")) == facts
     library.save(made_up_voice("mixed", delta=np.zeros(256, np.float32)))
-    assert "mix" in json.loads(run("show", "mixed", "--json"))["kind"]
+    assert json.loads(run("show", "mixed", "--json"))["kind"] == "a mix of Kokoro's own voices"
     with pytest.raises(UnknownVoice, match="Did you mean 'anna'"):
         run("show", "ana")
 
@@ -245,7 +245,7 @@ def test_what_there_is_to_see_of_a_voice(run: Run, library: VoiceLibrary, tmp_pa
     kinds = {place["name"]: place["kind"] for place in view["map"]["places"]}
     assert (kinds["kokoro/af_heart"], kinds["ben"], kinds["anna"]) == ("built-in", "enrolled", "this voice")
     assert len(view["reference"]["mel"]["levels_db"]) == 80 and len(view["reference"]["embedding"]["values"]) == 16
-    assert any("the built-in kokoro/" in what for what in view["likenesses"])
+    assert any("the nearest built-in voice, kokoro/" in what for what in view["likenesses"])
     picture = tmp_path / "anna.png"
     run("show", path, "--picture", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,9 +35,13 @@ def view_of(voice: ClonedVoice, result: Audio | None = None, loader: ModelLoader
     return view_cloned(voice, built_in=built_in, enrolled=known.values(), result=result, loader=loader)
 
 
-def write_view(folder: Path, voice: ClonedVoice, result: Path, loader: ModelLoader) -> None:
-    """Writes what there is to see of a voice and of a file that it said, as JSON into a folder."""
+def write_view(folder: Path, voice: ClonedVoice, result: Path, loader: ModelLoader) -> Mapping[str, Mapping[str, Any]]:
+    """Writes what there is to see of a voice and of a file that it said, as JSON into a folder.
+
+    Returns how alike they are, by what is compared.
+    """
     reader = AudioReader(result, duration_seconds=HEARD_SECONDS)
     said = Audio(np.concatenate(list(reader), axis=1), reader.info.sample_rate)
     view = view_of(voice, said, loader)
     (folder / VIEW).write_text(json.dumps(view.as_dict()), encoding="utf-8")
+    return view.likenesses

@@ -134,6 +134,6 @@ def described(voice: ClonedVoice, path: Path) -> dict[str, Any]:
             "speaking_rate": voice.speaking_rate,
         },
         "models": ["kokoro", *voice.states],
-        "kind": "a mix of Kokoro's own voices (--quick)" if is_mix else "a style of its own",
+        "kind": "a mix of Kokoro's own voices" if is_mix else "a style of its own",
         "provenance": dict(voice.provenance),
     }

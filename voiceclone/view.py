@@ -17,7 +17,7 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from voiceclone.mel import MelSpectrogram, mel_spectrogram
-from voiceclone.similarity import similarity
+from voiceclone.similarity import ENCODERS, similarity
 
 ENCODER = "ge2e"  # whose embeddings are drawn
 GRID = 16  # rows and columns of a heat map: 256 numbers
@@ -157,8 +157,8 @@ def view_cloned(
 ) -> VoiceView:
     """Returns the view of an enrolled voice among others, and of something it said.
 
-    `built_in` are embeddings by name of a voice and of an encoder. `compare` tells how alike two voices are: this one
-    and the built-in one that is most alike, and what it said and its reference.
+    `built_in` are embeddings by name of a voice and of an encoder. `compare` tells how alike two voices are: what this
+    one said and its reference, and for comparison the built-in voice that is most like the reference.
 
     Raises:
         WeightsError: when there is a result and the encoders cannot be had.
@@ -172,8 +172,9 @@ def view_cloned(
         said = (result, heard[ENCODER])
         likenesses["what it said, to the reference"] = compare(heard, voice.embeddings)
     if built_in:
-        nearest = max(built_in, key=lambda name: float(built_in[name][ENCODER] @ voice.embeddings[ENCODER]))
-        likenesses[f"the reference, to the built-in {nearest}"] = compare(voice.embeddings, built_in[nearest])
+        nearest = max(built_in, key=lambda name: _score(built_in[name], voice.embeddings))
+        named = f"for comparison, the nearest built-in voice, {nearest}, to the reference"
+        likenesses[named] = compare(built_in[nearest], voice.embeddings)
     return view_voice(
         voice.name,
         voice.reference_mel,
@@ -183,6 +184,10 @@ def view_cloned(
         result=said,
         likenesses=likenesses,
     )
+
+
+def _score(one: Embeddings, other: Embeddings) -> float:
+    return sum(float(one[encoder] @ other[encoder]) for encoder in ENCODERS)
 
 
 def heat_map(embedding: Embedding) -> HeatMap:

@@ -31,6 +31,7 @@ def opened_model() -> ModelSpec:
     return dataclasses.replace(
         spec,
         name=f"{MODEL}-opened",
+        summary=f"{MODEL} as it is looked into; a part of the lessons on separation.",
         files_shared_with=(*spec.files_shared_with, spec.name),
         derived=(),
         memory_bytes=MEMORY_BYTES,

@@ -51,7 +51,9 @@ class JobRequest(BaseModel):
         default=None, max_length=300, description="A model of that task; its default without one."
     )
     inputs: tuple[InputRef, ...] = Field(default=(), max_length=50, description="The recordings that it reads.")
-    text: str | None = Field(default=None, description="What is spoken (speak, clone).")
+    text: str | None = Field(
+        default=None, description="What is spoken (speak, clone), or how a new voice is heard (enroll)."
+    )
     voice: str | None = Field(
         default=None,
         max_length=1000,

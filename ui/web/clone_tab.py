@@ -34,6 +34,7 @@ from voiceclone.options import CloneOptions, ConversionFileOptions
 
 NOT_ON_THE_PAGE = ("lexicon", "markup", "date_order", "watermark")  # everything is marked, as the consent says
 AT_ONCE = ("speed", "likeness", "pitch", "semitones", "temperature", "format")  # the others are advanced
+WANTED, SPEAK = "clone-wanted", "clone-speak"  # the id of the field for a voice that is to speak, and of its tab
 RECORDINGS = "clone-recordings"  # the id of the field for files, which the recorder fills
 NO_VOICE = "Choose a voice first; if there is none, make one under “Make a voice”."
 
@@ -42,19 +43,21 @@ class CloneTab:
     """Draws the tab into the Gradio page that is being built."""
 
     def __init__(self, looked_at: LookedAt, desk: Desk) -> None:
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab("Make a voice", id="clone-make"), gr.Row(equal_height=False):
                 with gr.Column(scale=3, min_width=320):
                     text("<voice-maker></voice-maker>")
                 with gr.Column(scale=2, min_width=320):
                     text(_heading("Voices in the making"))
                     text(job_list("enroll", empty="The voice will appear here, and then under “Voices”."))
+                    wanted = gr.Textbox(label="Voice that is to speak", elem_id=WANTED, visible="hidden")
             with gr.Tab("Voices", id="clone-voices"):
                 text("<voice-library></voice-library>")
-            with gr.Tab("Speak with it", id="clone-speak") as speaking:
-                SpeakForm((*looked_at, speaking.select), desk)
+            with gr.Tab("Speak with it", id=SPEAK) as speaking:
+                form = SpeakForm((*looked_at, speaking.select), desk)
             with gr.Tab("Lend it to a recording", id="clone-convert") as lending:
                 ConvertForm((*looked_at, lending.select), desk)
+        form.open_with(wanted, tabs)
 
 
 class SpeakForm:
@@ -90,6 +93,20 @@ class SpeakForm:
         given = {self._voice, self._text, self._model, *widgets}
         changed = [self._status, self._voice_problem, self._text_problem]
         self._start.click(_taking_values(self._begin), given, changed, **QUIET)
+
+    def open_with(self, wanted: Any, tabs: Any) -> None:
+        """Has the form open with the voice whose name is written into a field, which is empty then."""
+
+        def choose(name: str) -> tuple[Any, ...]:
+            names = VoiceLibrary.default().names()
+            if not name:
+                return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            if name not in names:
+                problem = error_line(f"There is no voice “{name}” any more.")
+                return gr.update(selected=SPEAK), gr.update(choices=names), problem, ""
+            return gr.update(selected=SPEAK), gr.update(choices=names, value=name), "", ""
+
+        wanted.change(choose, wanted, [tabs, self._voice, self._voice_problem, wanted], **QUIET)
 
     def _show_options(self, name: str) -> list[Any]:
         wanted = _options_of(_speaking(self._desk)[name])

@@ -65,9 +65,10 @@ def run(work: Work) -> dict[str, Any]:
         loader=work.loader,
         progress=work.progress,
     )
+    told = beside.write(report)
     if has_view:
-        write_view(work.folder, voice, Path(report.files[0].path), work.loader)
-    return beside.write(report)
+        told["likenesses"] = write_view(work.folder, voice, Path(report.files[0].path), work.loader)
+    return told
 
 
 def _without_view(request: JobRequest) -> tuple[JobRequest, bool]:

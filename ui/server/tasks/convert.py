@@ -46,6 +46,7 @@ def run(work: Work) -> dict[str, Any]:
     voice, form = find_voice(request.voice or ""), parse(ConversionDelivery, request.delivery)
     target = work.folder / f"{source.stem}-{voice.name}.{form.format}"
     report = convert_file(source, target, voice, options=request.options, loader=work.loader, progress=work.progress)
+    told = report.as_dict()
     if form.view:
-        write_view(work.folder, voice, target, work.loader)
-    return report.as_dict()
+        told["likenesses"] = write_view(work.folder, voice, target, work.loader)
+    return told

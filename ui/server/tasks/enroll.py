@@ -1,4 +1,7 @@
-"""Makes a voice of recordings; it comes into the server's library when the job is published."""
+"""Makes a voice of recordings; it comes into the server's library when the job is published.
+
+With a text it says that at once, so that it can be heard and compared with its reference.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import voiceclone
-from audio_ml.cloned_voice import checked_name
-from audio_ml.errors import ConsentMissing, InvalidInput, OutputExists, blaming
+from audio_ml.cloned_voice import ClonedVoice, checked_name
+from audio_ml.errors import ConsentMissing, InvalidInput, OutOfMemory, OutputExists, WeightsError, blaming
 from audio_ml.options import parse
 from audio_ml.voice_file import SUFFIX, read_voice_file
 from audio_ml.voice_library import VoiceLibrary
+from ui.clone_file import clone_file, speaker_of
 from ui.server.request import JobRequest
 from ui.server.tasks import Work
+from ui.voice_view import write_view
 from voiceclone import zero_shot
 from voiceclone.options import EnrolOptions
 
-TAKES = frozenset({"name", "consent", "consent_recording"})
+TAKES = frozenset({"name", "consent", "consent_recording", "text"})
 N_INPUTS = (1, 50)
 READS_SOUND = True
+SAMPLE = "sample.wav"  # what a new voice says
 
 
 def check(request: JobRequest) -> None:
@@ -32,6 +38,10 @@ def check(request: JobRequest) -> None:
     parse_consent(request.consent or "")
     if request.model is not None or request.delivery:
         raise InvalidInput("Enrolling takes no 'model' and no 'delivery': option 'also' names further models.")
+    if request.text is not None and not request.text.strip():
+        raise InvalidInput(
+            "There is nothing to say in 'text': leave it out, or say what the voice is to be heard with."
+        )
     for model in parse(EnrolOptions, request.options).also:
         zero_shot.find(model)
 
@@ -66,7 +76,21 @@ def run(work: Work) -> dict[str, Any]:
         "consent": asdict(voice.consent),
         "files": [{"path": str(path)}],
         "findings": list(voice.provenance.get("findings", ())),
+        **_heard(work, voice),
     }
+
+
+def _heard(work: Work, voice: ClonedVoice) -> dict[str, Any]:
+    """Has a new voice say the text of its request, and returns how alike it is; one that cannot speak yet is kept."""
+    if work.request.text is None:
+        return {}
+    path, speaker = work.folder / SAMPLE, speaker_of(None, work.loader)
+    shared: dict[str, Any] = {"loader": work.loader, "progress": work.progress}
+    try:
+        clone_file(work.request.text, path, voice, speaker=speaker, options={}, delivery={}, **shared)
+        return {"likenesses": write_view(work.folder, voice, path, work.loader)}
+    except (WeightsError, OutOfMemory) as error:
+        return {"warnings": [f"The voice is made, but could not be heard: {error}"]}
 
 
 def reveal(folder: Path) -> None:

@@ -3,10 +3,11 @@
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
 import { Field } from './field.js';
+import { SAYS } from './voices.js';
 
 const MODEL = 'kokoro-inversion';
 const QUICK = 'Quick: a mix of built-in voices, in seconds. It is less alike.';
-const FULL = 'Full: fitted to this person, in minutes. It is as alike as it gets here.';
+const FULL = 'Full: fitted to this person, in about a minute, or several where the machine is busy. It is as alike as it gets here.';
 
 export class MakeStep {
   #options = new Map();
@@ -64,7 +65,7 @@ export class MakeStep {
       const value = read(field, option);
       if (value !== undefined) options[name] = value;
     }
-    return { task: 'enroll', name: this.name.value, options };
+    return { task: 'enroll', name: this.name.value, text: SAYS, options };
   }
 
   /** Shows at its place what the server has against the name or anything else. */

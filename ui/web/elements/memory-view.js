@@ -14,8 +14,12 @@ export class MemoryView {
     ]);
   }
 
-  /** @param {{ workers: any[], memory_budget: ?number }} memory  as the server tells it */
-  show({ workers, memory_budget: total }) {
+  /**
+   * @param {{ workers: any[], memory_budget: ?number }} memory  as the server tells it
+   * @param {Set<string>} listed  the models that are told of elsewhere; what others are for is told here
+   */
+  show({ workers, memory_budget: total }, listed) {
+    this.listed = listed;
     const taken = Math.max(1, ...workers.map((worker) => sumOf(worker.models)));
     this.rows.replaceChildren(...workers.map((worker) => this.#row(worker, worker.memory_budget ?? total, taken)));
   }
@@ -37,9 +41,10 @@ export class MemoryView {
         return part;
       }),
     );
-    const models = worker.models.map((model) =>
-      element('li', { text: `${model.name}: ${model.measured ? '' : 'about '}${size(model.n_bytes)}, ${stateOf(model)}` }),
-    );
+    const models = worker.models.map((model) => {
+      const told = `${model.name}: ${model.measured ? '' : 'about '}${size(model.n_bytes)}, ${stateOf(model)}`;
+      return element('li', {}, [told, this.listed.has(model.name) ? '' : element('small', { text: ` ${model.summary}` })]);
+    });
     return element('div', { class: 'worker' }, [
       element('p', { text: `${title}: ${told}` }),
       bar,

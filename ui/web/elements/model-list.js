@@ -79,7 +79,7 @@ class ModelList extends HTMLElement {
       const isOther = this.#models.length > 0 && hereOf(models.data) !== hereOf(this.#models);
       this.#models = models.data;
       if (isOther) document.dispatchEvent(new CustomEvent(CHANGED)); // voices speak by models
-      this.memory.show(memory);
+      this.memory.show(memory, new Set(models.data.map(({ id }) => id)));
       this.#show(jobs);
       this.following.choose(jobs);
     } catch (error) {

@@ -17,12 +17,17 @@ const UNFIT = 'No voice can be made of this yet: see what is not fit above.';
 
 export class ReferenceChecks {
   #ending = new AbortController();
+  #id = Promise.resolve(null); // of the job that reads the recordings
   /** null while nothing is known of the recordings that are here */
   isFit = null;
 
-  /** @param {(error: { message: string, param?: ?string }) => boolean} complain  says at its place what is wrong with one recording */
-  constructor(complain) {
+  /**
+   * @param {(error: { message: string, param?: ?string }) => boolean} complain  says at its place what is wrong with one recording
+   * @param {() => void} ended  called when there is nothing to be waited for any more
+   */
+  constructor(complain, ended) {
     this.complain = complain;
+    this.ended = ended;
     this.status = element('p', { role: 'status' });
     this.bar = element('progress', { max: '1', value: '0', 'aria-label': 'Progress of the checks', hidden: true });
     this.alarm = element('p', { role: 'alert' });
@@ -42,10 +47,9 @@ export class ReferenceChecks {
     this.bar.hidden = false;
     this.status.textContent = 'Listening to the recordings …';
     try {
-      const { id } = await ask('/jobs', { method: 'POST', body: { task: 'check_reference', inputs } });
-      let isThere = true;
-      signal.addEventListener('abort', () => isThere && drop(id));
-      if (signal.aborted) return drop(id);
+      const begun = ask('/jobs', { method: 'POST', body: { task: 'check_reference', inputs } });
+      this.#id = begun.then(({ id }) => id, () => null);
+      const { id } = await begun;
       const listeners = {
         progress: ({ stage, fraction }) => {
           this.bar.value = fraction ?? 0;
@@ -53,7 +57,7 @@ export class ReferenceChecks {
         },
         lost: () => (this.status.textContent = 'The connection to the server is lost; this page looks for it again.'),
         end: (job) => {
-          isThere = false;
+          this.#id = Promise.resolve(null);
           if (job) forget(id); // nothing of it is kept
           this.#end(job);
         },
@@ -64,8 +68,10 @@ export class ReferenceChecks {
     }
   }
 
-  /** Forgets what was found, and stops what is on its way. */
-  clear() {
+  /** Forgets what was found, and stops what is on its way; returns when nothing reads the recordings any more. */
+  async clear() {
+    const stopped = this.#id.then(drop);
+    this.#id = Promise.resolve(null);
     this.#ending.abort();
     this.#ending = new AbortController();
     this.isFit = null;
@@ -74,10 +80,12 @@ export class ReferenceChecks {
     this.rows.replaceChildren();
     this.notes.replaceChildren();
     this.status.textContent = this.alarm.textContent = '';
+    await stopped;
   }
 
   #end(job) {
     this.bar.hidden = true;
+    this.ended();
     if (job?.state !== 'done') return this.#fail(job?.error ?? { message: 'The checks were stopped: try once more.' });
     const { is_fit: isFit, checks, notes } = job.report;
     this.isFit = isFit;
@@ -95,8 +103,9 @@ export class ReferenceChecks {
 }
 
 /** Stops a check that nobody waits for any more, and removes what is left of it. */
-function drop(id) {
-  forget(id);
+async function drop(id) {
+  if (id === null) return;
+  await forget(id);
   const end = (job) => job && forget(id);
   follow(id, { progress: () => {}, lost: () => {}, end }, new AbortController().signal);
 }

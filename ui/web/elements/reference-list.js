@@ -61,13 +61,12 @@ class Recording {
     this.body.dataset.state = this.hasFailed ? 'failed' : '';
   }
 
-  /** @param {boolean} isRead  whether a job reads it still */
-  close(isRead = false) {
+  /** Takes it off the page. */
+  close() {
     this.#ending.abort();
     this.sound.pause();
     URL.revokeObjectURL(this.sound.src);
     this.body.remove();
-    if (this.upload && !isRead) withdraw(this.upload);
   }
 }
 
@@ -77,7 +76,8 @@ export class ReferenceList {
   recordings = [];
 
   /**
-   * @param {{ name: string, record: string, upload: string, most?: number, changed: () => void }} settings
+   * @param {{ name: string, record: string, upload: string, most?: number, changed: () => void | Promise<void> }} settings
+   *   what `changed` returns is waited for before a recording is taken off the server
    */
   constructor({ name, record, upload, most = Infinity, changed }) {
     this.most = most;
@@ -142,15 +142,20 @@ export class ReferenceList {
 
   /** @param {boolean} areRead  whether a job reads them still */
   clear(areRead = false) {
-    for (const recording of this.recordings) recording.close(areRead);
+    for (const recording of this.recordings) {
+      recording.close();
+      if (recording.upload && !areRead) withdraw(recording.upload);
+    }
     this.recordings = [];
   }
 
-  #drop(recording) {
+  async #drop(recording) {
     recording.close();
     this.recordings = this.recordings.filter((each) => each !== recording);
-    this.changed();
+    const isLetGo = this.changed();
     this.body.querySelector('button')?.focus();
+    await isLetGo; // the server keeps what a job reads
+    if (recording.upload) withdraw(recording.upload);
   }
 
   #takeDrops() {

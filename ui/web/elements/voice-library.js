@@ -2,9 +2,7 @@
 
 import { element } from '../player/elements.js';
 import { MINE, ask, sentenceOf } from './address.js';
-import { CHANGED } from './voices.js';
-
-const SAYS = 'This is how I sound. Nothing that I say was ever said by the person whose voice it is.';
+import { CHANGED, SAYS } from './voices.js';
 
 class VoiceLibrary extends HTMLElement {
   #ending = new AbortController();
@@ -76,7 +74,7 @@ function card(voice, mayKeep, say) {
     element('p', {
       class: 'facts',
       text:
-        `${voice.kind}; ${reference.speech_seconds.toFixed(0)} s of speech, around ${reference.pitch_hz.toFixed(0)} Hz; ` +
+        `${voice.kind[0].toUpperCase()}${voice.kind.slice(1)}; ${reference.speech_seconds.toFixed(0)} s of speech, around ${reference.pitch_hz.toFixed(0)} Hz; ` +
         `spoken by ${voice.models.join(', ')}.`,
     }),
     sound,

@@ -37,7 +37,10 @@ class VoiceMaker extends HTMLElement {
       upload: 'Upload recordings',
       changed: () => this.#check(),
     });
-    this.checks = new ReferenceChecks((error) => this.#blame(error));
+    this.checks = new ReferenceChecks(
+      (error) => this.#blame(error),
+      () => (this.alarm.textContent = ''),
+    );
     this.consent = new ConsentStep();
     this.make = new MakeStep();
     this.alarm = element('p', { role: 'alert' });
@@ -108,12 +111,14 @@ class VoiceMaker extends HTMLElement {
     return n === 1 ? '1 recording, which is fit for a voice.' : `${n} recordings, which are fit for a voice.`;
   }
 
+  /** Has the recordings checked that are here now; returns when no others are read any more. */
   #check() {
     this.alarm.textContent = '';
     this.consent.given.input.checked = false; // it was for other recordings
-    this.checks.clear();
+    const stopped = this.checks.clear();
     this.#allow();
     if (!this.references.isSending) this.checks.run(this.references.inputs);
+    return stopped;
   }
 
   /** Says what is wrong with one recording at that; the others are checked without it. */

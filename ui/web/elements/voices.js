@@ -10,6 +10,9 @@ import { ask } from './address.js';
 /** The event on the document after which there may be other voices. */
 export const CHANGED = 'audio-ml-voices-changed';
 
+/** What a cloned voice says to be heard. */
+export const SAYS = 'This is how I sound. Nothing that I say was ever said by the person whose voice it is.';
+
 /** @type {Promise<Voice[]> | null} */
 let asked = null;
 
