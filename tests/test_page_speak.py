@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PAGE_MS, WORK_MS, OpenPage, download, held, lit_in, needs_chromium, requests_at_rest, wait_for
+from browsing import (
+    PAGE_MS,
+    WORK_MS,
+    OpenPage,
+    download,
+    go_to,
+    held,
+    lit_in,
+    needs_chromium,
+    requests_at_rest,
+    wait_for,
+)
 from fake_speech import FAKE_SPEECH
 from serving import Server, serving
 
@@ -140,6 +151,12 @@ class TestText:
         page.get_by_label("Sound of word 1").fill("?")
         expect(alerts(page)).to_have_text(re.compile(r"^Row 1, 'Nguyen': Syllable '\?' of the respelling"))
         page.get_by_label("Sound of word 1").fill("win")
+        page.reload()  # which a draft outlives
+        go_to(page, "Speak")
+        expect(page.get_by_role("textbox", name="Text", exact=True)).to_have_value("Nguyen is here.")
+        page.get_by_role("spinbutton", name=re.compile("Speed")).fill("1.5")
+        page.get_by_role("button", name="Pronunciations").click()
+        expect(page.get_by_label("Sound of word 1")).to_have_value("win")
         expect(alerts(page)).to_have_count(0)
         expect(page.get_by_label("Word 2", exact=True)).to_be_visible()
         speak(page).click()

@@ -10,7 +10,7 @@ import gradio as gr
 
 from audio_ml import catalogue
 from audio_ml.catalogue import ModelSpec
-from audio_ml.errors import AudioMLError, InvalidInput
+from audio_ml.errors import AudioMLError
 from audio_ml.licences import terms_of
 from audio_ml.options import OptionField, Options, describe
 from separation import DeliveryOptions
@@ -33,6 +33,7 @@ from ui.web.widgets import (
 
 NOT_ON_THE_PAGE = ("filename", "overwrite")  # every job has a folder of its own
 FILENAME = "{track} - {stem}.{ext}"  # stems of several songs meet in one download folder
+ACCEPT_FIRST = "This model has terms: accept them in the box below its description first."
 MORE_MODELS = "More are in the tab Models: what is fetched there can be chosen here."
 TERMS = "I accept the terms of this model"
 EMPTY = "The stems will appear here."
@@ -131,7 +132,10 @@ class SeparateTab:
             visitor, spec = self._desk.visitor(request), catalogue.find("separation", values[self._model])
             if not values[self._sources]:
                 return cleared | {self._problem: error_line("Choose an audio or video file first.")}
-            self._accept_terms(visitor, spec, values[self._terms])
+            if self._asks(spec) and not values[self._terms]:
+                return cleared | {self._status: error_line(ACCEPT_FIRST), self._terms: gr.update(visible=True)}
+            if self._asks(spec):
+                self._desk.accept_terms(visitor, spec)
             for path in values[self._sources]:
                 jobs.append(self._submit(visitor, spec, self._desk.keep(visitor, Path(path)), values))
         except AudioMLError as error:
@@ -141,12 +145,6 @@ class SeparateTab:
             self._status: handed_in(f"{word} handed in.", *jobs),
             self._terms: gr.update(visible=self._asks(spec)),
         }
-
-    def _accept_terms(self, visitor: str, spec: ModelSpec, accepted: bool) -> None:
-        if self._asks(spec) and not accepted:
-            raise InvalidInput("This model has terms: accept them in the box below its description first.")
-        if self._asks(spec):
-            self._desk.accept_terms(visitor, spec)
 
     def _submit(self, visitor: str, spec: ModelSpec, source: Mapping[str, str], values: Mapping[Any, Any]) -> str:
         return self._desk.submit(

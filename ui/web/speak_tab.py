@@ -62,7 +62,9 @@ class SpeakTab:
     def _draw(self) -> None:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
-                self._text = gr.Textbox(label="Text", lines=5, max_lines=20, placeholder="What is to be said.")
+                self._text = gr.Textbox(
+                    label="Text", lines=5, max_lines=20, placeholder="What is to be said.", elem_id="speak-text"
+                )
                 self._told = text()
                 with gr.Row():
                     self._start = gr.Button("Speak", variant="primary")
@@ -71,7 +73,10 @@ class SpeakTab:
                 self._status = text()
                 self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice", elem_id="speak-voice", max_lines=1)
                 commercial = " commercial" if self._desk.commercial_only else ""
-                text(f'<voice-gallery for="speak-voice" sample="{escape(SAMPLE)}"{commercial}></voice-gallery>')
+                text(
+                    f'<div><kept-draft for="speak-text speak-voice" usual="{escape(DEFAULT_VOICE)}"></kept-draft>'
+                    f'<voice-gallery for="speak-voice" sample="{escape(SAMPLE)}"{commercial}></voice-gallery></div>'
+                )
                 self._draw_options()
             with gr.Column(scale=3, min_width=320):
                 text(job_list("speak", empty="Your takes will appear here."))
@@ -86,7 +91,7 @@ class SpeakTab:
             told = "How words are said: as respelled (REK-erd), or in IPA between slashes (/ˈkoʊkəɹoʊ/)."
             text(f"<p>{escape(told)}</p>")
             self._lexicon = gr.Textbox("[]", label="Words", elem_id="speak-words", visible="hidden")
-            text('<word-table for="speak-words"></word-table>')
+            text('<div><kept-draft for="speak-words"></kept-draft><word-table for="speak-words"></word-table></div>')
             self._lexicon_problem = text()
             self._kept = gr.State({})
         with gr.Accordion("Advanced", open=False):

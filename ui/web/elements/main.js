@@ -1,6 +1,7 @@
 /** All elements of the page. */
 
 import '../player/player.js';
+import './kept-draft.js'; // before the elements that read the fields
 import './cast-list.js';
 import './cloning.js';
 import './cues.js';
