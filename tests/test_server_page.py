@@ -231,3 +231,10 @@ def test_models_that_imitate_a_recording_can_be_chosen_as_soon_as_they_are_here(
     assert "pocket-tts" not in [spec.name for spec in clone_tab._here(desk)]
     monkeypatch.setattr(desk.store, "find", lambda *_: tmp_path)
     assert "pocket-tts" in [spec.name for spec in clone_tab._here(desk)]
+
+
+def test_frames_come_first_and_nothing_is_named_that_is_not_there(server: Server) -> None:
+    """Gradio's own scripts have to find the frames taken, and its page names a manifest that it does not have."""
+    page = server.ask("GET", "/").body.decode()
+    assert "manifest.json" not in page
+    assert 0 < page.index("elements/frames.js") < page.index('type="module"')

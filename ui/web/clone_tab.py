@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,10 @@ class SpeakForm:
     def open_with(self, wanted: Any, tabs: Any) -> None:
         """Has the form open with the voice whose name is written into a field, which is empty then."""
 
-        def choose(name: str) -> tuple[Any, ...]:
-            names = VoiceLibrary.default().names()
-            if not name:
+        def choose(asked: str) -> tuple[Any, ...]:
+            if not asked:
                 return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            name, names = str(json.loads(asked)[0]), VoiceLibrary.default().names()
             if name not in names:
                 problem = error_line(f"There is no voice “{name}” any more.")
                 return gr.update(selected=SPEAK), gr.update(choices=names), problem, ""

@@ -123,9 +123,9 @@ class CuesTab:
         """Makes a sheet that came an upload, and finds out which of its columns is which."""
         blank: dict[Any, Any] = {column: gr.update(choices=[NOTHING], value="") for column in self._columns.values()}
         blank |= {self._problem: "", self._preview: "", self._characters: self._cast_list(()), self._status: ""}
-        path = blank[self._taken] = values[self._sheet]
+        path = values[self._sheet]
         if not path:
-            return blank
+            return blank | {self._taken: None}
         try:
             self._desk.keep(self._desk.visitor(request), Path(path))
             suggested = suggest_columns(Path(path))
@@ -135,7 +135,7 @@ class CuesTab:
         choices = [NOTHING, *((title, title) for title in suggested.titles)]
         changes = {column: gr.update(choices=choices, value=title) for column, title in found.items()}
         changes[self._mapping] = gr.update(open=bool(suggested.missing))
-        return blank | changes | self._look({**values, **found}, request)
+        return blank | {self._taken: path} | changes | self._look({**values, **found}, request)
 
     def _look(self, values: Mapping[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Returns what can be told of the sheet before any work."""

@@ -29,9 +29,9 @@ def draw_paint(desk: Desk) -> None:
         with gr.Column(scale=1, min_width=220):
             begin = gr.Button("Look into this sound", variant="primary")
             example = gr.Button("Use the example")
-    status = text()
+    status, problem = text(), text()
     text(job_list(TASK, empty=EMPTY))
-    keep_what_comes(desk, source, status)
+    keep_what_comes(desk, source, problem)
     begin.click(_Beginning(desk).of_file, source, status, **QUIET)
     example.click(_Beginning(desk).of_example, None, status, **QUIET)
 

@@ -95,21 +95,21 @@ class SeparateTab:
             return self._begin(values, request)
 
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
-        gr.on([*looked_at], self._bring_up, self._model, [self._model, self._terms], **QUIET)
+        gr.on([*looked_at], self._bring_up, self._model, self._model, **QUIET, trigger_mode="always_last")
         keep_what_comes(self._desk, self._sources, self._problem)
         shown = [self._about, self._terms, *(group for _, group in self._groups)]
         self._model.change(self._show_model, self._model, shown, **QUIET)
         given = {self._sources, self._model, self._terms, *widgets}
         self._start.click(begin, given, [self._status, self._problem, self._terms], **QUIET)
 
-    def _bring_up(self, chosen: str | None) -> list[Any]:
+    def _bring_up(self, chosen: str | None) -> Any:
         """Offers the models that are here by now, with their speeds; what is chosen stays so while it is offered."""
         offered = {spec.name: spec for spec in _offered(self._desk)}
         cards = self._cards(list(offered.values()))
         if chosen in offered:  # or another by now, which must stay
-            return [gr.update(choices=cards), gr.update(visible=self._asks(offered[chosen]))]
+            return gr.update(choices=cards)
         first = _first(list(offered.values()))
-        return [gr.update(choices=cards, value=first.name if first else None), gr.update()]
+        return gr.update(choices=cards, value=first.name if first else None)
 
     def _show_model(self, name: str) -> list[Any]:
         spec = catalogue.find("separation", name)

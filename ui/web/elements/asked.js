@@ -3,8 +3,11 @@
 /** Returns what tells a job from another of the same name: "spleeter-2stems, overlap: 0.5, 14:05". */
 export function askedOf(job) {
   const { model, voice, options } = job.request ?? {};
-  const clock = new Date(job.created).toLocaleTimeString(undefined, { timeStyle: 'short' });
-  return [model, voice, inWords(options), clock].filter(Boolean).join(', ');
+  const when = new Date(job.created);
+  const isToday = when.toDateString() === new Date().toDateString();
+  const day = isToday ? '' : when.toLocaleDateString(undefined, { dateStyle: 'medium' });
+  const clock = when.toLocaleTimeString(undefined, { timeStyle: 'short' });
+  return [model, voice, inWords(options), day, clock].filter(Boolean).join(', ');
 }
 
 /** Returns options as they are read: "shifts 2, keep silence: no". */

@@ -14,6 +14,8 @@ const SAMPLE = 'This is how I would sound in this scene.';
 
 class CastList extends HTMLElement {
   #ending = new AbortController();
+  #nDraws = 0;
+  #drawn = ''; // the voices that are offered
 
   connectedCallback() {
     this.classList.add('controls');
@@ -32,11 +34,16 @@ class CastList extends HTMLElement {
       this.replaceChildren(element('p', { text: 'The characters of the sheet will appear here.' }));
       return;
     }
+    const number = ++this.#nDraws;
     try {
       const voices = (await offeredVoices(this)).filter((voice) => voice.reads_text);
+      if (number !== this.#nDraws || this.#drawn === JSON.stringify(voices)) return;
+      this.#drawn = JSON.stringify(voices);
       const rows = characters.map((character) => this.#row(character, voices));
       this.replaceChildren(element('ul', { class: 'cast', 'aria-label': 'Cast' }, rows));
     } catch (error) {
+      if (number !== this.#nDraws) return;
+      this.#drawn = '';
       this.replaceChildren(element('p', { role: 'alert', text: error.message }));
     }
   }

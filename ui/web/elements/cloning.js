@@ -19,7 +19,7 @@ defineResult('enroll', (job, base) => {
   document.dispatchEvent(new CustomEvent(CHANGED));
   return element('div', { class: 'made' }, [
     ...players(job, base, `${voice} speaks`),
-    element('button', { type: 'button', text: `Speak with “${voice}”`, on: { click: () => fill(WANTED, voice) } }),
+    element('button', { type: 'button', text: `Speak with “${voice}”`, on: { click: () => speakWith(voice) } }),
     sentenceList([
       `“${voice}” is here, made of ${seconds.toFixed(0)} s of speech. It speaks wherever voices do.`,
       ...alike(likenesses),
@@ -31,6 +31,12 @@ defineResult('enroll', (job, base) => {
     pictures(hasView(job) ? `${base}/files/${VIEW}` : `${MINE}/voices/${encodeURIComponent(voice)}/view`),
   ]);
 });
+let nAsked = 0; // so that a voice that is asked for again is something new
+
+function speakWith(voice) {
+  fill(WANTED, JSON.stringify([voice, ++nAsked]));
+}
+
 defineResult('clone', said);
 defineResult('convert', said);
 

@@ -58,10 +58,19 @@ async function look() {
 async function lookAt(id) {
   const job = await find(id);
   const all = [...(followed.get(id) ?? [])];
-  if (job === undefined) return all.forEach((each) => each.lost());
-  if (job && !hasEnded(job)) return all.forEach((each) => each.progress(job));
+  if (job === undefined) return all.forEach((each) => hear(() => each.lost()));
+  if (job && !hasEnded(job)) return all.forEach((each) => hear(() => each.progress(job)));
   followed.delete(id);
-  all.forEach((each) => each.end(job));
+  all.forEach((each) => hear(() => each.end(job)));
+}
+
+/** Calls a listener; one that fails is a fault of its own, and the jobs of the others are followed on. */
+function hear(listener) {
+  try {
+    listener();
+  } catch (error) {
+    reportError(error);
+  }
 }
 
 /** Returns a job, null where there is none, undefined where nobody answers. */

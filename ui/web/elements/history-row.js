@@ -8,6 +8,7 @@ import { duration, nameOf } from './job-card.js';
 import { REMOVED, STARTED } from './job-list.js';
 import { cancel, hasEnded } from './follow.js';
 import { fileList, size } from './results.js';
+import { tell } from './told.js';
 
 export const TASKS = {
   ...{ separate: 'Separation', speak: 'Speech', cues: 'Cue sheet', clone: 'Cloned speech', convert: 'Conversion' },
@@ -68,7 +69,7 @@ export class HistoryRow {
     this.files.hidden = job.state !== 'done' || !job.files.length;
     this.stop.hidden = hasEnded(job);
     this.delete.hidden = this.again.hidden = !hasEnded(job);
-    if (job.state === 'failed') this.alarm.textContent = job.error.message;
+    if (job.state === 'failed') tell(this.alarm, job.error.message);
   }
 
   /** Takes how far the job is. */
@@ -125,7 +126,7 @@ export class HistoryRow {
     }
     this.#isBusy = false;
     this.#disable(false);
-    this.alarm.textContent = problem || (this.job.error?.message ?? '');
+    tell(this.alarm, problem || (this.job.error?.message ?? ''));
     return !problem;
   }
 

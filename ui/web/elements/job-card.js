@@ -124,6 +124,7 @@ export class JobCard {
   }
 
   async #try(action) {
+    tell(this.alarm, '');
     try {
       await action();
       return true;

@@ -7,6 +7,7 @@
 
 import { element } from '../player/elements.js';
 import { ask } from './address.js';
+import { hasEnded } from './follow.js';
 import { ENDED, JobCard } from './job-card.js';
 
 export const STARTED = 'audio-ml-job-started';
@@ -79,8 +80,10 @@ class JobList extends HTMLElement {
       if (this.#newest === null) this.#newest = wanted[0]?.id ?? '';
       if (number === this.#nLooks) this.#draw(wanted); // else a later look knows more, and may have drawn it
       this.#reveal();
+      const again = this.#cards.get(newest)?.job; // one that is done already, which was asked for twice
+      if (again && hasEnded(again)) document.dispatchEvent(new CustomEvent(ENDED, { detail: newest }));
     } catch (error) {
-      if (!signal.aborted) this.alarm.textContent = error.message;
+      if (!signal.aborted && number === this.#nLooks) this.alarm.textContent = error.message;
     }
     this.#update();
   }

@@ -205,10 +205,11 @@ class MaskPainter extends HTMLElement {
   }
 
   #takeRest({ removed, measured }, stem) {
-    removed.channels.forEach((samples, c) => this.#sounds.removed[c].set(samples, removed.start));
-    if (this.#player.isPlaying && this.#c.hear.value === 'removed') this.#player.refresh();
     const { modelSdrDb, nStrokes, nDone } = this.#figures;
     if (!nStrokes) modelSdrDb[stem] = measured.sdrDb;
+    if (stem !== this.#c.stem.value) return; // the stem that was chosen meanwhile has an answer of its own to come
+    removed.channels.forEach((samples, c) => this.#sounds.removed[c].set(samples, removed.start));
+    if (this.#player.isPlaying && this.#c.hear.value === 'removed') this.#player.refresh();
     this.#figures = { ...this.#figures, ...measured, modelSdrDb, isReady: true, nDone: nDone + 1 };
     this.#c.status.textContent = '';
     this.#showFigures();

@@ -15,7 +15,7 @@ export function rove(list) {
   list.addEventListener('keydown', (event) => {
     const step = STEPS[event.key];
     const row = event.target.closest('li');
-    if (step === undefined || !row) return;
+    if (step === undefined || !row || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const [rows, place] = [[...list.children], [...row.querySelectorAll('button')].indexOf(event.target)];
     const next = rows[Math.min(rows.length - 1, Math.max(0, rows.indexOf(row) + step))].querySelectorAll('button');

@@ -84,7 +84,7 @@ class SpeechHistory extends HTMLElement {
       mark(true);
       this.told.textContent = this.titles[index];
     } catch (error) {
-      this.told.textContent = error.message;
+      if (turn === this.#nTurns) this.told.textContent = error.message;
     }
   }
 }

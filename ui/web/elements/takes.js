@@ -44,9 +44,10 @@ export function spokenFile(job, file, base) {
     }),
   );
   const box = element('div', { class: 'words', tabindex: '0', role: 'group', 'aria-label': 'Words', title: KEYS }, laidOut(job, words, marks));
-  box.addEventListener('keydown', (event) => walk(event, audio, words));
+  const reached = element('span', { role: 'status', class: 'spoken' });
+  walk(box, audio, words, (word) => (reached.textContent = word.text));
   light(audio, words, marks, box);
-  return element('div', { class: 'spoken-file' }, [audio, box]);
+  return element('div', { class: 'spoken-file' }, [audio, box, reached]);
 }
 
 /** Puts what was written between the words between them; without the text they stand side by side. */
@@ -64,14 +65,21 @@ function laidOut(job, words, marks) {
   return nodes;
 }
 
-/** Goes from word to word by the arrow keys, and plays from there. */
-function walk(event, audio, words) {
-  const by = { ArrowLeft: -1, ArrowRight: 1, Enter: 0 }[event.key];
-  if (by === undefined || !words.length) return;
-  event.preventDefault();
-  if (!by) return void audio.play();
-  const to = Math.max(0, Math.min(words.length - 1, lastBegun(words, audio.currentTime) + by));
-  audio.currentTime = words[to].start_seconds + WITHIN_SECONDS;
+/** Has the arrow keys go from word to word, which `say` gets to know, and Enter play from there. */
+function walk(box, audio, words, say) {
+  let [at, went] = [-1, -1]; // the word that was walked to, and when that is: several may begin together
+  box.addEventListener('keydown', (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1, Enter: 0 }[event.key];
+    if (by === undefined || !words.length || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (!by) return void audio.play();
+    const isThere = Math.abs(audio.currentTime - went) < WITHIN_SECONDS;
+    const from = isThere ? at : lastBegun(words, audio.currentTime);
+    at = Math.max(0, Math.min(words.length - 1, from + by));
+    audio.currentTime = words[at].start_seconds + WITHIN_SECONDS;
+    went = audio.currentTime;
+    say(words[at]);
+  });
 }
 
 /** Lights the word that is heard, while it plays and where it stands. */

@@ -22,6 +22,8 @@ class VoiceGallery extends HTMLElement {
   #ending = new AbortController();
   /** @type {import('./voices.js').Voice[]} */
   #voices = [];
+  #nLoads = 0;
+  #drawn = ''; // the voices that are shown
   /** @type {Map<string, number>} the shares of what is mixed, by id */
   #mix = new Map();
 
@@ -50,14 +52,19 @@ class VoiceGallery extends HTMLElement {
   }
 
   async #load(isFresh) {
+    const number = ++this.#nLoads;
     try {
-      this.#voices = await offeredVoices(this, isFresh);
+      const voices = await offeredVoices(this, isFresh);
+      if (number !== this.#nLoads) return; // a later answer knows more
       this.alarm.textContent = '';
+      if (this.#drawn === JSON.stringify(voices)) return; // what plays there goes on, and the focus stays
+      this.#drawn = JSON.stringify(voices);
+      this.#voices = voices;
       this.#drawFilters();
       this.#draw();
       this.#drawMixer();
     } catch (error) {
-      this.alarm.textContent = error.message;
+      if (number === this.#nLoads) this.alarm.textContent = error.message;
     }
   }
 

@@ -43,7 +43,7 @@ class VoiceLibrary extends HTMLElement {
         ...unavailable.map(brokenCard),
       );
     } catch (error) {
-      if (!this.#ending.signal.aborted) this.alarm.textContent = error.message;
+      if (!this.#ending.signal.aborted && number === this.#nLooks) this.alarm.textContent = error.message;
     }
   }
 }
