@@ -21,6 +21,13 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives a test in the browser a second try, which the summary names: Chromium and a server share two cores."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What tests accept is not what the user accepted, and voices of theirs are not in the tests."""
