@@ -103,6 +103,14 @@ def test_what_gradio_removes_after_an_hour_is_put_back(desk: ServerDesk, server:
         after_a_restart.keep(ada, path)
 
 
+def test_what_was_left_half_put_back_is_in_nobody_s_way(desk: ServerDesk, tmp_path: Path) -> None:
+    path, ada = song(tmp_path), visitor("k")
+    kept, content = desk.keep(ada, path), path.read_bytes()
+    path.rename(tmp_path / "song.wav.part")  # another name of what is kept
+    assert desk.keep(ada, path) == kept and path.read_bytes() == content
+    assert [each.name for each in tmp_path.iterdir()] == ["song.wav"]
+
+
 def test_a_file_that_cannot_be_kept_takes_no_room(
     desk: ServerDesk, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -220,6 +220,7 @@ class UploadStore:
 def _name_again(path: Path, name: Path) -> None:
     """Gives a file a second name, which it has whole or not at all; on another disk it is copied."""
     arrived = name.with_name(f"{name.name}.part")
+    arrived.unlink(missing_ok=True)  # of one that was killed
     try:
         os.link(path, arrived)
     except OSError:
