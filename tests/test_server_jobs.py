@@ -14,11 +14,14 @@ from signals import noise
 
 import separation
 import tts
+from audio_ml.errors import InvalidOption
 from audio_ml.loader import ModelLoader
 from audio_ml.streams import read_audio
 from audio_ml.writer import write_audio
 from ui.server.lanes import DEVICE, SPEECH
 from ui.server.options import ServerOptions
+from ui.server.request import JobRequest
+from ui.server.tasks.speak import check_delivery
 
 pytestmark = pytest.mark.weights
 NEWS = "Good morning. Here is the news."
@@ -292,3 +295,25 @@ def test_hashes_do_not_change_between_runs(server, songs):
         done = server.end_of(separate(server, songs / "song.wav"))
         digests.add(hashlib.sha256(sound(server.ask("GET", done["files"][0]["url"]).body)).hexdigest())
     assert len(digests) == 1
+
+
+def named(filename) -> str:
+    return check_delivery(JobRequest(task="speak", delivery={"filename": filename}))[1].filename
+
+
+@pytest.mark.parametrize("name", ["Scene 3, take 1.5", "_x", "हिन्दी में नमस्ते", "Ελένη", "a'b + c-d", "x" * 200])
+def test_files_of_speech_are_named_in_any_script(name):
+    assert named(name) == name
+    assert named("u\u0308ber") == "über"  # in one of the ways to write it
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", " a", "a.", "-a", "a/b", "../a", "a\\b", "a:b", "a\nb", "😀", "é" * 101, 3, None),
+        *("view", "Outcome", "CON", "nul", "Aux", "com1", "LPT9"),
+    ],
+)
+def test_files_of_speech_have_no_name_that_a_system_refuses(name):
+    with pytest.raises(InvalidOption, match=r"Option 'filename' cannot be "):
+        named(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -252,8 +253,17 @@ def _file_name(script: str, voice: str, options: Mapping[str, Any]) -> str:
 
 
 def _plain(words: str, most: int) -> str:
-    """Returns the beginning of a text in letters, figures and blanks, at most so many bytes of UTF-8 long."""
-    plain = " ".join(re.sub(r"[^\w.'-]+|\.(?!\d)", " ", words).split())
+    """Returns the beginning of a text in letters, figures and blanks, at most so many bytes of UTF-8 long.
+
+    >>> _plain("हिन्दी में: नमस्ते! ❤️ 2.5", 100)
+    'हिन्दी में नमस्ते 2.5'
+    """
+    kept = " "
+    for c in unicodedata.normalize("NFC", words):
+        kind = unicodedata.category(c)[0]
+        is_kept = kind in "LN" or c in "_.'-" or (kind == "M" and kept[-1] != " ")  # a mark belongs to its letter
+        kept += c if is_kept else " "
+    plain = " ".join(re.sub(r"\.(?!\d)", " ", kept).split())
     return plain.encode()[:most].decode(errors="ignore").strip(" .'-")
 
 

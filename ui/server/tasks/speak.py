@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import tts
+from audio_ml.cloned_voice import RESERVED_NAMES
 from audio_ml.errors import InvalidOption
 from audio_ml.formats import FORMATS, FormatName
 from audio_ml.loader import ModelLoader
@@ -25,8 +26,12 @@ N_INPUTS = (0, 10)
 READS_SOUND = False
 CAPTIONS = ("srt", "vtt", "json", "txt")
 FILENAME = "speech"
+BETWEEN = " .,'+-"  # what may stand between the letters and figures of a name
 LONGEST_NAME = 200  # bytes of UTF-8, of the 255 that a name may have with its ending
 TAKEN_NAMES = ("outcome", "view")  # of files that a job writes beside the speech
+NAME_RULE = (
+    f"it is a name of letters, figures and blanks, of {LONGEST_NAME} bytes at most, that no system keeps for itself"
+)
 
 
 def check(request: JobRequest) -> None:
@@ -79,10 +84,12 @@ def check_delivery(request: JobRequest) -> tuple[SpeechFileOptions, Beside]:
 
 def _plain_name(given: Any) -> str:
     """Returns a name for files without its ending, such as any system takes."""
-    is_plain = isinstance(given, str) and re.fullmatch(r"[\w](?:[\w .,'+-]*[\w])?", given) is not None
-    if not is_plain or len(given.encode()) > LONGEST_NAME or given.lower() in TAKEN_NAMES:
-        raise InvalidOption(f"Option 'filename' cannot be {given!r}: it is a name of letters, figures and blanks.")
-    return str(given)
+    name = unicodedata.normalize("NFC", given) if isinstance(given, str) else ""
+    is_plain = all(c == "_" or c in BETWEEN or unicodedata.category(c)[0] in "LMN" for c in name)
+    is_free = name.casefold() not in {*TAKEN_NAMES, *RESERVED_NAMES}
+    if not (name and is_plain and name == name.strip(BETWEEN) and len(name.encode()) <= LONGEST_NAME and is_free):
+        raise InvalidOption(f"Option 'filename' cannot be {given!r}: {NAME_RULE}.")
+    return name
 
 
 def _listed(name: str, given: Any, known: tuple[str, ...]) -> tuple[str, ...]:
