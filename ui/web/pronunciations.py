@@ -24,6 +24,8 @@ def faults_of(rows: Sequence[tuple[str, str]]) -> list[str]:
 
     >>> faults_of([("Nguyen", "win"), ("", ""), ("Anna", "")])
     ["Row 3, 'Anna': say how it sounds."]
+    >>> faults_of([("#metoo", "me too")])
+    ["Row 1, '#metoo': a word cannot begin with #."]
     """
     faults = []
     for number, (word, sound) in enumerate(rows, 1):
@@ -52,5 +54,7 @@ def lexicon_csv(rows: Sequence[tuple[str, str]]) -> str:
 def _check(word: str, sound: str) -> None:
     if bool(word) != bool(sound):
         raise InvalidInput("say how it sounds" if word else "say which word sounds so")
+    if word.lstrip().startswith("#"):  # a lexicon takes such a row for a remark
+        raise InvalidInput("a word cannot begin with #")
     if word:
         read_entry({"word": word, "pronunciation": sound})
