@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_voices import made_up_voice
 from serving import Server, serving
 from signals import noise
 
 import tts
+import voiceclone
+from audio_ml.errors import Cancelled, EngineFailed
 from audio_ml.loader import ModelLoader
+from audio_ml.progress import Progress
 from audio_ml.voice_library import VoiceLibrary
 from audio_ml.writer import write_audio
 from ui.server.lanes import LANES, lane_of
 from ui.server.options import ServerOptions
-from ui.server.request import JobRequest
+from ui.server.request import InputRef, JobRequest
+from ui.server.tasks import Work
+from ui.server.tasks import enroll as enrolling
 from voiceclone.consent import parse_consent, sentence_of
 
 pytestmark = pytest.mark.weights
@@ -103,6 +109,9 @@ def test_a_consent_that_another_voice_speaks_makes_no_voice(server: Server, reco
     refused = enroll(server, recordings, "other")
     assert (refused["state"], refused["error"]["type"]) == ("failed", "ConsentMissing")
     assert "another voice" in refused["error"]["message"] and VoiceLibrary.default().names() == []
+    noted = [json.loads(line) for line in (server.services.options.data_folder / "audit.log").read_text().splitlines()]
+    asked = [(line["what"], line["voices"]) for line in noted if line.get("job") == refused["id"]]
+    assert asked == [("enroll", ["anna"]), ("clone", ["anna"])]  # it was to speak, too
 
 
 @pytest.mark.slow
@@ -127,6 +136,36 @@ def test_a_spoken_consent_is_on_record_and_the_voice_is_heard_and_seen(
     assert said["report"]["likenesses"] == view["likenesses"]
     assert {"this voice", "result"} <= {place["kind"] for place in view["map"]["places"]}
     assert server.ask("DELETE", "/v1/voices/anna").status == 204
+
+
+def test_a_text_that_cannot_be_read_is_told_before_a_voice_is_made(server: Server, recordings: dict[str, Path]) -> None:
+    asked = {"task": "enroll", "name": "ben", "consent": CONSENT, "text": "<speak>Hello."}
+    reply = server.ask("POST", "/v1/jobs", {**asked, "inputs": [server.upload(recordings["reference"])]})
+    assert (reply.status, reply.json["error"]["param"]) == (422, "text") and "XML" in reply.json["error"]["message"]
+
+
+@pytest.mark.parametrize("fails", ["", "clone_file", "write_view", "stopped"])
+def test_a_voice_that_cannot_be_heard_is_kept_unless_it_is_stopped(
+    fails: str, tmp_path: Path, loader: ModelLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise Cancelled("Stopped.") if fails == "stopped" else EngineFailed("It broke.")
+
+    monkeypatch.setattr(voiceclone, "enroll", lambda *_, **__: made_up_voice("ben"))
+    if fails:
+        monkeypatch.setattr(enrolling, "clone_file", lambda *_, **__: None)
+        monkeypatch.setattr(enrolling, "clone_file" if fails == "stopped" else fails, fail)
+    request = JobRequest(task="enroll", name="ben", consent=CONSENT, inputs=(InputRef(upload="x"),), text="???")
+    work = Work(request, (tmp_path / "x.wav",), tmp_path, loader, Progress())
+    if fails == "stopped":
+        with pytest.raises(Cancelled):
+            enrolling.run(work)
+        return
+    told = enrolling.run(work)
+    why = "It broke." if fails else "Nothing in the text can be spoken: '???' is not spoken."
+    what = "compared with its reference" if fails == "write_view" else "heard"
+    assert told["warnings"] == [f"The voice is made, but could not be {what}: {why}"]
+    assert "likenesses" not in told and Path(told["files"][0]["path"]).is_file()
 
 
 def test_a_recording_of_a_consent_is_for_enrolling_alone(server: Server, recordings: dict[str, Path]) -> None:

@@ -80,7 +80,8 @@ def test_a_fetch_that_is_stopped_leaves_nothing_and_can_be_begun_again(stage: St
     folder = stage.cache / "slow-net"
     wait_for(lambda: any(path.suffix == ".part" for path in folder.rglob("*")))
     refused = stage.server.ask("DELETE", "/v1/models/slow-net/weights")
-    assert refused.status == 409 and "cancel it first" in refused.json["error"]["message"]
+    told = "A job may work with slow-net: cancel it first, or wait for its end."
+    assert (refused.status, refused.json["error"]["message"]) == (409, told)
     assert stage.server.ask("DELETE", f"/v1/jobs/{job['id']}").status == 202
     assert stage.server.end_of(job)["state"] == "cancelled"
     wait_for(lambda: not any("large" in path.name for path in folder.rglob("*")))
@@ -94,6 +95,16 @@ def test_files_stay_while_a_job_may_need_them_that_names_no_model() -> None:
     by_voice = JobRequest(task="speak", text="Hello.", voice="kokoro/am_adam")
     assert may_use(by_voice, kokoro) and not may_use(by_voice, spleeter)
     assert not may_use(JobRequest(task="speak", text="Hello.", model="hibari"), kokoro)
+    assert may_use(JobRequest(task="enroll", name="anna", text="Hello."), kokoro)  # the new voice says it
+
+
+def test_files_of_a_member_stay_while_a_job_may_need_the_ensemble() -> None:
+    names = ("spleeter-2stems", "htdemucs-ft", "mdx-extra")
+    spleeter, tuned, extra = (catalogue.find("separation", name) for name in names)
+    together = JobRequest(task="separate", model=f"{spleeter.aliases[0]} + {extra.parts[0].name}")
+    assert may_use(together, spleeter) and may_use(together, extra) and not may_use(together, tuned)
+    assert may_use(JobRequest(task="separate", model=tuned.name), tuned.parts[0])
+    assert not may_use(JobRequest(task="speak", model="hibari"), spleeter)
 
 
 def test_files_are_checked_byte_by_byte_and_repaired(stage: Stage) -> None:

@@ -62,8 +62,9 @@ def accept(services: Services, caller: Caller, body: JobRequest, key: str | None
     voices = find_task(body.task).cloned(body)
 
     def note(id: str) -> None:
-        if voices:
-            services.audit.note(caller, body.task, job=id, voices=voices, consent=body.consent)
+        also = ("clone",) if body.task == "enroll" and body.text is not None else ()  # the new voice speaks
+        for what in (body.task, *also) if voices else ():
+            services.audit.note(caller, what, job=id, voices=voices, consent=body.consent)
 
     job, _ = services.scheduler.submit(body, caller.name, inputs, key=key, note=note, limits=limits)
     return job

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Path
 from audio_ml import catalogue
 from audio_ml import device as devices
 from audio_ml.catalogue import ModelSpec
-from audio_ml.errors import did_you_mean
+from audio_ml.errors import InvalidInput, did_you_mean
 from audio_ml.footprints import Footprints
 from audio_ml.licences import terms_of
 from audio_ml.weights import WeightStore
+from separation.ensemble import find_model
 from tts.voices import find_speaker
 from ui.models import is_here, parts_of
 from ui.server.lanes import DEVICE
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/v1", tags=["models"])
 # The tasks that use models of a kind without a word: by the voice they speak with, or by default.
 USES_BY_ITSELF = {
     "separation": ("separate", "explain_separation"),
-    "tts": ("speak", "clone", "cues", "explain_speech", "explain_voices", "history"),
+    "tts": ("speak", "clone", "cues", "enroll", "explain_speech", "explain_voices", "history"),
     "voiceclone": ("clone", "convert", "enroll", "check_reference", "explain_voices"),
 }
 
@@ -96,7 +97,7 @@ def remove_weights(model: ModelId, services: Served) -> dict[str, Any]:
     spec, store = _find(model).spec, WeightStore()
     going_on = [job.request for job in services.store.find(states=("queued", "running"))]
     if any(may_use(request, spec) for request in going_on):
-        raise Conflict(f"A job works with {spec.name}: cancel it first, or wait for its end.")
+        raise Conflict(f"A job may work with {spec.name}: cancel it first, or wait for its end.")
     services.fleet.unload(spec.task, spec.name)
     if _machine(services).has_loaded(spec):
         raise Conflict(f"{spec.name} is at work: try again when it is done.")
@@ -105,9 +106,13 @@ def remove_weights(model: ModelId, services: Served) -> dict[str, Any]:
 
 def may_use(request: JobRequest, spec: ModelSpec) -> bool:
     """Tells whether a job may read a model's files: it says which it does, or not, as those that have a voice."""
-    if request.model is not None:
-        return request.model in (spec.name, *spec.aliases)
-    return request.task in USES_BY_ITSELF.get(spec.task, ())
+    if request.model is None:
+        return request.task in USES_BY_ITSELF.get(spec.task, ())
+    try:
+        named = find_model(request.model) if spec.task == "separation" else catalogue.find(spec.task, request.model)
+    except InvalidInput:  # it is of another task
+        return False
+    return not {part.name for part in named.parts}.isdisjoint(part.name for part in spec.parts)
 
 
 @router.get("/memory")

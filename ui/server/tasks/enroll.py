@@ -9,9 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import tts
 import voiceclone
 from audio_ml.cloned_voice import ClonedVoice, checked_name
-from audio_ml.errors import ConsentMissing, InvalidInput, OutOfMemory, OutputExists, WeightsError, blaming
+from audio_ml.errors import AudioMLError, Cancelled, ConsentMissing, InvalidInput, OutputExists, blaming
+from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.voice_file import SUFFIX, read_voice_file
 from audio_ml.voice_library import VoiceLibrary
@@ -38,12 +40,19 @@ def check(request: JobRequest) -> None:
     parse_consent(request.consent or "")
     if request.model is not None or request.delivery:
         raise InvalidInput("Enrolling takes no 'model' and no 'delivery': option 'also' names further models.")
-    if request.text is not None and not request.text.strip():
+    if request.text is not None:
+        with blaming("text"):
+            _check_text(request.text)
+    for model in parse(EnrolOptions, request.options).also:
+        zero_shot.find(model)
+
+
+def _check_text(given: str) -> None:
+    if not given.strip():
         raise InvalidInput(
             "There is nothing to say in 'text': leave it out, or say what the voice is to be heard with."
         )
-    for model in parse(EnrolOptions, request.options).also:
-        zero_shot.find(model)
+    tts.stream(given, loader=ModelLoader("cpu"))  # raises what is wrong; nothing is spoken before a chunk is asked for
 
 
 def _check_name(given: str) -> None:
@@ -81,16 +90,20 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _heard(work: Work, voice: ClonedVoice) -> dict[str, Any]:
-    """Has a new voice say the text of its request, and returns how alike it is; one that cannot speak yet is kept."""
+    """Has a new voice say the text of its request, and returns how alike it is; one that cannot speak is kept."""
     if work.request.text is None:
         return {}
     path, speaker = work.folder / SAMPLE, speaker_of(None, work.loader)
     shared: dict[str, Any] = {"loader": work.loader, "progress": work.progress}
+    doing = "heard"
     try:
         clone_file(work.request.text, path, voice, speaker=speaker, options={}, delivery={}, **shared)
+        doing = "compared with its reference"
         return {"likenesses": write_view(work.folder, voice, path, work.loader)}
-    except (WeightsError, OutOfMemory) as error:
-        return {"warnings": [f"The voice is made, but could not be heard: {error}"]}
+    except Cancelled:
+        raise
+    except AudioMLError as error:
+        return {"warnings": [f"The voice is made, but could not be {doing}: {error}"]}
 
 
 def reveal(folder: Path) -> None:
