@@ -279,15 +279,18 @@ class TestWholeRequests:
 
     def test_steps_never_take_long_and_closing_them_cancels(self, server: StandIn, song: Path) -> None:
         server.faults.seconds = 120
-        steps = Client(server.url).steps("separate", inputs=[song])
-        took = []
-        for _ in range(30):
-            began = time.monotonic()
-            next(steps)
-            took.append(time.monotonic() - began)
-        steps.close()
-        assert sorted(took)[-5] < 0.5  # the machine may stand still now and then
-        assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
+
+        def longest() -> float:
+            took, steps = [], Client(server.url).steps("separate", inputs=[song])
+            for _ in range(30):
+                began = time.monotonic()
+                next(steps)
+                took.append(time.monotonic() - began)
+            steps.close()
+            return max(took)
+
+        assert any(longest() < 0.5 for _ in range(3))  # the machine may stand still now and then
+        assert {job["state"] for job in server.jobs.values()} == {"cancelled"}
         assert not server.uploads
 
     def test_steps_end_with_the_result(self, server: StandIn, tmp_path: Path) -> None:

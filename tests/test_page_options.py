@@ -56,7 +56,9 @@ def server() -> Iterator[Served]:
         running = PageServer(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1), app)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
+        ends = time.monotonic() + 60
         while not running.started:
+            assert thread.is_alive() and time.monotonic() < ends, "the server did not start"
             time.sleep(0.02)
         yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}")
         running.should_exit = True

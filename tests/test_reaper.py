@@ -176,16 +176,21 @@ class TestSeparation:
     def test_no_tick_holds_the_screen(self, project: Project, server: StandIn, song: Path) -> None:
         server.faults.seconds = 1.0
         project.add_item(project.add_track("A"), 0.0, 2.0, song)
-        project.answers = [{"Server": server.url}]
-        reaper = Reaper(project)
-        reaper.start()
-        took, is_running = [], True
-        while is_running:
-            began = time.monotonic()
-            is_running = reaper.tick()
-            took.append(time.monotonic() - began)
-        assert project.undo and len(took) > 20
-        assert sorted(took)[-5] < 0.5  # the machine may stand still now and then
+
+        def longest() -> float:
+            project.undo.clear()
+            project.answers = [{"Server": server.url}]
+            reaper = Reaper(project)
+            reaper.start()
+            took, is_running = [], True
+            while is_running:
+                began = time.monotonic()
+                is_running = reaper.tick()
+                took.append(time.monotonic() - began)
+            assert project.undo and len(took) > 20
+            return max(took)
+
+        assert any(longest() < 0.5 for _ in range(3))  # the machine may stand still now and then
 
     def test_a_full_queue_is_waited_for_with_the_screen_alive(
         self, project: Project, server: StandIn, song: Path

@@ -107,7 +107,7 @@ def test_speech_is_measured(server: Server) -> None:
     assert found[key("audio_ml_speech_first_byte_seconds_count")] == 1
     assert found[key("audio_ml_sound_seconds_total", task="speech", model="fake-speech")] > 3
     assert found[key("audio_ml_real_time_factor_count", task="speech", model="fake-speech")] == 1
-    assert 0 < found[key("audio_ml_real_time_factor_sum", task="speech", model="fake-speech")] < 100
+    assert found[key("audio_ml_real_time_factor_sum", task="speech", model="fake-speech")] > 0
     assert found[key("audio_ml_jobs", lane="stream", state="running")] == 0
     assert found[key("process_resident_memory_bytes")] > 1e6
 
