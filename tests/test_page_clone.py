@@ -145,7 +145,7 @@ def test_no_voice_without_consent(open_page: OpenPage, server: Server, reference
     assert set(found.values()) <= {"pass", "unknown"} and found["speakers"] == found["noise"] == "pass"
     expect(alarms(page)).to_have_count(0)  # what they were waited for is over
     assert refused == []  # what is taken out is not read any more
-    wait_for(lambda: not server.services.store.find())  # the job of the checks goes, too
+    wait_for(lambda: page.wait_for_timeout(50) or not server.services.store.find())  # the job of the checks goes, too
     press(page, GO_ON)
     expect(page.get_by_role("heading", name="The consent of this person")).to_be_focused()
     expect(page.get_by_role("button", name=MAKE)).to_be_hidden()
@@ -294,7 +294,7 @@ DROPPED_CHECK = """async (bytes) => {
     const { send } = await import('/elements/send.js');
     const { ReferenceChecks } = await import('/elements/reference-checks.js');
     const { ask } = await import('/elements/address.js');
-    const checks = new ReferenceChecks(() => false);
+    const checks = new ReferenceChecks(() => false, () => {});
     await checks.run([await send(new File([new Uint8Array(bytes)], 'a.wav'))]);
     const before = (await ask('/jobs')).jobs.length;
     checks.clear();
