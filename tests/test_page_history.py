@@ -138,7 +138,8 @@ def test_a_deleted_job_does_not_come_back_with_an_answer_that_was_on_its_way(
     page.route("**/mine/v1/jobs?limit=1000", hold)
     look(page)
     wait_for(lambda: page.wait_for_timeout(50) or late)
-    jobs(page).first.get_by_role("button", name="Delete").click()
+    for press in ("Delete", "Delete for good?"):
+        jobs(page).first.get_by_role("button", name=press).click()
     expect(jobs(page)).to_have_count(0)
     route, answer = late[0]
     assert answer.json()["jobs"]
