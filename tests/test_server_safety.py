@@ -332,7 +332,8 @@ def test_headers_that_trickle_are_given_up(options: ServerOptions, monkeypatch: 
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     with served(small_app(options), options) as port:
         for first, second in ((b"", b""), (b"GET / HTTP/1.1\r\n", b""), (GOOD, b"GET / HT")):
-            talk(port, first, more=lambda connection, then=second: (time.sleep(0.2), connection.sendall(then)))
+            reply = talk(port, first, more=lambda connection, then=second: (time.sleep(0.2), connection.sendall(then)))
+            assert reply.count(b"HTTP/1.1 200") <= (first == GOOD)  # and it has closed, or `talk` had not ended
 
 
 @pytest.mark.parametrize("n_blocks", [10**9, 100])

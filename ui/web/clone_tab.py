@@ -17,6 +17,7 @@ from audio_ml.voice_library import VoiceLibrary
 from tts.engine import SpeechModel
 from ui.web.desk import Desk
 from ui.web.widgets import (
+    NEWEST_ONLY,
     QUIET,
     Form,
     LookedAt,
@@ -211,7 +212,7 @@ def _keep_list(looked_at: LookedAt, dropdown: Any, find: Callable[[], Sequence[s
             return gr.update(choices=names)
         return gr.update(choices=names, value=next(iter(names), None))
 
-    gr.on([*looked_at, dropdown.focus], update, dropdown, dropdown, **QUIET, trigger_mode="always_last")
+    gr.on([*looked_at, dropdown.focus], update, dropdown, dropdown, **NEWEST_ONLY)
 
 
 def _draw_form(models: Sequence[type[Options]]) -> Form:

@@ -28,7 +28,7 @@ from tts.cues.columns import ALIASES, REQUIRED
 from tts.options import DEFAULT_VOICE, SpeechOptions
 from ui.web.desk import Desk
 from ui.web.voice_terms import check_voices
-from ui.web.widgets import QUIET, Form, draw, error_line, escape, handed_in, job_list, status_line, text
+from ui.web.widgets import NEWEST_ONLY, QUIET, Form, draw, error_line, escape, handed_in, job_list, status_line, text
 
 NOT_ON_THE_PAGE = ("columns", "overwrite")  # a job has a folder of its own
 SHOWN = ("frame_rate", "fit")  # the others are advanced
@@ -47,7 +47,6 @@ FIELDS = {
 NOTHING = ("none", "")
 MOST_ROWS = 500  # that are shown
 HEADINGS = ("Row", "Cue", "Character", "Voice", "In", "Slot", "About", "Line", "", "State")
-NEWEST_ONLY: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
 
 assert FIELDS.keys() == ALIASES.keys()
 

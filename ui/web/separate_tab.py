@@ -18,6 +18,7 @@ from separation.options import DEFAULT_MODEL
 from ui.web.desk import Desk
 from ui.web.model_cards import model_card
 from ui.web.widgets import (
+    NEWEST_ONLY,
     QUIET,
     Form,
     LookedAt,
@@ -95,7 +96,7 @@ class SeparateTab:
             return self._begin(values, request)
 
         widgets = [widget for form in (self._delivery, *self._options.values()) for _, widget in form.widgets]
-        gr.on([*looked_at], self._bring_up, self._model, self._model, **QUIET, trigger_mode="always_last")
+        gr.on([*looked_at], self._bring_up, self._model, self._model, **NEWEST_ONLY)
         keep_what_comes(self._desk, self._sources, self._problem)
         shown = [self._about, self._terms, *(group for _, group in self._groups)]
         self._model.change(self._show_model, self._model, shown, **QUIET)

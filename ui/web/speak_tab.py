@@ -24,6 +24,7 @@ from ui.web.desk import Desk
 from ui.web.pronunciations import faults_of, lexicon_csv, rows_of
 from ui.web.voice_terms import check_voices
 from ui.web.widgets import (
+    NEWEST_ONLY,
     QUIET,
     Form,
     LookedAt,
@@ -44,7 +45,6 @@ MEND_WORDS = "Pronunciations below has a row that cannot be read: mend it first.
 USUAL_MODEL = ("the voice's usual one", "")
 MOST_WARNINGS = 8  # that are shown below the text
 DELIVERY = {"captions": ["srt"], "also": ["mp3"]}
-NEWEST_ONLY: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # while somebody types
 Kept = dict[str, dict[str, str]]  # lexicons that were made uploads, by what stands in them
 
 

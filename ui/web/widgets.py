@@ -21,6 +21,8 @@ MIN_WIDTH_PIXELS = 220  # two of them stand side by side in a column
 LONGEST_SLIDER = 1000  # beyond that, a pixel is too much
 # What every event of ours is: answered at once, on a thread, and no part of an interface.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# One at a time: what comes meanwhile is answered once, with the newest values, so that no older answer comes last.
+NEWEST_ONLY: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
 LookedAt = Sequence[Any]  # the events of Gradio's by which a tab comes to be seen, at which its lists are brought up
 
 
@@ -148,7 +150,7 @@ def keep_what_comes(desk: Desk, sources: Any, problem: Any) -> None:
             return error_line(str(error))
         return ""
 
-    sources.upload(keep, sources, problem, **QUIET, trigger_mode="always_last")
+    sources.upload(keep, sources, problem, **NEWEST_ONLY)
 
 
 @dataclass(frozen=True)
