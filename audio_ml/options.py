@@ -11,8 +11,24 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from audio_ml.errors import InvalidOption, did_you_mean
+
+WHOLE, NUMBER = "a whole number", "a number"
+EXPECTED = {  # by pydantic's names for what is wrong
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+    "multiple_of": "a multiple of {multiple_of:g}",
+    "literal_error": "{expected}",
+    "bool_parsing": "true or false",
+    "int_parsing": WHOLE,
+    "int_from_float": WHOLE,
+    "float_parsing": NUMBER,
+    "finite_number": "a finite number",
+}
 
 Kind = Literal["flag", "integer", "number", "choice", "text", "list"]
 
@@ -130,6 +146,12 @@ def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
     return kinds[annotation], (), False
 
 
+def _expected(problem: ErrorDetails) -> str:
+    """Returns what a value has to be, in our words for what is wrong most often, else in pydantic's."""
+    words = EXPECTED.get(problem["type"])
+    return f"it has to be {words.format(**problem.get('ctx', {}))}" if words else problem["msg"]
+
+
 def _explain(model: type[Options], error: ValidationError) -> str:
     problems = []
     for problem in error.errors():
@@ -138,7 +160,7 @@ def _explain(model: type[Options], error: ValidationError) -> str:
             known = list(model.model_fields)
             problems.append(f"Unknown option '{name}'.{did_you_mean(name, known)} Known options: {', '.join(known)}.")
         elif name:
-            problems.append(f"Option '{name}' cannot be {problem['input']!r}: {problem['msg']}.")
+            problems.append(f"Option '{name}' cannot be {problem['input']!r}: {_expected(problem)}.")
         else:
             problems.append(problem["msg"].removeprefix("Value error, "))
     return " ".join(problems)

@@ -39,9 +39,12 @@ def test_every_field_of_ours_is_described() -> None:
     ("values", "words"),
     [
         ({"siz": 4}, ["'siz'", "Did you mean 'size'?"]),
-        ({"size": 10}, ["'size'", "10", "less than or equal to 9"]),
-        ({"size": "big"}, ["'size'", "'big'"]),
-        ({"limit": float("nan")}, ["'limit'"]),
+        ({"size": 10}, ["Option 'size' cannot be 10: it has to be at most 9."]),
+        ({"size": -1}, ["'size'", "-1: it has to be at least"]),
+        ({"size": "big"}, ["Option 'size' cannot be 'big': it has to be a whole number."]),
+        ({"size": 2.5}, ["2.5: it has to be a whole number."]),
+        ({"limit": float("nan")}, ["'limit'", "it has to be a finite number"]),
+        ({"limit": "far"}, ["'far': it has to be a number."]),
     ],
 )
 def test_a_mistake_names_option_value_and_remedy(values: dict, words: list[str]) -> None:

@@ -203,6 +203,9 @@ def test_a_mistake_is_told_in_one_sentence_where_it_is(open_page: OpenPage, tmp_
         separate(page, wrong)
         expect(card(page, wrong.name).get_by_role("alert")).to_have_text(sentence, timeout=WORK_MS)
         page.get_by_label("Clear").or_(page.get_by_label("Remove this file")).first.click()
+    page.get_by_label("Start (s)").fill("-5")
+    separate(page, source)
+    expect(page.get_by_text("“Start (s)” cannot be -5: it has to be at least 0.")).to_be_visible(timeout=PAGE_MS)
 
 
 def test_two_visitors_never_see_each_others_files(open_page: OpenPage, server: Server, tmp_path: Path) -> None:

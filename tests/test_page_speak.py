@@ -181,6 +181,11 @@ class TestText:
         mend = "Pronunciations below has a row that cannot be read: mend it first."
         expect(alerts(page)).to_have_text([mend, wrong])  # the table is open again
         expect(page.get_by_text(re.compile("^About [34] s, 10 words"))).to_be_visible()
+        page.get_by_role("button", name="Pronunciations").click()
+        write(page, f"{NEWS} And more.")
+        expect(page.get_by_text(re.compile("^About [0-9]+ s, 12 words"))).to_be_visible()
+        expect(alerts(page)).to_have_count(0)  # told once, and the table stays closed
+        page.get_by_role("button", name="Pronunciations").click()
         page.get_by_label("Sound of word 2").fill("kyoo")
         expect(alerts(page)).to_have_count(0)
         assert jobs(page) == []

@@ -26,6 +26,7 @@ from ui.web.widgets import (
     escape,
     job_list,
     keep_what_comes,
+    refusal,
     started,
     status_line,
     text,
@@ -136,7 +137,7 @@ class SpeakForm:
                 delivery={**self._form.read(values), "view": True},
             )
         except AudioMLError as error:
-            return cleared | {self._status: error_line(str(error))}
+            return cleared | {self._status: refusal(error, *self._all_forms())}
         return cleared | {self._status: started(job) + status_line("It is in the queue.")}
 
 
@@ -188,7 +189,7 @@ class ConvertForm:
                 )
                 jobs.append(job)
         except AudioMLError as error:
-            return cleared | {self._status: started(*jobs) + error_line(str(error))}
+            return cleared | {self._status: started(*jobs) + refusal(error, self._options, self._form)}
         word = "1 recording is" if len(jobs) == 1 else f"{len(jobs)} recordings are"
         return cleared | {self._status: started(*jobs) + status_line(f"{word} in the queue.")}
 

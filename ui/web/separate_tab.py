@@ -28,6 +28,7 @@ from ui.web.widgets import (
     handed_in,
     job_list,
     keep_what_comes,
+    refusal,
     started,
     text,
 )
@@ -140,7 +141,7 @@ class SeparateTab:
             for path in values[self._sources]:
                 jobs.append(self._submit(visitor, spec, self._desk.keep(visitor, Path(path)), values))
         except AudioMLError as error:
-            return cleared | {self._status: started(*jobs) + error_line(str(error))}
+            return cleared | {self._status: started(*jobs) + refusal(error, self._delivery, *self._options.values())}
         word = "1 job was" if len(jobs) == 1 else f"{len(jobs)} jobs were"
         return cleared | {
             self._status: handed_in(f"{word} handed in.", *jobs),

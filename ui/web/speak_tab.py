@@ -33,6 +33,7 @@ from ui.web.widgets import (
     escape,
     handed_in,
     job_list,
+    refusal,
     status_line,
     text,
 )
@@ -71,6 +72,7 @@ class SpeakTab:
                     self._start = gr.Button("Speak", variant="primary")
                     self._again = gr.Button("Another take")
                 self._refused = gr.Textbox(label="Refused", visible="hidden")  # how often, since the last take
+                self._answered = gr.State("")  # the refusals that were told of: once each, whatever is written then
                 self._status = text()
                 self._voice = gr.Textbox(DEFAULT_VOICE, label="Voice", elem_id="speak-voice", max_lines=1)
                 commercial = " commercial" if self._desk.commercial_only else ""
@@ -122,20 +124,21 @@ class SpeakTab:
             return self._begin(values, request, is_another=True)
 
         # One event tells what is wrong, one answer after the other: an older one must not replace a newer one.
-        shown = [self._told, self._lexicon_problem, self._words_fold, *self._own.values()]
-        gr.on([widget.change for widget in given], look, given, shown, **NEWEST_ONLY)
+        shown = [self._told, self._lexicon_problem, self._words_fold, self._answered, *self._own.values()]
+        gr.on([widget.change for widget in given], look, given | {self._answered}, shown, **NEWEST_ONLY)
         for button, begin in ((self._start, speak), (self._again, again)):
             button.click(begin, given | {self._kept}, [self._status, self._refused, self._kept], **QUIET)
 
     def _look(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
         """Returns what can be told before any work, and which options the voice has."""
-        return self._judge(values)[0]
+        is_refused = values[self._refused] not in ("", values[self._answered])
+        return self._judge(values, is_refused)[0] | {self._answered: values[self._refused]}
 
-    def _judge(self, values: Mapping[Any, Any]) -> tuple[dict[Any, Any], bool]:
-        """Returns what changes on the page, and whether a take can be begun."""
+    def _judge(self, values: Mapping[Any, Any], is_refused: bool = False) -> tuple[dict[Any, Any], bool]:
+        """Returns what changes on the page, and whether a take can be begun; who was just refused one is told why."""
         faults = faults_of(rows_of(values[self._lexicon]))
         shown: dict[Any, Any] = {self._told: "", self._lexicon_problem: error_line(" ".join(faults)) if faults else ""}
-        if faults and values[self._refused]:
+        if faults and is_refused:
             shown[self._words_fold] = gr.update(open=True)
         try:
             asked = self._asked(values)
@@ -143,11 +146,11 @@ class SpeakTab:
             known = find_speaker(asked["voice"], asked["model"]).spec.options
             shown |= {place: gr.update(visible=name in known.model_fields) for name, place in self._own.items()}
             if not values[self._text].strip():
-                return shown | ({self._told: error_line(NO_TEXT)} if values[self._refused] else {}), False
+                return shown | ({self._told: error_line(NO_TEXT)} if is_refused else {}), False
             told = self._foretold(values, with_words=not faults)
         except AudioMLError as error:
-            return shown | {self._place_of(error): error_line(str(error))}, False
-        mend = error_line(MEND_WORDS) if faults and values[self._refused] else ""
+            return shown | {self._place_of(error): refusal(error, self._form)}, False
+        mend = error_line(MEND_WORDS) if faults and is_refused else ""
         return shown | {self._told: _in_words(told) + mend}, told.seconds > 0 and not faults
 
     def _place_of(self, error: AudioMLError) -> Any:
@@ -181,7 +184,7 @@ class SpeakTab:
                 delivery=DELIVERY | {"filename": _file_name(values[self._text], values[self._voice], chosen)},
             )
         except AudioMLError as error:
-            return {self._status: error_line(str(error))}
+            return {self._status: refusal(error, self._form)}
         return {self._status: handed_in("The take is in the queue.", job), self._refused: "", self._kept: kept}
 
     def _asked(self, values: Mapping[Any, Any]) -> dict[str, Any]:

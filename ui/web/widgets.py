@@ -168,6 +168,19 @@ class Form:
         return {field.name: value for field, value in given if value not in ("", None, [], field.default)}
 
 
+def refusal(error: AudioMLError, *forms: Form) -> str:
+    """Returns the HTML of what went wrong, with options called what they are called in these forms.
+
+    >>> start = OptionField("start_seconds", "number", 0.0, "Where to start.", "--start", unit="s")
+    >>> refusal(AudioMLError("Option 'start_seconds' cannot be -5."), Form([(start, None)]))
+    '<p role="alert">“Start (s)” cannot be -5.</p>'
+    """
+    sentence = str(error)
+    for field, _ in (each for form in forms for each in form.widgets):
+        sentence = sentence.replace(f"Option '{field.name}'", f"“{label(field)}”")
+    return error_line(sentence)
+
+
 def _value(field: OptionField, shown: Any) -> Any:
     """Returns what a widget means: a list that was typed is cut at its commas.
 
