@@ -302,6 +302,20 @@ DROPPED_CHECK = """async (bytes) => {
 }"""
 
 
+def test_a_recording_that_is_taken_out_while_it_is_sent_leaves_nothing(
+    open_page: OpenPage, server: Server, reference: Path
+) -> None:
+    page, uploads = open_page("Clone"), server.services.options.uploads_folder
+    before = set(uploads.iterdir())
+    with held(page, "**/mine/v1/uploads/*") as pieces:
+        choose(page, reference)
+        wait_for(lambda: page.wait_for_timeout(50) or pieces)
+        (begun,) = {*uploads.iterdir()} - before
+        press(page, f"Remove {reference.name}")
+        wait_for(lambda: page.wait_for_timeout(50) or not begun.exists())
+    assert set(uploads.iterdir()) == before
+
+
 def test_a_check_that_nobody_waits_for_any_more_leaves_nothing(
     open_page: OpenPage, server: Server, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import { MINE, ask, sentenceOf } from './address.js';
 const PIECE_BYTES = 8 * 2 ** 20;
 const TRIES = 5;
 const SECONDS_BETWEEN_TRIES = 1;
+const BEING_WRITTEN = 423; // by a piece that was let go of just now
 const VERSION = { 'Tus-Resumable': '1.0.0' };
 
 /**
@@ -22,6 +23,33 @@ export async function send(file, { progress = () => {}, signal } = {}) {
   });
   if (!begun.ok) throw new Error(await sentenceOf(begun));
   const id = (begun.headers.get('Location') ?? '').split('/').pop();
+  try {
+    await sendAll(id, file, progress, signal);
+  } catch (error) {
+    withdraw(id); // nobody can go on with it
+    throw error;
+  }
+  return { upload: id };
+}
+
+/**
+ * Removes an upload, if it is there; what a job reads stays for that job.
+ * @param {string} id
+ */
+export async function withdraw(id) {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const reply = await fetch(`${MINE}/uploads/${id}`, { method: 'DELETE', headers: VERSION }).catch(() => null);
+    if (reply?.status !== BEING_WRITTEN) return;
+    await seconds(SECONDS_BETWEEN_TRIES);
+  }
+}
+
+/** Forgets a job, its results too. */
+export async function forget(id) {
+  await ask(`/jobs/${id}`, { method: 'DELETE' }).catch(() => {});
+}
+
+async function sendAll(id, file, progress, signal) {
   let offset = 0;
   for (let failures = 0; offset < file.size; ) {
     progress(offset / file.size);
@@ -31,26 +59,18 @@ export async function send(file, { progress = () => {}, signal } = {}) {
       failures = 0;
       continue;
     }
-    if (reply && reply.status < 500 && ![409, 423].includes(reply.status)) throw new Error(await sentenceOf(reply));
+    if (reply && reply.status < 500 && ![409, BEING_WRITTEN].includes(reply.status)) {
+      throw new Error(await sentenceOf(reply));
+    }
     if (++failures === TRIES) throw new Error(`${file.name} could not be sent: the server does not answer.`);
-    await new Promise((resolve) => setTimeout(resolve, failures * SECONDS_BETWEEN_TRIES * 1000));
+    await seconds(failures * SECONDS_BETWEEN_TRIES);
     offset = (await offsetOf(id, signal)) ?? offset;
   }
   progress(1);
-  return { upload: id };
 }
 
-/**
- * Removes an upload, if it is there; what a job reads stays for that job.
- * @param {string} id
- */
-export async function withdraw(id) {
-  await fetch(`${MINE}/uploads/${id}`, { method: 'DELETE', headers: VERSION }).catch(() => {});
-}
-
-/** Forgets a job, its results too. */
-export async function forget(id) {
-  await ask(`/jobs/${id}`, { method: 'DELETE' }).catch(() => {});
+function seconds(number) {
+  return new Promise((resolve) => setTimeout(resolve, number * 1000));
 }
 
 async function sendPiece(id, file, offset, signal) {
