@@ -92,6 +92,50 @@ def test_a_recording_of_something_else_is_no_consent(
     assert SENTENCE in str(caught.value), "it tells the sentence to record"
 
 
+@pytest.mark.parametrize(
+    ("line", "heard", "told"),
+    [
+        (LINE, "I, Anna Smith, do NOT agree that my voice is cloned for temp ADR for reel 3.", "'not' may refuse"),
+        (LINE, "I, Anna Smith, don\u2019t agree that my voice is cloned for temp ADR for reel 3.", "'not' may refuse"),
+        (LINE, "I, Anna Smith, agree that my voice is never cloned for temp ADR for reel 3.", "'never' may refuse"),
+        (LINE, "I, Anna Smith, disagree that my voice is cloned for temp ADR for reel 3.", "'disagree' may refuse"),
+        (LINE, "I, Anna Smith, doubt that my voice is cloned for temp ADR for reel 3.", "'agree' is missing"),
+        (LINE, "I, Anna Smith, agree that my voice is cloned for charity.", "the purpose is another"),
+        ("Anna Smith, 2025-11-26, advertising", "I, Bob Jones, agree that my voice is cloned for charity.", "purpose"),
+        ("Anna Smith, 2025-11-26, advertising", "I don't agree that my voice is cloned for anything.", "'not'"),
+        ("Anna Smith, 2025-11-26, voice over", "I, Anna Smith, agree that my voice is cloned for charity.", "purpose"),
+        (
+            "Anna Smith, 2025-11-26, temp, not for broadcast",
+            "I, Anna Smith, do not agree that my voice is cloned for temp, not for broadcast.",
+            "'not' may refuse",
+        ),
+    ],
+)
+def test_nearly_the_sentence_is_no_consent_when_it_refuses_or_is_for_something_else(
+    recording: Path, line: str, heard: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consents, "_heard_in", lambda *_: heard)
+    with pytest.raises(ConsentMissing, match=told):
+        with_recording(parse_consent(line), recording)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "heard", "told"),
+    [
+        ("temp, not for broadcast", "I, Anna Smith, agree that my voice is cloned for temp, not for broadcast.", ""),
+        ("Ads", "Right. I, Anna Smith, agree my voice is cloned for ads.", ""),
+        ("voice over", "I, Anna Smith, agree that my voice is cloned for voiceover.", ""),
+        ("temp ADR", "I, Hannah Smythe, agree that my voice is cloned for temp ADR.", ", but not the name"),
+    ],
+)
+def test_what_was_misheard_but_agrees_is_consent(
+    recording: Path, purpose: str, heard: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consents, "_heard_in", lambda *_: heard)
+    consent = with_recording(parse_consent(f"Anna Smith, 2025-11-26, {purpose}"), recording)
+    assert consent.checked.endswith(f"of the sentence heard by Whisper{told}")
+
+
 def test_what_cannot_be_heard_is_on_record_as_such(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: Any) -> str:
         raise MissingDependency("faster-whisper")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +26,15 @@ LONGEST_SECONDS = 120.0
 MOST_SHOWN = 80  # characters
 LEAST_LIKE = 0.7  # cosine of GE2E: recordings of one person .81 and more even with noise, of two people .64 and less
 LEAST_HEARD = 0.7  # of the words of the sentence: Whisper may mishear names
+LEAST_OF_PART = 0.5  # of the words of the purpose, and of the name
+AGREEING = "agree"
+BETWEEN = spoken_words("that my voice is cloned")  # and what the purpose is
+REFUSING = frozenset(
+    spoken_words(
+        "not no nor never neither none nobody nothing without unless cannot dont wont refuse refused refuses disagree "
+        "disagreed decline declined deny denied object forbid forbidden withdraw withdrawn revoke revoked prohibit"
+    )
+)
 KEYS = {"who": "who", "name": "who", "when": "when", "date": "when", "for": "purpose", "purpose": "purpose"}
 
 _LINE = re.compile(r"\s*(?P<who>.*?\S)\s*[,;]\s*(?P<when>\d{4}-\d{2}-\d{2})\s*[,;]\s*(?P<purpose>\S.*?)\s*")
@@ -131,13 +142,34 @@ def _heard_in(audio: Audio, loader: ModelLoader | None) -> str | None:
 def _checked(consent: Consent, heard: str | None, named: str) -> str:
     if heard is None:
         return "recorded, not checked: pip install 'audio-ml[judges]' has it heard"
-    sentence = sentence_of(consent)
-    wanted = spoken_words(sentence)
-    errors = count_errors(wanted, spoken_words(heard))
-    share = 1 - (errors.substitutions + errors.deletions) / len(wanted)  # more may be said than the sentence
-    if share < LEAST_HEARD:
+    sentence, words = sentence_of(consent), spoken_words(heard)
+    share = _share(spoken_words(sentence), words)
+    problem = _against(consent, words) or ("" if share >= LEAST_HEARD else "that is something else")
+    if problem:
         raise ConsentMissing(
-            f"{named} is to say '{sentence}', but '{show(heard[:MOST_SHOWN])}' was heard: record the sentence, or give "
-            "the consent in writing alone."
+            f"{named} is to say '{sentence}', but '{show(heard[:MOST_SHOWN])}' was heard, and {problem}: record the "
+            "sentence and no more, or give the consent in writing alone."
         )
-    return f"recorded, and {share:.0%} of the sentence heard by Whisper"
+    is_named = _share(spoken_words(consent.who), words) >= LEAST_OF_PART
+    return f"recorded, and {share:.0%} of the sentence heard by Whisper" + ("" if is_named else ", but not the name")
+
+
+def _against(consent: Consent, words: Sequence[str]) -> str:
+    """Returns why what was heard is no consent however much of the sentence it has, or "".
+
+    One word more makes a refusal of it, and all but the purpose may be the same for another purpose.
+    """
+    wanted = Counter(spoken_words(sentence_of(consent)))
+    refusing = [word for word in (Counter(words) - wanted) if word in REFUSING]
+    if refusing:
+        return f"'{refusing[0]}' may refuse"
+    if Counter(words)[AGREEING] < wanted[AGREEING]:
+        return f"'{AGREEING}' is missing"
+    behind = words[words.index(AGREEING) + len(BETWEEN) + 1 :]
+    return "" if _share(spoken_words(consent.purpose), behind) >= LEAST_OF_PART else "the purpose is another"
+
+
+def _share(wanted: Sequence[str], heard: Sequence[str]) -> float:
+    """Returns how much of these words was heard; more may be said."""
+    errors = count_errors(wanted, heard)
+    return 1 - (errors.substitutions + errors.deletions) / max(len(wanted), 1)
