@@ -24,6 +24,7 @@ from audio_ml.nets.mel_filters import slaney_filters
 from audio_ml.speaker_windows import mean_embedding
 from voiceclone.encoders import embeddings
 from voiceclone.engines.speaker_encoders import CAMPPLUS, GE2E, Ge2eEncoder
+from voiceclone.nets.ge2e import WINDOW_FRAMES, Ge2e
 from voiceclone.nets.resample import To16k
 
 REFERENCE = np.load(Path(__file__).parent / "data" / "speaker_reference.npz")  # see bench/speaker_reference.py
@@ -88,6 +89,32 @@ def test_an_encoder_is_open_to_gradients_and_treats_a_batch_one_by_one(name: str
             closer = learnt + 1e-4 * learnt.grad / learnt.grad.abs().max()
             assert (engine.network.embed(to_16k(closer)) * target).sum() > before + 1e-4
         assert not any(parameter.requires_grad for parameter in engine.network.parameters())
+
+
+def test_the_recurrent_layers_are_as_cudnn_wants_them_for_gradients_which_changes_no_number() -> None:
+    """In evaluation mode it refuses: "cudnn RNN backward can only be called in training mode"."""
+    torch.manual_seed(0)
+    network = Ge2e()
+    assert network.lstm.training and not network.lstm.dropout
+    assert not [name for name, part in network.named_modules() if part.training and name != "lstm"]
+    mels = torch.rand(2, WINDOW_FRAMES, 40, requires_grad=True)
+    found = network(mels)
+    (gradient,) = torch.autograd.grad(found.sum(), [mels])
+    assert bool(gradient.abs().sum() > 0)
+    assert torch.equal(found, network.eval()(mels))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_gradients_come_back_from_a_gpu() -> None:
+    torch.manual_seed(0)
+    network, wave = Ge2e().requires_grad_(False), torch.from_numpy(samples())[None]
+    gradients = []
+    for kind in ("cpu", "cuda"):
+        learnt = wave.to(kind).requires_grad_()
+        network.to(kind).embed(learnt)[0, :8].sum().backward()
+        assert learnt.grad is not None
+        gradients.append(learnt.grad.cpu().flatten())
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
 
 
 @pytest.mark.weights

@@ -44,6 +44,7 @@ class Ge2e(nn.Module):
         filters = torch.from_numpy(slaney_filters(SAMPLE_RATE, N_FFT, N_MELS))
         self.register_buffer("filters", filters, persistent=False)
         self.eval()
+        self.lstm.train()  # in no other mode does cuDNN pass gradients back; without dropout it changes no number
 
     def embed(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Returns embeddings [batch, 256] of unit length of waveforms [batch, time] at 16 kHz, of any length.
