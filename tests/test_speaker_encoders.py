@@ -110,7 +110,7 @@ def test_gradients_come_back_from_a_gpu() -> None:
     network, wave = Ge2e().requires_grad_(False), torch.from_numpy(samples())[None]
     gradients = []
     for kind in ("cpu", "cuda"):
-        learnt = wave.to(kind).requires_grad_()
+        learnt = wave.to(kind).detach().requires_grad_()
         network.to(kind).embed(learnt)[0, :8].sum().backward()
         assert learnt.grad is not None
         gradients.append(learnt.grad.cpu().flatten())
