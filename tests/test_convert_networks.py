@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from audio_ml.pitch import FRAME_SECONDS, Pitch
 from voiceclone import phrase_book
@@ -147,6 +148,20 @@ def test_the_decoder_alone_speaks_as_the_whole_network(loader: ModelLoader) -> N
     assert (
         10 * np.log10(np.sum(whole**2) / max(np.sum((whole - alone) ** 2), 1e-12)) > 25
     )  # phases sum up rounding of the pitch
+
+
+@pytest.mark.weights
+def test_layers_of_another_network_are_told_in_words(loader: ModelLoader) -> None:
+    features, halves = np.zeros((20, 512), np.float32), np.full(40, 100, np.float32)
+    style = np.zeros(256, np.float32)
+    with loader.use(CONVERT) as engine:
+        sound = engine.speak(features, halves, halves, style, None)
+        (n_taken,) = (given.shape[1] for given in engine._decoder.get_overridable_initializers())
+        zeros = np.zeros(n_taken, np.float32)
+        np.testing.assert_array_equal(engine.speak(features, halves, halves, style, zeros), sound)
+        for wrong in (zeros[:3], np.append(zeros, zeros)):
+            with pytest.raises(InvalidInput, match=f"{wrong.size} of them, and Kokoro takes {n_taken}"):
+                engine.speak(features, halves, halves, style, wrong)
 
 
 def test_features_are_resampled_to_the_centres_of_frames() -> None:

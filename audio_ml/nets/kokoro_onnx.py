@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_ml.errors import WeightsCorrupt
+from audio_ml.errors import InvalidInput, WeightsCorrupt
 from audio_ml.nets.fourier_convolution import N_OUTPUTS, FourierConvolution
 from audio_ml.nets.onnx_graph import OnnxGraph
 from audio_ml.onnx_sessions import cpu_session
@@ -56,6 +56,15 @@ def build_decoder(output: Path, published: Path) -> None:
     for name in (PITCH, ENERGY):
         graph.make_input(name, [1, "halves"])
     _reshape(graph, output, _sung_babble())
+
+
+def check_offsets(offsets: Array, network: Any) -> None:
+    """Raises `InvalidInput` for the layers of another network: a voice may come from anybody's file."""
+    (n_taken,) = (given.shape[1] for given in network.get_overridable_initializers() if given.name == LAYER_OFFSETS)
+    if offsets.size != n_taken:
+        raise InvalidInput(
+            f"The voice has layer_offsets for another network: {offsets.size} of them, and Kokoro takes {n_taken}."
+        )
 
 
 def _reshape(graph: OnnxGraph, output: Path, inputs: Mapping[str, NDArray[Any]]) -> None:

@@ -17,9 +17,8 @@ from pydantic import Field
 
 from audio_ml.catalogue import DerivedFile, Licence, Row, WeightFile
 from audio_ml.device import Device
-from audio_ml.errors import InvalidInput
 from audio_ml.nets import kokoro_files
-from audio_ml.nets.kokoro_onnx import DURATIONS, LAYER_OFFSETS, WAVEFORM
+from audio_ml.nets.kokoro_onnx import DURATIONS, LAYER_OFFSETS, WAVEFORM, check_offsets
 from audio_ml.nets.kokoro_voices import N_STYLE, N_TIMBRE, VOICE_SHA256, read_voice
 from audio_ml.onnx_sessions import missing_provider, session, with_output
 from audio_ml.options import Options
@@ -121,7 +120,7 @@ class KokoroEngine:
         if offsets is not None:
             assert isinstance(options, ClonedKokoroOptions)
             network = self._layered()
-            _check_offsets(offsets, network)
+            check_offsets(offsets, network)
             inputs[LAYER_OFFSETS] = np.float32(options.likeness) * offsets[None]
         waveform, frames = network.run([WAVEFORM, DURATIONS], inputs)
         return Utterance(waveform, as_heard(frames[0].astype(np.int64)) * FRAME)
@@ -136,15 +135,6 @@ class KokoroEngine:
             style = sum(parts, start=np.zeros(N_STYLE, np.float32))
         offset = np.random.default_rng(options.seed).standard_normal(N_STYLE, np.float32)
         return np.asarray(style + np.float32(options.jitter) * SPREAD * offset, np.float32)
-
-
-def _check_offsets(offsets: NDArray[np.float32], network: Any) -> None:
-    """Raises `InvalidInput` for the layers of another network: a voice may come from anybody's file."""
-    (n_taken,) = (given.shape[1] for given in network.get_overridable_initializers() if given.name == LAYER_OFFSETS)
-    if offsets.size != n_taken:
-        raise InvalidInput(
-            f"The voice has layer_offsets for another network: {offsets.size} of them, and Kokoro takes {n_taken}."
-        )
 
 
 class _GivenPhonemes:

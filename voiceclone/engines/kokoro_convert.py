@@ -19,7 +19,7 @@ from audio_ml.audio import Samples
 from audio_ml.catalogue import DerivedFile, Licence, ModelSpec, Row, WeightFile
 from audio_ml.device import Device
 from audio_ml.nets import kokoro_files
-from audio_ml.nets.kokoro_onnx import ENERGY, FEATURES, LAYER_OFFSETS, PITCH, WAVEFORM
+from audio_ml.nets.kokoro_onnx import ENERGY, FEATURES, LAYER_OFFSETS, PITCH, WAVEFORM, check_offsets
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.options import Options
 from audio_ml.pitch import Pitch
@@ -85,7 +85,7 @@ class KokoroConvertEngine:
         self, features: Samples, f0_hz: Samples, energy: Samples, style: Samples, layer_offsets: Samples | None
     ) -> Samples:
         """Returns sound [600 frames] at 24 kHz of features [frames, 512], pitch [2 frames], 0 where there is none, and
-        energy [2 frames] in a style [256]."""
+        energy [2 frames] in a style [256]; raises `InvalidInput` for `layer_offsets` of another network."""
         inputs = {
             FEATURES: np.ascontiguousarray(features.T)[None],
             PITCH: f0_hz[None],
@@ -93,6 +93,7 @@ class KokoroConvertEngine:
             "style": style[None],
         }
         if layer_offsets is not None:
+            check_offsets(layer_offsets, self._decoder)
             inputs[LAYER_OFFSETS] = layer_offsets[None]
         sound: Samples = self._decoder.run([WAVEFORM], inputs)[0][0]
         return sound
