@@ -34,7 +34,8 @@ from audio_ml.sources import FileSource, PyPISource
 from audio_ml.weights import WeightStore
 from voiceclone import pipes, zero_shot
 from voiceclone.engines import chatterbox, f5_tts
-from voiceclone.pipes import WORKERS, Apart, PipeEngine, sentences
+from voiceclone.pipes import WORKERS, Apart, PipeEngine
+from voiceclone.sentences import LONGEST, sentences
 from voiceclone.workers.pipe_protocol import Array, Message, ProtocolError, read_message, write_message
 from voiceclone.zero_shot import Arrays, ZeroShotModel, ZeroShotSpeaker
 
@@ -499,7 +500,27 @@ def test_hostile_headers_are_refused_before_anything_is_read(listed: object) -> 
         read_message(io.BytesIO(b"AMLP" + len(header).to_bytes(4, "little") + header))
 
 
-@given(st.text(alphabet="ab .!?…'\"", min_size=1, max_size=900))
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["It costs 3.50 dollars, Mr. Smith.", "Yes."],
+        ["Write to anna@example.com or see example.com/a.", "Bye."],
+        ["At 5 p.m. we go.", "We were there at 5 p.m.", "We left."],
+        ["J. R. R. Tolkien wrote it, e.g. in the U.S. Army.", "It was I.", "We left John's."],
+        ["He has No. 5, etc. and so on.", "No.", "Never."],
+        ["Wait...", "What?!", '"Stop."', "(Well.)", "It was 5."],
+    ],
+)
+def test_points_that_end_no_sentence_cut_none(parts: list[str]) -> None:
+    assert sentences(" ".join(parts)) == parts
+
+
+def test_chinese_is_cut_at_its_own_marks_and_where_it_pauses() -> None:
+    assert sentences("你好。今天天气很好！“去吗？”好的") == ["你好。", "今天天气很好！", "“去吗？”", "好的"]
+    assert sentences("好" * 290 + "，" + "的" * 20 + "。") == ["好" * 290 + "，", "的" * 20 + "。"]
+
+
+@given(st.text(alphabet="ab .!?…'\"M3。，", min_size=1, max_size=900))
 def test_sentences_keep_every_word_and_are_short(text: str) -> None:
     if not any(character.isalnum() for character in text):
         with pytest.raises(InvalidInput):
@@ -507,4 +528,4 @@ def test_sentences_keep_every_word_and_are_short(text: str) -> None:
         return
     found = sentences(text)
     letters = [[character for character in part if character.isalnum()] for part in (text, "".join(found))]
-    assert letters[0] == letters[1] and max(map(len, found)) <= pipes.LONGEST_SENTENCE
+    assert letters[0] == letters[1] and max(map(len, found)) <= LONGEST

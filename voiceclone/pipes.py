@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from audio_ml.errors import EngineFailed, InvalidInput, MissingDependency
 from audio_ml.options import Options
 from audio_ml.progress import Progress
 from audio_ml.settings import settings_folder
+from voiceclone.sentences import sentences
 from voiceclone.workers import pipe_protocol
 from voiceclone.workers.pipe_protocol import Array, Message, ProtocolError
 from voiceclone.zero_shot import Arrays, Utterance
@@ -41,7 +41,6 @@ TIMEOUT_SECONDS = 600.0  # for one answer: a sentence on a slow CPU, or a model 
 POLL_SECONDS = 0.1
 LISTENING_SECONDS = 2.0
 LAST_LINES = 5  # of what a worker that broke down had written
-LONGEST_SENTENCE = 300  # characters
 WORKERS = Path(__file__).with_name("workers")
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -52,8 +51,6 @@ QUIET = {
     "PYTHONIOENCODING": "utf-8",
 }
 OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")  # not for another Python
-
-_SENTENCE = re.compile(r"[^.!?…]+[.!?…]*[\"”’')\]]*\s*|\S+\s*")
 
 
 @dataclass(frozen=True)
@@ -288,28 +285,6 @@ class PipeEngine:
                 f"The environment of {self._apart.name} is not complete: {told}. It wants {package}."
             )
         raise EngineFailed(f"{self._apart.name} could not do it: {told}")
-
-
-def sentences(text: str) -> list[str]:
-    """Returns a text cut into sentences, and very long ones at spaces.
-
-    >>> sentences('He said "no." Then he left!  It was 5.')
-    ['He said "no."', 'Then he left!', 'It was 5.']
-    """
-    found = [part for match in _SENTENCE.finditer(text) for part in _short_parts(match[0].strip())]
-    found = [part for part in found if any(character.isalnum() for character in part)]
-    if not found:
-        raise InvalidInput("There is nothing to say: the text has no words.")
-    return found
-
-
-def _short_parts(sentence: str) -> Iterator[str]:
-    while len(sentence) > LONGEST_SENTENCE:
-        space = sentence.rfind(" ", 1, LONGEST_SENTENCE)
-        cut = space if space > 0 else LONGEST_SENTENCE
-        yield sentence[:cut]
-        sentence = sentence[cut:].strip()
-    yield sentence
 
 
 def _to_numpy(array: Array) -> Any:
