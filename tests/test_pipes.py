@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import gc
 import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -71,6 +73,17 @@ def loader(settings: Path, tmp_path: Path) -> Iterator[ModelLoader]:
     made = ModelLoader("cpu", WeightStore(tmp_path / "cache", offline=True), memory_budget=10**9)
     yield made
     made.unload_idle()
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for temporary files, here and in processes that are started."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(folder))
+    return folder
 
 
 def row(folder: Path, name: str = "fake", file: str = "weights.bin", **changes: Any) -> ZeroShotModel:
@@ -229,6 +242,23 @@ class TestFailing:
             speak(spec, loader, "hang", progress)
         assert time.monotonic() - began < 60 and ended(process)
 
+    def test_recordings_that_it_left_behind_go_with_it(
+        self, loader: ModelLoader, tmp_path: Path, temporary: Path
+    ) -> None:
+        class Impatient(Progress):
+            def check(self) -> None:
+                if list(temporary.rglob("*.wav")):
+                    self.cancel()
+                super().check()
+
+        spec = row(tmp_path)
+        with pytest.raises(Cancelled):
+            speak(spec, loader, "hang", Impatient())
+        assert not list(temporary.iterdir())
+        assert speak(spec, loader, "Better.") and len(list(temporary.iterdir())) == 1
+        loader.unload("fake")
+        assert not list(temporary.iterdir())
+
     def test_another_version_is_refused(self, loader: ModelLoader, tmp_path: Path) -> None:
         with pytest.raises(EngineFailed, match="speaks version 2"):
             worker_of(row(tmp_path, file="new"), loader)
@@ -366,10 +396,12 @@ class TestWorkers:
         np.testing.assert_allclose(spoken, [0.25, -0.5, 0.125, 0, 0.5, 0.25, 1, drawn], atol=1 / 32767)
 
     @pytest.mark.skipif(os.name == "nt", reason="the stand-in's environment is a shell script")
-    def test_f5(self, python: Path) -> None:
+    def test_f5_and_nothing_of_the_reference_stays_behind(self, python: Path, temporary: Path) -> None:
         sources = {
             "f5_tts/__init__.py": "",
             "f5_tts/api.py": """
+                import shutil
+                import tempfile
                 import wave
                 from pathlib import Path
 
@@ -384,7 +416,10 @@ class TestWorkers:
 
                     def infer(self, ref_file, ref_text, gen_text, cfg_strength=2, nfe_step=32, speed=1.0, seed=None):
                         assert (ref_text, gen_text) == ("its words", "Hello.")
-                        with wave.open(ref_file) as file:
+                        with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+                            kept = file.name
+                        shutil.copy(ref_file, kept)  # as the package does, which calls it a cache
+                        with wave.open(kept) as file:
                             levels = np.frombuffer(file.readframes(99), "<i2") / 32767
                         told = [cfg_strength, nfe_step, speed, seed]
                         return np.concatenate([levels, told]).astype(np.float32), 24000, None
@@ -392,15 +427,18 @@ class TestWorkers:
         }
         _, spoken = self.run(python, f5_tts.MODELS[0], sources, steps=16, speed=1.25, seed=9)
         np.testing.assert_allclose(spoken, [0.25, -0.5, 0.125, 0, 2, 16, 1.25, 9], atol=1 / 32767)
+        gc.collect()
+        assert not list(temporary.iterdir())
 
     @pytest.mark.skipif(os.name == "nt", reason="processes do not learn of their parent's end there")
-    def test_a_worker_does_not_outlive_who_was_killed(self, tmp_path: Path) -> None:
+    def test_a_worker_does_not_outlive_who_was_killed(self, tmp_path: Path, temporary: Path) -> None:
         """In the middle of a sentence, where it hears nothing."""
         (tmp_path / "busy_worker.py").write_text(
-            "import os, sys, time\n"
+            "import os, sys, tempfile, time\n"
             f"sys.path.insert(0, {str(WORKERS)!r})\n"
             "import pipe_worker\n"
             "def make(files, device):\n"
+            "    tempfile.mkstemp()\n"
             f"    open({str(tmp_path / 'process')!r}, 'w').write(str(os.getpid()))\n"
             "    time.sleep(600)\n"
             "pipe_worker.serve(make)\n"
@@ -417,9 +455,12 @@ class TestWorkers:
         while not (tmp_path / "process").exists() or not (tmp_path / "process").read_text():
             assert caller.poll() is None and time.monotonic() < ends
             time.sleep(0.05)
+        (folder,) = temporary.iterdir()
+        assert list(folder.iterdir())
         caller.kill()
         caller.wait()
         assert ended(int((tmp_path / "process").read_text()))
+        assert not folder.exists()
 
     @pytest.mark.weights
     @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -51,6 +52,7 @@ QUIET = {
     "PYTHONIOENCODING": "utf-8",
 }
 OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")  # not for another Python
+TEMPORARY = (pipe_protocol.FOLDER, "TMPDIR", "TEMP", "TMP")  # what packages write there goes with the worker
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,18 @@ class Worker:
     def __init__(self, apart: Apart, environment: Environment) -> None:
         self._name, self._timeout = apart.name, environment.timeout_seconds
         variables = {name: value for name, value in os.environ.items() if name not in OURS}
+        folder = tempfile.TemporaryDirectory(prefix="audio-ml-", ignore_cleanup_errors=True)
         try:
             self._process = subprocess.Popen(
                 [str(environment.python), str(apart.script)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=variables | QUIET,
+                env=variables | QUIET | dict.fromkeys(TEMPORARY, folder.name),
                 start_new_session=sys.platform != "win32",  # Ctrl-C is for us, who then kill it
             )
         except OSError as error:
+            folder.cleanup()
             raise EngineFailed(f"{environment.python} cannot be started: {error.strerror}.") from error
         self._answers: queue.Queue[Message | ProtocolError | None] = queue.Queue()
         self._last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
@@ -123,7 +127,7 @@ class Worker:
         words = (self._process.stderr, self._last)
         self._listener = threading.Thread(target=_read_lines, args=words, name=f"words-{apart.name}", daemon=True)
         self._listener.start()
-        self.close = weakref.finalize(self, _end, self._process)
+        self.close = weakref.finalize(self, _end, self._process, folder)
 
     def ask(self, request: Message, last_kind: str, progress: Progress) -> list[Message]:
         """Sends a request and returns its answers, up to the one of the last kind; "error" ends them as well.
@@ -191,14 +195,15 @@ def _read_lines(stream: IO[bytes], last: collections.deque[str]) -> None:
                 last.append(text[:300])
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a worker and all it holds; it has nothing to save."""
+def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+    """Ends a worker and all it holds; it has nothing to save, and what it left on the disk may be somebody's voice."""
     _kill(process)
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+    folder.cleanup()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

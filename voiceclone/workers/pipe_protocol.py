@@ -13,6 +13,7 @@ import struct
 from typing import IO, Any, NamedTuple
 
 VERSION = 1
+FOLDER = "AUDIO_ML_WORKER_FOLDER"  # the environment variable that names the worker's own folder for temporary files
 MAGIC = b"AMLP"
 ITEM_BYTES = {"float32": 4, "int64": 8, "uint8": 1}
 LONGEST_HEADER = 1 << 20

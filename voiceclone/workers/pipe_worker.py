@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import os
+import shutil
 import sys
 import threading
 import time
@@ -16,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voiceclone.workers.pipe_protocol import VERSION, Array, Message, read_message, write_message
+    from voiceclone.workers.pipe_protocol import FOLDER, VERSION, Array, Message, read_message, write_message
 else:
-    from pipe_protocol import VERSION, Array, Message, read_message, write_message
+    from pipe_protocol import FOLDER, VERSION, Array, Message, read_message, write_message
 
 Arrays = dict[str, Array]
 CLOSED = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname")
@@ -94,9 +95,14 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process when the one that started it was killed, in the middle of a sentence, too."""
+    """Ends this process when the one that started it was killed, in the middle of a sentence, too.
+
+    What packages left in its folder ends with it: the recording of a reference may be among it.
+    """
     while os.getppid() == parent:
         time.sleep(1)
+    if folder := os.environ.get(FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
