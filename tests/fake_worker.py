@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -40,6 +41,11 @@ def say(text: str, seed: int, options: dict[str, Any], state: dict[str, bytes]) 
     """Speaks two pieces: the first number kept of the reference, the seed and an option; then the letters."""
     if "crash" in text:
         print("loading the lexicon\nSegmentation fault in the middle of a word", file=sys.stderr, flush=True)
+        os._exit(3)
+    if "orphan" in text:
+        command = [sys.executable, "-c", "import time; time.sleep(30)"]
+        child = subprocess.Popen(command, pass_fds=[answers.fileno()], start_new_session="session" in text)
+        print(child.pid, file=sys.stderr, flush=True)
         os._exit(3)
     if "garbage" in text:
         answers.write(b"Loading checkpoint shards: 100%")

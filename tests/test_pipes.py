@@ -9,6 +9,7 @@ import gc
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -209,6 +210,41 @@ class TestFailing:
             speak(spec, loader, "crash")
         assert "\n" not in str(caught.value) and ended(before)
         assert speak(spec, loader, "Better.") and worker_of(spec, loader) != before
+
+    @pytest.mark.skipif(os.name == "nt", reason="there are no groups of processes there")
+    @pytest.mark.parametrize("text", ["orphan", "orphan in a session of its own"])
+    def test_a_crash_is_told_though_what_it_started_still_holds_its_pipes(
+        self, loader: ModelLoader, tmp_path: Path, text: str
+    ) -> None:
+        spec = row(tmp_path)
+        began = time.monotonic()
+        with pytest.raises(EngineFailed, match="ended with code 3") as caught:
+            speak(spec, loader, text)
+        assert time.monotonic() - began < 25  # the child lives for 30 s, the time-out is 120 s
+        child = int(str(caught.value).split()[-1])
+        if "session" in text:
+            os.kill(child, signal.SIGKILL)
+        assert ended(child, 10)
+        assert speak(spec, loader, "Better.")
+
+    def test_who_waits_for_their_turn_can_cancel(self, loader: ModelLoader, tmp_path: Path) -> None:
+        spec, progress = row(tmp_path), Progress()
+        voice, speaker = enrolled(spec, loader), ZeroShotSpeaker(spec, loader)
+        chunks, found = speaker.speak("Anything.", voice, progress=progress), []
+
+        def wait() -> None:
+            try:
+                next(chunks)
+            except Cancelled as error:
+                found.append(error)
+
+        with loader.use(spec) as engine, engine._turn:
+            thread = threading.Thread(target=wait)
+            thread.start()
+            thread.join(0.5)
+            progress.cancel()
+            thread.join(30)
+            assert found
 
     @pytest.mark.parametrize(
         ("text", "told"),

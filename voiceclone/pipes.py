@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -122,12 +122,12 @@ class Worker:
         self._answers: queue.Queue[Message | ProtocolError | None] = queue.Queue()
         self._last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         assert self._process.stdout is not None and self._process.stderr is not None
-        arguments = (self._process.stdout, self._answers)
-        threading.Thread(target=_read_answers, args=arguments, name=f"answers-{apart.name}", daemon=True).start()
-        words = (self._process.stderr, self._last)
-        self._listener = threading.Thread(target=_read_lines, args=words, name=f"words-{apart.name}", daemon=True)
-        self._listener.start()
-        self.close = weakref.finalize(self, _end, self._process, folder)
+        self._readers = (
+            _thread(f"answers-{apart.name}", _read_answers, self._process.stdout, self._answers),
+            _thread(f"words-{apart.name}", _read_lines, self._process.stderr, self._last),
+        )
+        self._writers: list[threading.Thread] = []
+        self.close = weakref.finalize(self, _end, self._process, self._readers, self._writers, folder)
 
     def ask(self, request: Message, last_kind: str, progress: Progress) -> list[Message]:
         """Sends a request and returns its answers, up to the one of the last kind; "error" ends them as well.
@@ -136,7 +136,10 @@ class Worker:
             EngineFailed: when the worker dies, says what is no message, or says nothing for too long.
             Cancelled: as the progress.
         """
-        threading.Thread(target=self._write, args=(request,), daemon=True).start()  # who does not read must not hold us
+        assert self._process.stdin is not None
+        self._writers[:] = [writer for writer in self._writers if writer.is_alive()]
+        # Who does not read must not hold us.
+        self._writers.append(_thread(f"requests-{self._name}", _write, self._process.stdin, request))
         answers: list[Message] = []
         try:
             while not answers or answers[-1].kind not in (last_kind, "error"):
@@ -147,73 +150,90 @@ class Worker:
         return answers
 
     def _next(self, progress: Progress) -> Message:
-        ends = time.monotonic() + self._timeout
+        ends, has_ended = time.monotonic() + self._timeout, False
         while True:
             progress.check()
             try:
                 answer = self._answers.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 if time.monotonic() > ends:
-                    raise self._failure(f"gave no answer for {self._timeout:g} s and was stopped") from None
+                    late = f"gave no answer for {self._timeout:g} s and was stopped"
+                    raise self._failure(None if has_ended else late) from None
+                if not has_ended and self._process.poll() is not None:
+                    _kill(self._process)  # what it has started may hold the pipe, which then never ends
+                    ends, has_ended = time.monotonic() + LISTENING_SECONDS, True
                 continue
             if isinstance(answer, Message):
                 return answer
             if answer is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(1)
-                raise self._failure(f"ended with code {self._process.returncode}")
+                raise self._failure(None)
             raise self._failure(f"does not speak the protocol: {answer}")
 
-    def _failure(self, what: str) -> EngineFailed:
-        _kill(self._process)
-        self._listener.join(LISTENING_SECONDS)  # to the end of what it had to say
+    def _failure(self, what: str | None) -> EngineFailed:
+        """Ends the worker and returns the error that says what it did, or with which code it had ended."""
+        code = self._process.poll()
+        self.close()  # which reads to the end of what it had to say
         last = " | ".join(self._last)
+        what = what or ("stopped answering" if code is None else f"ended with code {code}")
         return EngineFailed(
             f"The worker of {self._name} {what}. " + (f"Its last words: {last}" if last else "It said nothing.")
         )
 
-    def _write(self, request: Message) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):  # it has ended, as the reader will find
-            pipe_protocol.write_message(self._process.stdin, request)
+
+def _thread(name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _write(stream: IO[bytes], request: Message) -> None:
+    with contextlib.suppress(OSError, ValueError):  # it has ended, as the reader will find
+        pipe_protocol.write_message(stream, request)
 
 
 def _read_answers(stream: IO[bytes], answers: queue.Queue[Message | ProtocolError | None]) -> None:
-    with contextlib.suppress(ValueError):  # closed under us
+    with stream:
         try:
             while (answer := pipe_protocol.read_message(stream)) is not None:
                 answers.put(answer)
         except (ProtocolError, OSError) as error:
             answers.put(error if isinstance(error, ProtocolError) else ProtocolError(str(error)))
-    answers.put(None)
+        finally:
+            answers.put(None)
 
 
 def _read_lines(stream: IO[bytes], last: collections.deque[str]) -> None:
-    with contextlib.suppress(ValueError, OSError):
+    with stream, contextlib.suppress(OSError):
         for line in stream:
             if text := line.decode(errors="replace").strip():
                 last.append(text[:300])
 
 
-def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+def _end(
+    process: subprocess.Popen[bytes],
+    readers: Sequence[threading.Thread],
+    writers: Sequence[threading.Thread],
+    folder: tempfile.TemporaryDirectory[str],
+) -> None:
     """Ends a worker and all it holds; it has nothing to save, and what it left on the disk may be somebody's voice."""
     _kill(process)
     process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
     folder.cleanup()
+    for thread in (*readers, *writers):
+        thread.join(LISTENING_SECONDS)  # what it has started in a session of its own may hold the pipes for longer
+    if process.stdin is not None and not any(writer.is_alive() for writer in writers):
+        with contextlib.suppress(OSError):
+            process.stdin.close()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kills a worker and what it has started."""
-    if process.poll() is not None:
-        return
+    """Kills a worker and what it has started, which may live on when the worker has ended."""
     if sys.platform == "win32":
         process.kill()
     else:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left
             os.killpg(process.pid, signal.SIGKILL)  # its session is its own
 
 
@@ -260,8 +280,17 @@ class PipeEngine:
             EngineFailed: as `Worker.ask`, and when the model could not do it.
             MissingDependency: when the environment lacks what the model needs.
         """
-        with self._turn:
+        with self._own_turn(progress):
             return self._checked(self._started(progress).ask(request, last_kind, progress))
+
+    @contextlib.contextmanager
+    def _own_turn(self, progress: Progress) -> Iterator[None]:
+        while not self._turn.acquire(timeout=POLL_SECONDS):
+            progress.check()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _started(self, progress: Progress) -> Worker:
         """Returns the worker, started and loaded where there is none or it was ended."""
