@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from audio_ml.audio import Audio
 from audio_ml.catalogue import Licence, Row, WeightFile
-from audio_ml.errors import AudioMLError, Cancelled, EngineFailed, InvalidInput, MissingDependency
+from audio_ml.errors import AudioMLError, Cancelled, EngineFailed, InvalidInput, MissingDependency, ReferenceUnfit
 from audio_ml.footprints import Footprints
 from audio_ml.loader import ModelLoader
 from audio_ml.options import Options
@@ -157,6 +157,15 @@ class TestSpeaking:
         asked = zero_shot.enroll(REFERENCE, spec, loader=loader)["words"]
         given = zero_shot.enroll(REFERENCE, spec, transcript="mine", loader=loader)["words"]
         assert [words.tobytes().decode() for words in (asked, given)] == ["2 words", "mine"]
+
+    @pytest.mark.parametrize("heard", ["", " ... "])
+    def test_no_words_where_they_are_needed_are_told_before_the_model_is_started(
+        self, loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: str
+    ) -> None:
+        monkeypatch.setattr("audio_ml.judges.whisper.transcribe", lambda *_: heard)
+        with pytest.raises(ReferenceUnfit, match="No words were heard.*fake needs them"):
+            zero_shot.enroll(REFERENCE, row(tmp_path, needs_transcript=True), loader=loader)
+        assert not loader.states()
 
     def test_a_chunk_is_a_sentence(self, loader: ModelLoader, tmp_path: Path) -> None:
         assert [len(spoken) - 3 for spoken in speak(row(tmp_path), loader, "One. Two, three!")] == [4, 11]

@@ -35,7 +35,7 @@ def make_voice(
     """Returns the voice of a reference.
 
     Raises:
-        ReferenceUnfit: when nothing in it has a pitch.
+        ReferenceUnfit: when nothing in it has a pitch, or a further model needs its words and none are heard.
         WeightsError: when a network cannot be had.
     """
     audio = reference.audio
@@ -70,14 +70,10 @@ def _states(
     """Returns what further models keep of a reference, by their names."""
     if not models:
         return {}
-    from audio_ml.judges.whisper import transcribe
     from voiceclone import zero_shot
 
-    states: dict[str, Mapping[str, NDArray[Any]]] = {}
-    for spec in [zero_shot.find(model) for model in models]:
-        said = transcribe(zero_shot.prompt_of(audio, spec), loader) if spec.needs_transcript else ""
-        states[spec.name] = zero_shot.enroll(audio, spec, transcript=said, loader=loader, progress=progress)
-    return states
+    specs = [zero_shot.find(model) for model in models]
+    return {spec.name: zero_shot.enroll(audio, spec, loader=loader, progress=progress) for spec in specs}
 
 
 def _provenance(

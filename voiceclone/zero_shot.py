@@ -19,7 +19,7 @@ from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
 from audio_ml.cloned_voice import ClonedVoice
-from audio_ml.errors import InvalidInput, UnknownModel, did_you_mean
+from audio_ml.errors import InvalidInput, ReferenceUnfit, UnknownModel, did_you_mean
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
@@ -101,17 +101,16 @@ def enroll(
     Raises:
         UnknownModel: when there is no such model.
         MissingDependency: when the words are needed, and nothing that hears words is installed.
+        ReferenceUnfit: when the words are needed, and none are heard.
     """
     spec = find(model) if isinstance(model, str) else model
     loader, progress = loader or loaders.default(), progress or Progress()
     prompt = prompt_of(reference, spec)
+    words = transcript.strip()
+    if spec.needs_transcript and not words:
+        words = _words_in(prompt, spec, loader, progress)
     with loader.use(spec, progress) as engine:
         progress.update(f"enrolling for {spec.name}", 0.0)
-        words = transcript.strip()
-        if spec.needs_transcript and not words:
-            from audio_ml.judges.whisper import transcribe
-
-            words = transcribe(prompt, loader)
         state = engine.enroll(prompt, words, progress)
     return {name: np.asarray(array) for name, array in state.items()}
 
@@ -124,6 +123,19 @@ def prompt_of(reference: Audio, spec: ZeroShotModel) -> Audio:
     mixed = reference.samples[:, :n_samples].mean(axis=0, keepdims=True)
     resampled = np.concatenate(list(Resampler(reference.sample_rate, spec.sample_rate, 1).stream([mixed])), axis=-1)
     return Audio(resampled.clip(-1, 1), spec.sample_rate)
+
+
+def _words_in(prompt: Audio, spec: ZeroShotModel, loader: ModelLoader, progress: Progress) -> str:
+    from audio_ml.judges.whisper import transcribe
+
+    progress.update(f"writing the words down for {spec.name}", 0.0)
+    words = transcribe(prompt, loader)
+    if not any(character.isalnum() for character in words):
+        raise ReferenceUnfit(
+            f"No words were heard in the first {prompt.duration_seconds:.0f} s of the reference, and {spec.name} needs "
+            "them: give a recording that begins with speech."
+        )
+    return words
 
 
 class ZeroShotSpeaker:
