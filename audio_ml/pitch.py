@@ -16,6 +16,7 @@ from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import Licence, ModelSpec, WeightFile
 from audio_ml.device import Device
+from audio_ml.downmix import mixed_down
 from audio_ml.loader import ModelLoader
 from audio_ml.onnx_sessions import cpu_session
 from audio_ml.sources import InstalledSource, PyPISource
@@ -74,8 +75,7 @@ def track(audio: Audio, loader: ModelLoader | None = None, *, range_hz: tuple[fl
     Raises:
         WeightsError: when the network cannot be had.
     """
-    mixed = audio.samples.mean(axis=0, keepdims=True)
-    resampled = Resampler(audio.sample_rate, SAMPLE_RATE, 1).stream([mixed])
+    resampled = Resampler(audio.sample_rate, SAMPLE_RATE, 1).stream([mixed_down(audio.samples)])
     samples: Samples = np.concatenate(list(resampled), axis=-1)[0]
     with (loader or loaders.default()).use(SWIFT_F0) as engine:
         return Pitch(engine.track(samples, range_hz), FRAME_SECONDS)

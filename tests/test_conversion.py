@@ -189,6 +189,14 @@ def test_speech_is_as_loud_as_it_was_and_not_clipped(loader: Any) -> None:
     assert np.abs(convert(loud, made_up_voice(), loader=loader).samples).max() <= 1
 
 
+@pytest.mark.parametrize("of_channels", [[1, -1], [0, 0, 0, 1, 0, 0, 0, 0], [1e-4, 1]])
+def test_channels_neither_cancel_nor_thin_each_other_out(loader: Any, of_channels: list[float]) -> None:
+    voice = babble(4, 24000)
+    alone = convert(Audio(voice[None], 24000), made_up_voice(), loader=loader).samples
+    several = Audio(np.float32(of_channels)[:, None] * voice, 24000)
+    np.testing.assert_allclose(convert(several, made_up_voice(), loader=loader).samples, alone, atol=1e-5)
+
+
 def test_progress_is_told_and_cancelling_ends_it(loader: Any) -> None:
     told: list[float] = []
     progress = Progress(lambda state: told.append(state.fraction))

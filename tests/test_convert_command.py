@@ -88,6 +88,14 @@ def test_a_take_keeps_its_length_and_timecode(take: Path) -> None:
     assert (cloned["voice"], cloned["watermark"]) == ("anna", WATERMARK) and told["provenance"]["source"] == "take.wav"
 
 
+def test_channels_of_opposite_sign_are_heard_over_the_whole_file(take: Path) -> None:
+    voice = np.random.default_rng(0).uniform(-0.5, 0.5, N_SAMPLES)
+    voice[: N_SAMPLES // 2] = 0
+    soundfile.write("wired.wav", np.stack([voice, -voice, 0 * voice], axis=1), RATE, subtype="FLOAT")
+    assert not json.loads(run("wired.wav", "--voice", "anna", "-o", "out.wav", "--no-watermark", "--json"))["warnings"]
+    assert np.abs(soundfile.read("out.wav")[0] + voice).max() < 1e-6
+
+
 def test_the_mark_can_be_left_out_and_is_told(take: Path) -> None:
     told = json.loads(run(take, "--voice", "anna", "-o", "out.flac", "--no-watermark", "--json"))
     assert not told["marked"] and told["provenance"]["cloned_voices"][0]["watermark"] == "none"

@@ -13,6 +13,7 @@ from audio_ml import loader as loaders
 from audio_ml import pitch as pitches
 from audio_ml.audio import Audio, Samples
 from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.downmix import mixed_down
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
@@ -59,7 +60,7 @@ def convert(
     chosen = parse(ConvertOptions, options)
     recording = audio if isinstance(audio, Audio) else read_audio(audio)
     loader, progress = loader or loaders.default(), progress or Progress()
-    heard = _resampled(recording.samples.mean(axis=0, keepdims=True), recording.sample_rate, HEARING_RATE)[0]
+    heard = _resampled(mixed_down(recording.samples), recording.sample_rate, HEARING_RATE)[0]
     power = active_power(heard)
     if power <= 10 ** (SILENCE_DB / 10):
         return Audio(np.zeros((1, recording.n_samples), np.float32), recording.sample_rate)

@@ -16,6 +16,7 @@ import numpy as np
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.downmix import Downmix
 from audio_ml.encoders import Identity
 from audio_ml.errors import OutputExists
 from audio_ml.formats import find_format
@@ -78,7 +79,10 @@ def convert_file(
     format, info = find_format(target), reader.info
     depth, rate = format.depth_for(info.subtype), format.rate_for(info.sample_rate)
     format.check(depth, 1)
-    mono = [block.mean(axis=0, keepdims=True) for block in reader]  # all of it is held, but not all of its channels
+    mixer = Downmix(info.n_channels)
+    for block in reader if info.n_channels > 1 else ():
+        mixer.add(block)
+    mono = [mixer.mix(block) for block in reader]  # all of it is held, but not all of its channels
     audio = Audio(np.concatenate(mono, axis=1), info.sample_rate)
     converted = convert(audio, voice, options=options, loader=loader, progress=progress)
     assert converted.n_samples == audio.n_samples and converted.sample_rate == audio.sample_rate
