@@ -34,12 +34,13 @@ Arrays = Mapping[str, NDArray[Any]]
 class ZeroShotModel(ModelSpec):
     """A row of such a model: the `languages` ("en") it reads, and how many seconds of a reference it hears at most.
 
-    With `needs_transcript` it wants to know what is said there.
+    With `needs_transcript` it wants to know what is said there. `keeps` tells what of the reference stays in a voice.
     """
 
     languages: tuple[str, ...] = ()
     longest_reference_seconds: float = 30.0
     needs_transcript: bool = False
+    keeps: str = ""
 
 
 @dataclass(frozen=True, eq=False)
