@@ -29,7 +29,6 @@ from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 
 FOLDER_VARIABLE = "AUDIO_ML_VOICES"
 ID_PREFIX = "cloned/"  # of the ids of these voices
-DERIVED_SUFFIX = ".derived"
 PART_SUFFIX = ".part"
 KEPT_IN_MEMORY = 64  # voices
 
@@ -49,8 +48,7 @@ class VoiceLibrary:
     """The cloned voices in a folder, by name; upper and lower case are one, as they are to many file systems.
 
     Voices are personal data: folders that are made here are open to their owner alone, files likewise (0700, 0600).
-    Whatever is derived from a voice and kept (features, samples, caches) belongs into `derived(name)`, so that
-    `delete` takes it along.
+    The file of a voice is all that is kept of it here.
 
     >>> import tempfile
     >>> VoiceLibrary(Path(tempfile.mkdtemp())).names()
@@ -105,8 +103,6 @@ class VoiceLibrary:
     def save(self, voice: ClonedVoice, *, overwrite: bool = False) -> Path:
         """Keeps a voice under its name and returns its file; it is there whole or not at all.
 
-        What was derived from a voice that is replaced is deleted with it.
-
         Raises:
             OutputExists: when there is a voice of that name, unless `overwrite`.
             OutputError: when it cannot be written.
@@ -119,22 +115,8 @@ class VoiceLibrary:
         self._remove([path for path in self._belongings(target) if path != target])
         return target
 
-    def derived(self, name: str) -> Path:
-        """Returns the folder for what is derived from a voice, which is made where it is not there yet.
-
-        Raises:
-            UnknownVoice: when there is no such voice.
-            OutputUnwritable: when it cannot be made.
-        """
-        folder = _derived(self.path(name))
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise OutputUnwritable(f"{show(folder)} cannot be made: {error.strerror}.") from error
-        return folder
-
     def delete(self, name: str) -> list[Path]:
-        """Deletes a voice and all that was derived from it, and returns the files and folders that are gone.
+        """Deletes a voice, with what a kill left of writing it, and returns the files that are gone.
 
         A file is deleted by its name even if no voice can be called so: it may have been put there by hand.
         Files that were exported, or spoken with it, are not in the library and stay.
@@ -157,10 +139,10 @@ class VoiceLibrary:
         return next((path for known, path in self._files().items() if known.casefold() == wanted), None)
 
     def _belongings(self, path: Path) -> list[Path]:
-        """Returns what is there of a voice: its file, what is derived from it, and what a kill left of writing it."""
+        """Returns what is there of a voice: its file, and what a kill left of writing it."""
         unfinished = self.folder.glob(f".*{PART_SUFFIX}")
         of_it = [part for part in unfinished if part.name[1:].rsplit(".", 2)[0] == path.name]
-        return [part for part in (path, _derived(path), *of_it) if os.path.lexists(part)]
+        return [part for part in (path, *of_it) if os.path.lexists(part)]
 
     def _remove(self, paths: list[Path]) -> list[Path]:
         for path in paths:
@@ -255,7 +237,3 @@ def _give_new_name(partial: Path, target: Path) -> None:
 
 def _name_of(path: Path) -> str:
     return unicodedata.normalize("NFC", path.name.removesuffix(SUFFIX))  # some systems keep names decomposed
-
-
-def _derived(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(SUFFIX) + DERIVED_SUFFIX)

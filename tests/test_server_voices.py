@@ -95,7 +95,6 @@ def test_what_is_exported_is_the_voice_and_written_down(
 
 
 def test_what_is_deleted_is_gone_and_written_down(server: ListeningServer, library: VoiceLibrary) -> None:
-    (library.derived("anna") / "cache").write_bytes(b"x")
     assert server.ask("DELETE", "/v1/voices/Anna").status == 204
     assert library.names() == [UMLAUT] and not list(library.folder.glob("anna*"))
     assert [(line["what"], line["voice"]) for line in audit(server)] == [("delete", "anna")]

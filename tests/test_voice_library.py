@@ -37,7 +37,7 @@ def test_a_voice_is_found_by_its_name(library: VoiceLibrary) -> None:
 def test_voices_are_for_their_owner_alone(library: VoiceLibrary) -> None:
     path = library.save(made_up_voice())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(library.folder.stat().st_mode) == stat.S_IMODE(library.derived("anna").stat().st_mode) == 0o700
+    assert stat.S_IMODE(library.folder.stat().st_mode) == 0o700
     library.save(made_up_voice(), overwrite=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -47,24 +47,20 @@ def test_a_voice_is_not_overwritten_unasked(library: VoiceLibrary) -> None:
     with pytest.raises(OutputExists, match="'Anna' already"):
         library.save(made_up_voice("Anna", 1))
     assert library.load("anna").name == "anna"
-    library.derived("anna").joinpath("features").write_text("old")
     library.save(made_up_voice("Anna", 1), overwrite=True)
     assert library.load("anna").sha256 == made_up_voice("Anna", 1).sha256
-    assert len(list(library.folder.iterdir())) == 1, "what was derived from the former voice is gone"
+    assert len(list(library.folder.iterdir())) == 1
 
 
 def test_deleting_takes_all_of_a_voice_along_and_nothing_else(library: VoiceLibrary, tmp_path: Path) -> None:
     path, other = library.save(made_up_voice()), library.save(made_up_voice("anna 2", 1))
-    derived = library.derived("anna")
-    (derived / "deep").mkdir()
-    (derived / "deep" / "features.npy").write_bytes(b"x")
     unfinished = library.folder / f".{path.name}.0123456789abcdef.part"
     unfinished.write_bytes(b"x")
     others_unfinished = library.folder / f".{other.name}.0123456789abcdef.part"
     others_unfinished.write_bytes(b"x")
     exported = tmp_path / "exported"
     exported.write_bytes(path.read_bytes())
-    assert set(library.delete("Anna")) == {path, derived, unfinished}
+    assert set(library.delete("Anna")) == {path, unfinished}
     assert set(library.folder.iterdir()) == {other, others_unfinished} and exported.exists()
     with pytest.raises(UnknownVoice, match="no cloned voice 'anna'"):
         library.delete("anna")
@@ -73,18 +69,19 @@ def test_deleting_takes_all_of_a_voice_along_and_nothing_else(library: VoiceLibr
 @posix
 def test_deleting_follows_no_links(library: VoiceLibrary, tmp_path: Path) -> None:
     library.folder.mkdir()
-    for name, suffix in (("kept", ".derived"), ("file", ".voice.safetensors")):
-        target = tmp_path / name
-        target.mkdir() if suffix == ".derived" else target.write_bytes(encode(made_up_voice()))
-        (library.folder / f"anna{suffix}").symlink_to(target)
+    (tmp_path / "file").write_bytes(encode(made_up_voice()))
+    (tmp_path / "kept").mkdir()
+    for name, target in (("anna", "file"), ("folder", "kept")):
+        (library.folder / f"{name}.voice.safetensors").symlink_to(tmp_path / target)
     assert library.load("anna").name == "anna"
-    library.delete("anna")
+    for name in ("anna", "folder"):
+        library.delete(name)
     assert not list(library.folder.iterdir()) and (tmp_path / "kept").is_dir() and (tmp_path / "file").is_file()
 
 
 @pytest.mark.parametrize("name", ["../anna", "a/b", "", ".", "..", "anna.voice", "a\0"])
 def test_a_name_leads_nowhere_else(library: VoiceLibrary, name: str) -> None:
-    for action in (library.load, library.delete, library.path, library.derived):
+    for action in (library.load, library.delete, library.path):
         with pytest.raises(InvalidInput, match="no name for a voice"):
             action(name)
 

@@ -114,7 +114,7 @@ def import_(
 
 
 def delete(name: Name) -> None:
-    """Delete a cloned voice and all that was derived from it here; what was exported or spoken stays."""
+    """Delete a cloned voice; what was exported or spoken stays."""
     for path in VoiceLibrary.default().delete(name.removeprefix(ID_PREFIX)):
         print(f"deleted {show(path)}")
 
@@ -134,7 +134,6 @@ def described(voice: ClonedVoice, path: Path) -> dict[str, Any]:
             "loudness_lufs": voice.loudness_lufs,
             "pitch_hz": math.exp(voice.pitch.mean_log_hz),
             "pitch_semitones": voice.pitch.spread_log_hz * 12 / math.log(2),
-            "speaking_rate": voice.speaking_rate,
         },
         "models": ["kokoro", *voice.states],
         "holds": _holds(voice),

@@ -59,6 +59,7 @@ def make_voice(
         sample_rate=reference.sample_rate,
         speech_seconds=reference.speech_seconds,
         consent=consent,
+        language=options.language,
         states=states,
         provenance=_provenance(reference, options, denoised, found.report),
     )
