@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import os
 import shutil
+import threading
+import time
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 FOLDER_VARIABLE = "AUDIO_ML_VOICES"
 ID_PREFIX = "cloned/"  # of the ids of these voices
 PART_SUFFIX = ".part"
-KEPT_IN_MEMORY = 64  # voices
+KEPT_IN_MEMORY = 512 << 20  # bytes of voices: some hundreds, and fewer that hold what other models keep of them
+UNFINISHED_SECONDS = 3600.0  # after which nobody writes a file any more that was begun
 
 
 def voices_folder() -> Path:
@@ -91,8 +93,9 @@ class VoiceLibrary:
 
     def voices(self) -> tuple[dict[str, ClonedVoice], dict[Path, str]]:
         """Returns all voices by name, and of the files that cannot be used each with the reason."""
-        voices, broken = {}, {}
-        for path in self._files().values():
+        voices, broken, files = {}, {}, self._files().values()
+        _READ.forget_others(self.folder, files)
+        for path in files:
             try:
                 voice = self._read(path)
                 voices[voice.name] = voice
@@ -112,7 +115,7 @@ class VoiceLibrary:
             raise OutputExists(f"There is a voice '{voice.name}' already and it is kept (--overwrite replaces it).")
         target = there or self.folder / f"{voice.name}{SUFFIX}"
         write_privately(target, encode(voice), overwrite=overwrite)
-        self._remove([path for path in self._belongings(target) if path != target])
+        self._remove([part for part in self._unfinished(target) if _is_left_behind(part)])
         return target
 
     def delete(self, name: str) -> list[Path]:
@@ -125,7 +128,9 @@ class VoiceLibrary:
             UnknownVoice: when there is none.
             OutputUnwritable: when something cannot be deleted.
         """
-        return self._remove(self._belongings(self._find(name) or self.path(name)))
+        gone = self._remove(self._belongings(self._find(name) or self.path(name)))
+        _READ.forget_others(self.folder, self._files().values())
+        return gone
 
     def _files(self) -> dict[str, Path]:
         try:
@@ -140,9 +145,11 @@ class VoiceLibrary:
 
     def _belongings(self, path: Path) -> list[Path]:
         """Returns what is there of a voice: its file, and what a kill left of writing it."""
-        unfinished = self.folder.glob(f".*{PART_SUFFIX}")
-        of_it = [part for part in unfinished if part.name[1:].rsplit(".", 2)[0] == path.name]
-        return [part for part in (path, *of_it) if os.path.lexists(part)]
+        return [part for part in (path, *self._unfinished(path)) if os.path.lexists(part)]
+
+    def _unfinished(self, path: Path) -> list[Path]:
+        parts = self.folder.glob(f".*{PART_SUFFIX}")
+        return [part for part in parts if part.name[1:].rsplit(".", 2)[0] == path.name]
 
     def _remove(self, paths: list[Path]) -> list[Path]:
         for path in paths:
@@ -181,12 +188,45 @@ def read_known_voice(path: Path) -> ClonedVoice:
         status = path.stat()
     except (OSError, ValueError):
         return read_voice_file(path)  # which tells why
-    return _read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+    return _READ.read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
-@functools.lru_cache(maxsize=KEPT_IN_MEMORY)
-def _read(path: Path, _state: tuple[int, int, int]) -> ClonedVoice:
-    return read_voice_file(path)
+class _ReadVoices:
+    """Voices that were read, while their files are what they were and there is room; safe to use from many threads.
+
+    Where there is none, the other voices of a folder stay: all are looked at in turn again and again, so that to forget
+    the oldest would be to forget the next one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Path, tuple[tuple[int, int, int], ClonedVoice]] = {}
+
+    def read(self, path: Path, stamp: tuple[int, int, int]) -> ClonedVoice:
+        with self._lock:
+            known = self._known.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        voice = read_voice_file(path)
+        with self._lock:
+            self._known.pop(path, None)
+            if not self._has_room(stamp[1]):
+                self._known = {other: known for other, known in self._known.items() if other.parent == path.parent}
+            if self._has_room(stamp[1]):
+                self._known[path] = stamp, voice
+        return voice
+
+    def _has_room(self, n_bytes: int) -> bool:
+        return sum(size for (_, size, _), _ in self._known.values()) + n_bytes <= KEPT_IN_MEMORY
+
+    def forget_others(self, folder: Path, files: Collection[Path]) -> None:
+        """Forgets the voices of a folder that are no longer there."""
+        with self._lock:
+            for path in [known for known in self._known if known.parent == folder and known not in files]:
+                del self._known[path]
+
+
+_READ = _ReadVoices()
 
 
 def write_privately(target: Path, content: bytes, *, overwrite: bool) -> None:
@@ -233,6 +273,14 @@ def _give_new_name(partial: Path, target: Path) -> None:
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "there is such a file", str(target)) from None
         partial.rename(target)
+
+
+def _is_left_behind(part: Path) -> bool:
+    """Tells whether a file that was begun is so old that nobody writes it any more."""
+    try:
+        return time.time() - part.stat().st_mtime > UNFINISHED_SECONDS
+    except OSError:  # whoever wrote it is done just now
+        return False
 
 
 def _name_of(path: Path) -> str:
