@@ -80,6 +80,8 @@ def mark(audio: Audio, loader: ModelLoader | None = None, progress: Progress | N
     """
     given = audio.samples
     resampled = _resampled(given, audio.sample_rate, SAMPLE_RATE)
+    if not resampled.any():  # silence, or so short that nothing of it is left
+        return audio
     with (loader or loaders.default()).use(MARKER, progress) as marker:
         added = _mark_of(resampled, marker)
     added = _fitted(_resampled(added, SAMPLE_RATE, audio.sample_rate), audio.n_samples)

@@ -164,6 +164,12 @@ def test_digital_silence_stays_silence_also_beside_sound() -> None:
     assert np.abs(made - sound)[:, 19000:20000].max() > 0.01
 
 
+@pytest.mark.parametrize("samples", [np.zeros((2, 96000)), np.ones((1, 1)), np.zeros((1, 1))])
+def test_what_holds_no_mark_stays_as_it_is_and_needs_no_model(samples: Samples) -> None:
+    given = Audio(samples.astype(np.float32), 96000)
+    assert mark(given, lent(None)).samples is given.samples
+
+
 def test_peaks_stay_within_full_scale_unless_they_were_beyond() -> None:
     for peak, ceiling in ((0.95, 1.0), (1.5, 1.5)):
         made = mark(Audio(tone(300) * np.float32(peak / 0.25), RATE), lent(Louder(6.0)))
