@@ -55,7 +55,7 @@ class Answering:
     """Stands in for a loader that lends one engine."""
 
     @contextmanager
-    def use_all(self, specs: list[ModelSpec]) -> Iterator[list[Any]]:
+    def use_all(self, specs: list[ModelSpec], progress: object = None) -> Iterator[list[Any]]:
         yield [self._engine] * len(specs)
 
     def __init__(self, engine: Any) -> None:

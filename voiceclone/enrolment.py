@@ -40,7 +40,7 @@ def make_voice(
     """
     audio = reference.audio
     progress.update("listening to the voice", 0.0)
-    pitch = track(audio, loader)
+    pitch = track(audio, loader, progress)
     mean, spread = pitch.mean_log, pitch.spread_log
     if mean is None or spread is None:
         raise ReferenceUnfit("Nothing in the reference has a pitch: a whisper cannot become a voice.")
@@ -76,7 +76,7 @@ def _states(
 
     states: dict[str, Mapping[str, NDArray[Any]]] = {}
     for spec in [zero_shot.find(model) for model in models]:
-        said = transcribe(zero_shot.prompt_of(audio, spec), loader) if spec.needs_transcript else ""
+        said = transcribe(zero_shot.prompt_of(audio, spec), loader, progress) if spec.needs_transcript else ""
         states[spec.name] = zero_shot.enroll(audio, spec, transcript=said, loader=loader, progress=progress)
     return states
 

@@ -112,7 +112,7 @@ def enroll(
         if spec.needs_transcript and not words:
             from audio_ml.judges.whisper import transcribe
 
-            words = transcribe(prompt, loader)
+            words = transcribe(prompt, loader, progress)
         state = engine.enroll(prompt, words, progress)
     return {name: np.asarray(array) for name, array in state.items()}
 
