@@ -113,8 +113,8 @@ class ClonedVoice:
     `styles` [510, 256] is the clean part, a mix of Kokoro's own voices for every number of phonemes; `delta` [256]
     leads from it to the voice that is alike (zeros where there is only the mix), and so do `layer_offsets` [n], which
     are added to all parameters of the decoder's normalisation. `embeddings` are the speaker's as two networks hear
-    them, `reference_mel` [80, frames] shows the reference (24 kHz, hop 300). `speaking_rate` is in phonemes a second,
-    `sample_rate` in Hz that of the reference, of whose speech `speech_seconds` were used. `states` are what other
+    them, `reference_mel` [80, frames] shows the reference (24 kHz, hop 300). `sample_rate` is in Hz that
+    of the reference, of whose speech `speech_seconds` were used. `states` are what other
     models keep of the reference, arrays by name under the name of each model's row. Arrays cannot be written to.
 
     Raises:
@@ -133,7 +133,6 @@ class ClonedVoice:
     consent: Consent
     language: str = "en-US"
     layer_offsets: NDArray[np.float32] | None = None
-    speaking_rate: float | None = None
     states: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -156,10 +155,8 @@ class ClonedVoice:
             _check(self.layer_offsets.size <= MOST_LAYER_OFFSETS, "its layer_offsets are too many")
         _check(isinstance(self.pitch, Intonation), "it has no pitch")
         _check(isinstance(self.consent, Consent), "it has no consent")
-        for name, least, most in (("loudness_lufs", -120, 20), ("speech_seconds", 0, 1e6), ("speaking_rate", 0, 100)):
-            value = getattr(self, name)
-            if name != "speaking_rate" or value is not None:
-                object.__setattr__(self, name, _number(name, value, least, most))
+        for name, least, most in (("loudness_lufs", -120, 20), ("speech_seconds", 0, 1e6)):
+            object.__setattr__(self, name, _number(name, getattr(self, name), least, most))
         _check(isinstance(self.sample_rate, numbers.Integral), "its sample_rate is not a whole number")
         object.__setattr__(self, "sample_rate", int(_number("sample_rate", self.sample_rate, 1000, 1e6)))
         _check(isinstance(self.states, Mapping), "its states are not given by model")

@@ -106,7 +106,8 @@ class ModelLoader:
     @property
     def memory_budget(self) -> int | None:
         """The bytes that models may take together, found when it is first asked for; None where there is no limit."""
-        return self._residency.budget
+        with self._changed:  # or two who are the first would have a table of models each
+            return self._residency.budget
 
     @functools.cached_property
     def _residency(self) -> Residency:

@@ -16,8 +16,10 @@ from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import Licence, ModelSpec, WeightFile
 from audio_ml.device import Device
+from audio_ml.downmix import mixed_down
 from audio_ml.loader import ModelLoader
 from audio_ml.onnx_sessions import cpu_session
+from audio_ml.progress import Progress
 from audio_ml.sources import InstalledSource, PyPISource
 from audio_ml.streams import Resampler
 
@@ -68,16 +70,22 @@ class Pitch:
         return np.exp(np.interp(seconds, times, np.log(self.f0_hz[self.voiced]))).astype(np.float32)
 
 
-def track(audio: Audio, loader: ModelLoader | None = None, *, range_hz: tuple[float, float] = SPEECH_HZ) -> Pitch:
+def track(
+    audio: Audio,
+    loader: ModelLoader | None = None,
+    progress: Progress | None = None,
+    *,
+    range_hz: tuple[float, float] = SPEECH_HZ,
+) -> Pitch:
     """Returns the pitch of speech of any length; all channels are mixed.
 
     Raises:
         WeightsError: when the network cannot be had.
+        Cancelled: when the progress was cancelled before it began.
     """
-    mixed = audio.samples.mean(axis=0, keepdims=True)
-    resampled = Resampler(audio.sample_rate, SAMPLE_RATE, 1).stream([mixed])
+    resampled = Resampler(audio.sample_rate, SAMPLE_RATE, 1).stream([mixed_down(audio.samples)])
     samples: Samples = np.concatenate(list(resampled), axis=-1)[0]
-    with (loader or loaders.default()).use(SWIFT_F0) as engine:
+    with (loader or loaders.default()).use(SWIFT_F0, progress) as engine:
         return Pitch(engine.track(samples, range_hz), FRAME_SECONDS)
 
 

@@ -28,7 +28,8 @@ _EMBEDDINGS = {f"embedding.{name}": name for name in EMBEDDING_SIZES}
 _TENSORS = {"styles": "F32", "delta": "F32", "reference_mel": "F16", **dict.fromkeys(_EMBEDDINGS, "F32")}
 _OPTIONAL_TENSORS = {"layer_offsets": "F32"}
 _STATE = "state."  # begins the tensors of `states`: state.MODEL/NAME
-_FACTS = ("name", "language", "loudness_lufs", "sample_rate", "speech_seconds", "speaking_rate", "provenance")
+_FACTS = ("name", "language", "loudness_lufs", "sample_rate", "speech_seconds", "provenance")
+_EMPTY = {"speaking_rate": None}  # which version 1 has, and nothing ever measured
 
 
 def encode(voice: ClonedVoice) -> bytes:
@@ -43,7 +44,7 @@ def encode(voice: ClonedVoice) -> bytes:
         f"{_STATE}{model}/{name}": array for model, arrays in voice.states.items() for name, array in arrays.items()
     }
     facts = {name: getattr(voice, name) for name in _FACTS}
-    about = {"version": VERSION, **facts, "pitch": asdict(voice.pitch), "consent": asdict(voice.consent)}
+    about = {"version": VERSION, **facts, **_EMPTY, "pitch": asdict(voice.pitch), "consent": asdict(voice.consent)}
     return bytes(save(tensors, {KEY: json.dumps(about, sort_keys=True, ensure_ascii=False)}))
 
 
@@ -101,7 +102,10 @@ def _about(header: dict[str, Any]) -> dict[str, Any]:
         )
     if len(metadata) > 1:
         raise VoiceRefused.because("it has metadata that no voice has")
-    _check_keys(about, [*_FACTS, "pitch", "consent"], [], "facts")
+    _check_keys(about, [*_FACTS, *_EMPTY, "pitch", "consent"], [], "facts")
+    for name, empty in _EMPTY.items():
+        if about[name] is not empty:
+            raise VoiceRefused.because(f"its {name} is not empty, as it is in every voice")
     return dict(about)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import os
 import shutil
+import threading
+import time
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +30,9 @@ from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 
 FOLDER_VARIABLE = "AUDIO_ML_VOICES"
 ID_PREFIX = "cloned/"  # of the ids of these voices
-DERIVED_SUFFIX = ".derived"
 PART_SUFFIX = ".part"
-KEPT_IN_MEMORY = 64  # voices
+KEPT_IN_MEMORY = 512 << 20  # bytes of voices: some hundreds, and fewer that hold what other models keep of them
+UNFINISHED_SECONDS = 3600.0  # after which nobody writes a file any more that was begun
 
 
 def voices_folder() -> Path:
@@ -49,8 +50,7 @@ class VoiceLibrary:
     """The cloned voices in a folder, by name; upper and lower case are one, as they are to many file systems.
 
     Voices are personal data: folders that are made here are open to their owner alone, files likewise (0700, 0600).
-    Whatever is derived from a voice and kept (features, samples, caches) belongs into `derived(name)`, so that
-    `delete` takes it along.
+    The file of a voice is all that is kept of it here.
 
     >>> import tempfile
     >>> VoiceLibrary(Path(tempfile.mkdtemp())).names()
@@ -93,8 +93,9 @@ class VoiceLibrary:
 
     def voices(self) -> tuple[dict[str, ClonedVoice], dict[Path, str]]:
         """Returns all voices by name, and of the files that cannot be used each with the reason."""
-        voices, broken = {}, {}
-        for path in self._files().values():
+        voices, broken, files = {}, {}, self._files().values()
+        _READ.forget_others(self.folder, files)
+        for path in files:
             try:
                 voice = self._read(path)
                 voices[voice.name] = voice
@@ -105,8 +106,6 @@ class VoiceLibrary:
     def save(self, voice: ClonedVoice, *, overwrite: bool = False) -> Path:
         """Keeps a voice under its name and returns its file; it is there whole or not at all.
 
-        What was derived from a voice that is replaced is deleted with it.
-
         Raises:
             OutputExists: when there is a voice of that name, unless `overwrite`.
             OutputError: when it cannot be written.
@@ -116,25 +115,11 @@ class VoiceLibrary:
             raise OutputExists(f"There is a voice '{voice.name}' already and it is kept (--overwrite replaces it).")
         target = there or self.folder / f"{voice.name}{SUFFIX}"
         write_privately(target, encode(voice), overwrite=overwrite)
-        self._remove([path for path in self._belongings(target) if path != target])
+        self._remove([part for part in self._unfinished(target) if _is_left_behind(part)])
         return target
 
-    def derived(self, name: str) -> Path:
-        """Returns the folder for what is derived from a voice, which is made where it is not there yet.
-
-        Raises:
-            UnknownVoice: when there is no such voice.
-            OutputUnwritable: when it cannot be made.
-        """
-        folder = _derived(self.path(name))
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise OutputUnwritable(f"{show(folder)} cannot be made: {error.strerror}.") from error
-        return folder
-
     def delete(self, name: str) -> list[Path]:
-        """Deletes a voice and all that was derived from it, and returns the files and folders that are gone.
+        """Deletes a voice, with what a kill left of writing it, and returns the files that are gone.
 
         A file is deleted by its name even if no voice can be called so: it may have been put there by hand.
         Files that were exported, or spoken with it, are not in the library and stay.
@@ -143,7 +128,9 @@ class VoiceLibrary:
             UnknownVoice: when there is none.
             OutputUnwritable: when something cannot be deleted.
         """
-        return self._remove(self._belongings(self._find(name) or self.path(name)))
+        gone = self._remove(self._belongings(self._find(name) or self.path(name)))
+        _READ.forget_others(self.folder, self._files().values())
+        return gone
 
     def _files(self) -> dict[str, Path]:
         try:
@@ -157,10 +144,12 @@ class VoiceLibrary:
         return next((path for known, path in self._files().items() if known.casefold() == wanted), None)
 
     def _belongings(self, path: Path) -> list[Path]:
-        """Returns what is there of a voice: its file, what is derived from it, and what a kill left of writing it."""
-        unfinished = self.folder.glob(f".*{PART_SUFFIX}")
-        of_it = [part for part in unfinished if part.name[1:].rsplit(".", 2)[0] == path.name]
-        return [part for part in (path, _derived(path), *of_it) if os.path.lexists(part)]
+        """Returns what is there of a voice: its file, and what a kill left of writing it."""
+        return [part for part in (path, *self._unfinished(path)) if os.path.lexists(part)]
+
+    def _unfinished(self, path: Path) -> list[Path]:
+        parts = self.folder.glob(f".*{PART_SUFFIX}")
+        return [part for part in parts if part.name[1:].rsplit(".", 2)[0] == path.name]
 
     def _remove(self, paths: list[Path]) -> list[Path]:
         for path in paths:
@@ -199,12 +188,45 @@ def read_known_voice(path: Path) -> ClonedVoice:
         status = path.stat()
     except (OSError, ValueError):
         return read_voice_file(path)  # which tells why
-    return _read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+    return _READ.read(path, (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
-@functools.lru_cache(maxsize=KEPT_IN_MEMORY)
-def _read(path: Path, _state: tuple[int, int, int]) -> ClonedVoice:
-    return read_voice_file(path)
+class _ReadVoices:
+    """Voices that were read, while their files are what they were and there is room; safe to use from many threads.
+
+    Where there is none, the other voices of a folder stay: all are looked at in turn again and again, so that to forget
+    the oldest would be to forget the next one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Path, tuple[tuple[int, int, int], ClonedVoice]] = {}
+
+    def read(self, path: Path, stamp: tuple[int, int, int]) -> ClonedVoice:
+        with self._lock:
+            known = self._known.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        voice = read_voice_file(path)
+        with self._lock:
+            self._known.pop(path, None)
+            if not self._has_room(stamp[1]):
+                self._known = {other: known for other, known in self._known.items() if other.parent == path.parent}
+            if self._has_room(stamp[1]):
+                self._known[path] = stamp, voice
+        return voice
+
+    def _has_room(self, n_bytes: int) -> bool:
+        return sum(size for (_, size, _), _ in self._known.values()) + n_bytes <= KEPT_IN_MEMORY
+
+    def forget_others(self, folder: Path, files: Collection[Path]) -> None:
+        """Forgets the voices of a folder that are no longer there."""
+        with self._lock:
+            for path in [known for known in self._known if known.parent == folder and known not in files]:
+                del self._known[path]
+
+
+_READ = _ReadVoices()
 
 
 def write_privately(target: Path, content: bytes, *, overwrite: bool) -> None:
@@ -253,9 +275,13 @@ def _give_new_name(partial: Path, target: Path) -> None:
         partial.rename(target)
 
 
+def _is_left_behind(part: Path) -> bool:
+    """Tells whether a file that was begun is so old that nobody writes it any more."""
+    try:
+        return time.time() - part.stat().st_mtime > UNFINISHED_SECONDS
+    except OSError:  # whoever wrote it is done just now
+        return False
+
+
 def _name_of(path: Path) -> str:
     return unicodedata.normalize("NFC", path.name.removesuffix(SUFFIX))  # some systems keep names decomposed
-
-
-def _derived(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(SUFFIX) + DERIVED_SUFFIX)

@@ -80,6 +80,8 @@ def mark(audio: Audio, loader: ModelLoader | None = None, progress: Progress | N
     """
     given = audio.samples
     resampled = _resampled(given, audio.sample_rate, SAMPLE_RATE)
+    if not resampled.any():  # silence, or so short that nothing of it is left
+        return audio
     with (loader or loaders.default()).use(MARKER, progress) as marker:
         added = _mark_of(resampled, marker)
     added = _fitted(_resampled(added, SAMPLE_RATE, audio.sample_rate), audio.n_samples)
@@ -94,7 +96,7 @@ def detect(audio: Audio, loader: ModelLoader | None = None) -> Detection:
     Raises:
         WeightsError: when the network cannot be had.
     """
-    return _detect([audio.samples], audio.sample_rate, audio.n_channels, loader)
+    return _detect([audio.samples], audio.sample_rate, audio.n_channels, loader, Progress())
 
 
 def detect_file(
@@ -113,13 +115,15 @@ def detect_file(
             told.update("looking for the watermark", reader.n_read / (reader.n_expected or reader.n_read))
             yield block
 
-    return _detect(blocks(), reader.info.sample_rate, reader.info.n_channels, loader)
+    return _detect(blocks(), reader.info.sample_rate, reader.info.n_channels, loader, told)
 
 
-def _detect(blocks: Iterable[Samples], sample_rate: int, n_channels: int, loader: ModelLoader | None) -> Detection:
+def _detect(
+    blocks: Iterable[Samples], sample_rate: int, n_channels: int, loader: ModelLoader | None, progress: Progress
+) -> Detection:
     heard = _Counted(Resampler(sample_rate, SAMPLE_RATE, n_channels).stream(blocks))
     judged: list[Passage] = []
-    with (loader or loaders.default()).use_all([DETECTOR, MARKER]) as (detector, marker):
+    with (loader or loaders.default()).use_all([DETECTOR, MARKER], progress) as (detector, marker):
         for start, window in _windows(heard):
             confidence = max(_confidence(channel, detector, marker) for channel in window)
             judged.append(Passage(start / SAMPLE_RATE, (start + window.shape[1]) / SAMPLE_RATE, confidence))

@@ -42,7 +42,7 @@ class ListeningServer(Server):
         """Adds a job whose results `fill(folder)` writes, and returns its id."""
         store, scheduler = self.services.store, self.services.scheduler
         inputs = [{"path": str(source), "root": str(source.parent), "name": source.name}] if source else []
-        asked = JobRequest(task="separate", **request)
+        asked = JobRequest.model_validate({"task": "separate", **request})
         job, _ = store.accept(asked, owner, inputs, NO_LANE, limits=QueueLimits(100))
         store.begin(job.id)
         folder = scheduler.folder_of(job.id)

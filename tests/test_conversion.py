@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from audio_ml.pitch import HOP, Pitch
 from audio_ml.progress import Progress
 from audio_ml.streams import read_audio
 from tests.made_up_voices import made_up_voice
-from voiceclone import conversion
+from voiceclone import content, conversion
 from voiceclone.conversion import SPOKEN_FRAME, convert, cuts
 from voiceclone.engines.voice_activity import VOICE_ACTIVITY
 
@@ -187,6 +188,36 @@ def test_speech_is_as_loud_as_it_was_and_not_clipped(loader: Any) -> None:
     assert 10 * np.log10(powers[0] / np.square(quiet.samples).mean()) == pytest.approx(0, abs=2)
     assert powers[1] > 10 * powers[0]
     assert np.abs(convert(loud, made_up_voice(), loader=loader).samples).max() <= 1
+
+
+@pytest.mark.parametrize("of_channels", [[1, -1], [0, 0, 0, 1, 0, 0, 0, 0], [1e-4, 1]])
+def test_channels_neither_cancel_nor_thin_each_other_out(loader: Any, of_channels: list[float]) -> None:
+    voice = babble(4, 24000)
+    alone = convert(Audio(voice[None], 24000), made_up_voice(), loader=loader).samples
+    several = Audio(np.float32(of_channels)[:, None] * voice, 24000)
+    np.testing.assert_allclose(convert(several, made_up_voice(), loader=loader).samples, alone, atol=1e-5)
+
+
+def test_what_would_not_fit_into_memory_is_refused(loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert conversion.LONGEST_SECONDS == 3600
+    monkeypatch.setattr(conversion, "LONGEST_SECONDS", 60.0)
+    long = Audio(np.full((1, 90 * 100), 0.1, np.float32), 100)
+    with pytest.raises(InvalidInput, match=r"1\.5 min long, and 1 min at most"):
+        convert(long, made_up_voice(), loader=loader)
+
+
+def test_levels_are_those_of_windows_around_half_frames_and_take_little_memory() -> None:
+    samples = babble(3, 16000)[:-77]
+    padded = np.pad(samples.astype(np.float64), (100, 1000))
+    expected = [10 * np.log10(max(np.square(padded[k : k + 400]).mean(), 1e-8)) for k in range(0, 240 * 200, 200)]
+    np.testing.assert_allclose(content.level_db(samples, 240), expected, atol=1e-9)
+    long = np.zeros(1_600_000, np.float32)
+    tracemalloc.start()
+    try:
+        content.level_db(long, 8000)
+        assert tracemalloc.get_traced_memory()[1] < 2 * long.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_progress_is_told_and_cancelling_ends_it(loader: Any) -> None:

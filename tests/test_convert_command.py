@@ -17,14 +17,17 @@ import voiceclone
 from audio_ml import bext
 from audio_ml.audio import Audio
 from audio_ml.encoders import Identity
-from audio_ml.errors import InvalidOption, OutputExists, UnknownVoice
+from audio_ml.errors import Cancelled, InvalidInput, InvalidOption, OutputExists, UnknownVoice
 from audio_ml.formats import FORMATS
 from audio_ml.metadata import read_metadata
 from audio_ml.options import Options, parse
+from audio_ml.progress import Progress
+from audio_ml.streams import AudioReader
 from audio_ml.voice_library import VoiceLibrary
 from audio_ml.watermark import WATERMARK
 from audio_ml.writer import AudioWriter
 from ui.convert import app
+from voiceclone.conversion_file import convert_file
 
 RATE, N_SAMPLES, START = 48000, 48_123, 172_800_000
 
@@ -86,6 +89,29 @@ def test_a_take_keeps_its_length_and_timecode(take: Path) -> None:
     assert read_metadata(made).time_reference == START and soundfile.info(made).subtype == "PCM_24"
     (cloned,) = told["provenance"]["cloned_voices"]
     assert (cloned["voice"], cloned["watermark"]) == ("anna", WATERMARK) and told["provenance"]["source"] == "take.wav"
+
+
+def test_channels_of_opposite_sign_are_heard_over_the_whole_file(take: Path) -> None:
+    voice = np.random.default_rng(0).uniform(-0.5, 0.5, N_SAMPLES)
+    voice[: N_SAMPLES // 2] = 0
+    soundfile.write("wired.wav", np.stack([voice, -voice, 0 * voice], axis=1), RATE, subtype="FLOAT")
+    assert not json.loads(run("wired.wav", "--voice", "anna", "-o", "out.wav", "--no-watermark", "--json"))["warnings"]
+    assert np.abs(soundfile.read("out.wav")[0] + voice).max() < 1e-6
+
+
+def test_reading_ends_where_it_is_too_long_or_cancelled(take: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress()
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        convert_file(take, "out.wav", made_up_voice(), progress=progress)
+    monkeypatch.setattr("voiceclone.conversion.LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr("voiceclone.conversion_file.convert", None)
+    with pytest.raises(InvalidInput, match="min at most"):
+        convert_file(take, "out.wav", made_up_voice())
+    monkeypatch.setattr(AudioReader, "n_expected", None)
+    with pytest.raises(InvalidInput, match="min at most"):
+        convert_file(take, "out.wav", made_up_voice())
+    assert not Path("out.wav").exists()
 
 
 def test_the_mark_can_be_left_out_and_is_told(take: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_voice_knows_what_it_was_made_of(make: Any) -> None:
     assert voice.provenance["findings"] == [FOUND.as_dict()] and voice.provenance["references"] == ["take.wav"]
     assert voice.provenance["fitted"] == {"rounds": 7} and voice.provenance["options"]["quick"] is False
     assert not make(quick=True).delta.any()
+    assert voice.language == "en-US" and make(language="en-GB").language == "en-GB"
 
 
 def test_a_whisper_cannot_become_a_voice(make: Any) -> None:

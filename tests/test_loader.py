@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,24 @@ def touch(loader: ModelLoader, *specs: ModelSpec) -> None:
     for spec in specs:
         with loader.use(spec):
             pass
+
+
+@pytest.mark.parametrize("first", [lambda loader: loader.memory_budget, lambda loader: touch(loader, A)])
+def test_the_table_of_models_is_made_while_nobody_else_can_make_one(
+    first: Callable[[ModelLoader], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on `cached_property` does not see to that."""
+    loader, is_free = ModelLoader("cpu"), []
+
+    def find_budget(*_: object) -> int:
+        other = threading.Thread(target=lambda: is_free.append(loader._changed.acquire(blocking=False)))
+        other.start()
+        other.join()
+        return 10 * MB
+
+    monkeypatch.setattr(loaders, "find_budget", find_budget)
+    first(loader)
+    assert is_free == [False]
 
 
 def test_eight_threads_load_a_model_once() -> None:

@@ -153,7 +153,7 @@ class TestSpeaking:
     ) -> None:
         """The one place where the words and the cut of the reference must be the same."""
         spec = row(tmp_path, needs_transcript=True, longest_reference_seconds=2 / 24000)
-        monkeypatch.setattr("audio_ml.judges.whisper.transcribe", lambda audio, _: f"{audio.n_samples} words")
+        monkeypatch.setattr("audio_ml.judges.whisper.transcribe", lambda audio, *_: f"{audio.n_samples} words")
         asked = zero_shot.enroll(REFERENCE, spec, loader=loader)["words"]
         given = zero_shot.enroll(REFERENCE, spec, transcript="mine", loader=loader)["words"]
         assert [words.tobytes().decode() for words in (asked, given)] == ["2 words", "mine"]

@@ -17,6 +17,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.loudness import LoudnessMeter
 from audio_ml.progress import Progress
 from audio_ml.streams import Resampler, read_audio
+from audio_ml.writer import write_audio
 from ui.denoise import make_denoiser
 from voiceclone.encoders import embeddings
 from voiceclone.recordings import Passage, downmix, listen
@@ -270,6 +271,24 @@ def test_sources_of_unequal_level_are_brought_together() -> None:
     soft = Passage(soft.samples * np.float32(0.1), "b", 0, 2, -40.0, 30, 0)
     joined = join([loud, soft])
     assert joined[RATE] == pytest.approx(joined[3 * RATE], rel=1e-3)
+
+
+def test_two_files_of_one_name_are_two_recordings(speech: Samples, loader: ModelLoader, tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "take.wav" for folder in ("first", "second")]
+    for path, gain in zip(paths, (1.0, 0.1), strict=True):
+        path.parent.mkdir()
+        write_audio(path, Audio(np.float32(gain) * speech[None], RATE), bit_depth="32f")
+    heard = listen([*paths, paths[0], Audio(speech[None], RATE)], 20, loader)
+    assert [source.source for source in heard[1:]] == [
+        "take.wav (recording 2)",
+        "take.wav (recording 3)",
+        "recording 4",
+    ]
+    assert {passage.source for passage in heard[0].passages} == {"take.wav (recording 1)"}
+    loud, soft = (join([source.passages[0]]) for source in heard[:2])
+    joined = join([heard[0].passages[0], heard[1].passages[0]])
+    levels = [np.square(part).mean() for part in (joined[: loud.size], joined[-soft.size :])]
+    assert levels[0] == pytest.approx(levels[1], rel=0.1) and len(heard) == 4
 
 
 def test_normalising_never_clips(speech: Samples) -> None:

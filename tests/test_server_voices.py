@@ -14,11 +14,19 @@ import pytest
 from listening import ListeningServer, listening
 from made_up_voices import made_up_voice
 
+import voiceclone
 from audio_ml.cloned_voice import Consent
+from audio_ml.loader import ModelLoader
+from audio_ml.progress import Progress
 from audio_ml.voice_file import SUFFIX, decode
 from audio_ml.voice_library import VoiceLibrary
+from ui.server.housekeeping import Housekeeper
 from ui.server.options import ServerOptions
+from ui.server.request import InputRef, JobRequest
+from ui.server.results import find_files
 from ui.server.routes.voices import NotAllowed, delete_voice, export_voice
+from ui.server.tasks import Work
+from ui.server.tasks import enroll as enrolling
 from ui.server.tokens import Caller, local_caller, read_tokens
 
 UMLAUT = "Jürgen 2"
@@ -87,7 +95,6 @@ def test_what_is_exported_is_the_voice_and_written_down(
 
 
 def test_what_is_deleted_is_gone_and_written_down(server: ListeningServer, library: VoiceLibrary) -> None:
-    (library.derived("anna") / "cache").write_bytes(b"x")
     assert server.ask("DELETE", "/v1/voices/Anna").status == 204
     assert library.names() == [UMLAUT] and not list(library.folder.glob("anna*"))
     assert [(line["what"], line["voice"]) for line in audit(server)] == [("delete", "anna")]
@@ -95,6 +102,49 @@ def test_what_is_deleted_is_gone_and_written_down(server: ListeningServer, libra
         reply = server.ask(method, "/v1/voices/anna")
         assert reply.status == 404 and "no cloned voice 'anna'" in reply.json["error"]["message"]
     assert len(audit(server)) == 1
+
+
+def fill(*names: str) -> Any:
+    return lambda folder: [(folder / name).write_bytes(b"x") for name in names]
+
+
+@pytest.mark.parametrize("door", ["server", "command"])
+def test_a_deleted_voice_is_shown_by_no_job_any_more(door: str, server: ListeningServer, library: VoiceLibrary) -> None:
+    made, other = (
+        server.publish(fill("sample.wav", "view.json"), {}, task="enroll", name=name, consent="x")
+        for name in ("Anna", UMLAUT)
+    )
+    said = server.publish(fill("speech.wav", "view.json"), {}, task="clone", voice="cloned/anna", text="Hello.")
+    taught = server.publish(fill("voices.json"), {}, task="explain_voices", voice="cloned/anna", text="Hello.")
+    built_in = server.publish(fill("voices.json"), {}, task="explain_voices", voice="hibari/heart", text="Hello.")
+    services = server.services
+    if door == "server":
+        assert server.ask("DELETE", "/v1/voices/anna").status == 204
+    else:
+        library.delete("anna")
+        Housekeeper(services.options, services.store, services.scheduler, services.uploads).tidy()
+    for id in (made, taught):
+        assert server.ask("GET", f"/v1/jobs/{id}").status == 404 and not services.scheduler.folder_of(id).exists()
+    files = [file["name"] for file in server.ask("GET", f"/v1/jobs/{said}").json["files"]]
+    assert files == ["speech.wav"] and server.ask("GET", f"/v1/jobs/{said}/files/view.json").status == 404
+    assert [path.name for path in services.scheduler.folder_of(said).iterdir()] == ["speech.wav"]
+    assert server.ask("GET", f"/v1/jobs/{said}/archive").status == 200
+    for id, n_files in ((other, 2), (built_in, 1)):
+        assert len(server.ask("GET", f"/v1/jobs/{id}").json["files"]) == n_files
+
+
+def test_a_new_voice_is_no_result_of_its_job_and_comes_into_the_library_alone(
+    library: VoiceLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tmp_path / "job" / "files"
+    files.mkdir(parents=True)
+    monkeypatch.setattr(voiceclone, "enroll", lambda *_, **__: made_up_voice("ben"))
+    request = JobRequest(task="enroll", name="ben", consent="x", inputs=(InputRef(upload="x"),))
+    told = enrolling.run(Work(request, (tmp_path / "x.wav",), files, ModelLoader("cpu"), Progress()))
+    assert find_files(files) == () and "ben" not in library.names() and "files" not in told
+    for _ in range(2):  # a crash may have it done once more
+        enrolling.reveal(files)
+        assert library.load("ben").sha256 == told["sha256"] and not list((tmp_path / "job").rglob(f"*{SUFFIX}"))
 
 
 def test_a_damaged_file_can_be_deleted(server: ListeningServer, library: VoiceLibrary) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import pytest
 from made_up_voices import made_up_voice
 
+from audio_ml import voice_library
 from audio_ml.errors import InvalidInput, OutputError, OutputExists, OutputUnwritable, UnknownVoice
 from audio_ml.voice_file import encode, read_voice_file
 from audio_ml.voice_library import VoiceLibrary, voices_folder, write_privately
@@ -37,7 +41,7 @@ def test_a_voice_is_found_by_its_name(library: VoiceLibrary) -> None:
 def test_voices_are_for_their_owner_alone(library: VoiceLibrary) -> None:
     path = library.save(made_up_voice())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(library.folder.stat().st_mode) == stat.S_IMODE(library.derived("anna").stat().st_mode) == 0o700
+    assert stat.S_IMODE(library.folder.stat().st_mode) == 0o700
     library.save(made_up_voice(), overwrite=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -47,24 +51,30 @@ def test_a_voice_is_not_overwritten_unasked(library: VoiceLibrary) -> None:
     with pytest.raises(OutputExists, match="'Anna' already"):
         library.save(made_up_voice("Anna", 1))
     assert library.load("anna").name == "anna"
-    library.derived("anna").joinpath("features").write_text("old")
     library.save(made_up_voice("Anna", 1), overwrite=True)
     assert library.load("anna").sha256 == made_up_voice("Anna", 1).sha256
-    assert len(list(library.folder.iterdir())) == 1, "what was derived from the former voice is gone"
+    assert len(list(library.folder.iterdir())) == 1
+
+
+def test_what_another_process_is_writing_is_left_alone_and_what_a_kill_left_is_not(library: VoiceLibrary) -> None:
+    path = library.save(made_up_voice())
+    writing, left = (library.folder / f".{path.name}.{name}.part" for name in ("0123456789abcdef", "fedcba9876543210"))
+    for part in (writing, left):
+        part.write_bytes(b"x")
+    os.utime(left, (time.time() - 4000,) * 2)
+    library.save(made_up_voice("anna", 1), overwrite=True)
+    assert set(library.folder.iterdir()) == {path, writing}
 
 
 def test_deleting_takes_all_of_a_voice_along_and_nothing_else(library: VoiceLibrary, tmp_path: Path) -> None:
     path, other = library.save(made_up_voice()), library.save(made_up_voice("anna 2", 1))
-    derived = library.derived("anna")
-    (derived / "deep").mkdir()
-    (derived / "deep" / "features.npy").write_bytes(b"x")
     unfinished = library.folder / f".{path.name}.0123456789abcdef.part"
     unfinished.write_bytes(b"x")
     others_unfinished = library.folder / f".{other.name}.0123456789abcdef.part"
     others_unfinished.write_bytes(b"x")
     exported = tmp_path / "exported"
     exported.write_bytes(path.read_bytes())
-    assert set(library.delete("Anna")) == {path, derived, unfinished}
+    assert set(library.delete("Anna")) == {path, unfinished}
     assert set(library.folder.iterdir()) == {other, others_unfinished} and exported.exists()
     with pytest.raises(UnknownVoice, match="no cloned voice 'anna'"):
         library.delete("anna")
@@ -73,18 +83,19 @@ def test_deleting_takes_all_of_a_voice_along_and_nothing_else(library: VoiceLibr
 @posix
 def test_deleting_follows_no_links(library: VoiceLibrary, tmp_path: Path) -> None:
     library.folder.mkdir()
-    for name, suffix in (("kept", ".derived"), ("file", ".voice.safetensors")):
-        target = tmp_path / name
-        target.mkdir() if suffix == ".derived" else target.write_bytes(encode(made_up_voice()))
-        (library.folder / f"anna{suffix}").symlink_to(target)
+    (tmp_path / "file").write_bytes(encode(made_up_voice()))
+    (tmp_path / "kept").mkdir()
+    for name, target in (("anna", "file"), ("folder", "kept")):
+        (library.folder / f"{name}.voice.safetensors").symlink_to(tmp_path / target)
     assert library.load("anna").name == "anna"
-    library.delete("anna")
+    for name in ("anna", "folder"):
+        library.delete(name)
     assert not list(library.folder.iterdir()) and (tmp_path / "kept").is_dir() and (tmp_path / "file").is_file()
 
 
 @pytest.mark.parametrize("name", ["../anna", "a/b", "", ".", "..", "anna.voice", "a\0"])
 def test_a_name_leads_nowhere_else(library: VoiceLibrary, name: str) -> None:
-    for action in (library.load, library.delete, library.path, library.derived):
+    for action in (library.load, library.delete, library.path):
         with pytest.raises(InvalidInput, match="no name for a voice"):
             action(name)
 
@@ -95,6 +106,36 @@ def test_an_unknown_name_gets_a_hint(library: VoiceLibrary) -> None:
     library.save(made_up_voice())
     with pytest.raises(UnknownVoice, match="Did you mean 'anna'"):
         library.load("ana")
+
+
+def test_voices_are_read_once_however_many_there_are(library: VoiceLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(voice_library, "read_voice_file", lambda path: read.append(path.name) or read_voice_file(path))
+    for number in range(70):
+        library.save(made_up_voice(f"v{number}"))
+    first = library.voices()[0]
+    for _ in range(2):
+        assert all(library.voices()[0][name] is voice for name, voice in first.items())
+    assert len(read) == len(set(read)) == 70
+    library.save(made_up_voice("V7", 1), overwrite=True)
+    assert library.load("v7").sha256 == made_up_voice("V7", 1).sha256 and len(read) == 71
+
+
+def test_memory_of_voices_has_a_limit_and_does_not_outlive_them(
+    library: VoiceLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        size = library.save(made_up_voice(f"v{number}", number)).stat().st_size
+    monkeypatch.setattr(voice_library, "KEPT_IN_MEMORY", 2 * size)
+    once, again = (library.voices()[0] for _ in range(2))
+    assert [once[name] is again[name] for name in sorted(once)] == [True, True, False, False]
+    kept = weakref.ref(once["v0"]), weakref.ref(once["v1"])
+    library.delete("v0")
+    library.path("v1").unlink()  # by somebody else
+    assert set(library.voices()[0]) == {"v2", "v3"}
+    del once, again
+    gc.collect()
+    assert [each() for each in kept] == [None, None]
 
 
 def test_broken_files_are_told_and_do_not_hide_others(library: VoiceLibrary) -> None:

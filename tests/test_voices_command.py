@@ -22,6 +22,7 @@ from audio_ml.voice_library import VoiceLibrary
 from audio_ml.writer import write_audio
 from ui.voices import app
 from ui.voices_enroll import read_consents
+from voiceclone import zero_shot
 
 LINE = "Anna Smith, 2025-11-26, temp ADR for reel 3"
 Run = Callable[..., str]
@@ -177,6 +178,11 @@ def test_a_voice_is_shown(run: Run, library: VoiceLibrary) -> None:
     facts = json.loads(run("show", "cloned/anna", "--json"))
     assert facts["sha256"] == library.load("anna").sha256 and facts["models"] == ["kokoro", "pocket-tts"]
     assert facts["file"] == str(path) and json.loads(run("show", path, "--json")) == facts
+    kept = {name: {"x": np.zeros(1, np.float32)} for name in (*zero_shot.models(), "theirs")}
+    shown = run("show", library.save(made_up_voice("all", states=kept)))
+    for words in ("mel spectrogram", "for f5-tts: its first 12 s as they sound", "theirs: what nobody here knows"):
+        assert words in shown
+    assert all(f"for {name}: {row.keeps}" in shown and row.keeps for name, row in zero_shot.models().items())
     library.save(made_up_voice("mixed", delta=np.zeros(256, np.float32)))
     assert json.loads(run("show", "mixed", "--json"))["kind"] == "a mix of Kokoro's own voices"
     with pytest.raises(UnknownVoice, match="Did you mean 'anna'"):
@@ -231,8 +237,7 @@ def test_findings_of_a_hostile_file_are_no_trouble(run: Run, library: VoiceLibra
 
 def test_deleting_tells_what_is_gone(run: Run, library: VoiceLibrary) -> None:
     path = library.save(made_up_voice())
-    (library.derived("anna") / "features").write_text("x")
-    assert run("delete", "cloned/anna").splitlines() == [f"deleted {path}", f"deleted {path.parent / 'anna.derived'}"]
+    assert run("delete", "cloned/anna").splitlines() == [f"deleted {path}"]
     assert not list(library.folder.iterdir())
     with pytest.raises(UnknownVoice):
         run("delete", "anna")

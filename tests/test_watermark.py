@@ -55,7 +55,7 @@ class Answering:
     """Stands in for a loader that lends one engine."""
 
     @contextmanager
-    def use_all(self, specs: list[ModelSpec]) -> Iterator[list[Any]]:
+    def use_all(self, specs: list[ModelSpec], progress: object = None) -> Iterator[list[Any]]:
         yield [self._engine] * len(specs)
 
     def __init__(self, engine: Any) -> None:
@@ -162,6 +162,12 @@ def test_digital_silence_stays_silence_also_beside_sound() -> None:
     made = mark(Audio(sound, 24000), lent(Louder(6.0))).samples
     assert not made[:, 20001:25999].any()
     assert np.abs(made - sound)[:, 19000:20000].max() > 0.01
+
+
+@pytest.mark.parametrize("samples", [np.zeros((2, 96000)), np.ones((1, 1)), np.zeros((1, 1))])
+def test_what_holds_no_mark_stays_as_it_is_and_needs_no_model(samples: Samples) -> None:
+    given = Audio(samples.astype(np.float32), 96000)
+    assert mark(given, lent(None)).samples is given.samples
 
 
 def test_peaks_stay_within_full_scale_unless_they_were_beyond() -> None:

@@ -51,7 +51,7 @@ def enroll(
     """Make a voice of recordings of somebody who agrees to it; from then on it speaks wherever voices do.
 
     Without a record of their consent nobody is enrolled. The voice stays on this machine, in one file that only you
-    may read; `audio-ml voices delete` removes it with all that was derived from it.
+    may read; `audio-ml voices delete` removes it.
     """
     import voiceclone
     from audio_ml.loader import ModelLoader

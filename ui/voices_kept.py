@@ -17,6 +17,7 @@ from audio_ml.voice_file import SUFFIX, encode, read_voice_file
 from audio_ml.voice_library import ID_PREFIX, VoiceLibrary, find_voice, write_privately
 from audio_ml.writer import check_target
 from ui.voice_view import view_of
+from voiceclone import zero_shot
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a cloned voice.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -70,7 +71,9 @@ def show_voice(
         "spoken by": ", ".join(told["models"]),
         "kind": told["kind"],
     }
-    for key, value in [*lines.items(), *(("found", finding) for finding in _findings(voice))]:
+    more = [("holds", f"for {model}: {what}") for model, what in told["holds"].items()]
+    more += [("found", finding) for finding in _findings(voice)]
+    for key, value in [*lines.items(), *more]:
         print(f"{key:13}{show(str(value))}")
 
 
@@ -111,7 +114,7 @@ def import_(
 
 
 def delete(name: Name) -> None:
-    """Delete a cloned voice and all that was derived from it here; what was exported or spoken stays."""
+    """Delete a cloned voice; what was exported or spoken stays."""
     for path in VoiceLibrary.default().delete(name.removeprefix(ID_PREFIX)):
         print(f"deleted {show(path)}")
 
@@ -131,9 +134,16 @@ def described(voice: ClonedVoice, path: Path) -> dict[str, Any]:
             "loudness_lufs": voice.loudness_lufs,
             "pitch_hz": math.exp(voice.pitch.mean_log_hz),
             "pitch_semitones": voice.pitch.spread_log_hz * 12 / math.log(2),
-            "speaking_rate": voice.speaking_rate,
         },
         "models": ["kokoro", *voice.states],
+        "holds": _holds(voice),
         "kind": "a mix of Kokoro's own voices" if is_mix else "a style of its own",
         "provenance": dict(voice.provenance),
     }
+
+
+def _holds(voice: ClonedVoice) -> dict[str, str]:
+    """Tells by model what a voice holds of the recording it was made of: that is passed on with its file."""
+    known = zero_shot.models()
+    of_models = {name: known[name].keeps if name in known else "what nobody here knows" for name in voice.states}
+    return {"all": "a mel spectrogram of the reference, of which a vocoder can make speech again", **of_models}

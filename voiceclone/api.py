@@ -69,7 +69,7 @@ def enroll(
         references,
         seconds=chosen.seconds,
         denoiser=denoiser,
-        language_of=None if chosen.quick else _language_of(loader),
+        language_of=None if chosen.quick else _language_of(loader, progress),
         loader=loader,
         progress=progress,
     )
@@ -95,7 +95,7 @@ def check(
 
     loader, progress = loader or loaders.default(), progress or Progress()
     recordings = [references] if isinstance(references, (Audio, str, os.PathLike)) else list(references)
-    return check_references(recordings, language_of=_language_of(loader), loader=loader, progress=progress)
+    return check_references(recordings, language_of=_language_of(loader, progress), loader=loader, progress=progress)
 
 
 def clone(
@@ -166,13 +166,13 @@ def convert(
     return mark(converted, loader, progress) if is_to_be_marked else converted
 
 
-def _language_of(loader: ModelLoader) -> Callable[[Audio], tuple[str, float]] | None:
+def _language_of(loader: ModelLoader, progress: Progress) -> Callable[[Audio], tuple[str, float]] | None:
     """Returns what tells languages apart where it is installed and here, or can be fetched; it is no must."""
     from audio_ml.judges.whisper import spoken_language
 
     def language_of(audio: Audio) -> tuple[str, float]:
         try:
-            return spoken_language(audio, loader)
+            return spoken_language(audio, loader, progress)
         except WeightsError:
             return LANGUAGE, 0.0
 

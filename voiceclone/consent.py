@@ -101,7 +101,7 @@ def with_recording(
     audio = read_recording(recording)
     if progress is not None:
         progress.update("hearing the consent", 0.0)
-    checked = _checked(consent, _heard_in(audio, loader), show(recording))
+    checked = _checked(consent, _heard_in(audio, loader, progress), show(recording))
     return replace(consent, recording_sha256=file_sha256(recording), checked=checked)
 
 
@@ -129,12 +129,12 @@ def read_recording(recording: str | os.PathLike[str]) -> Audio:
     return Audio(np.concatenate(list(reader), axis=1), reader.info.sample_rate)
 
 
-def _heard_in(audio: Audio, loader: ModelLoader | None) -> str | None:
+def _heard_in(audio: Audio, loader: ModelLoader | None, progress: Progress | None) -> str | None:
     """Returns what a recording says, or None where nothing here can hear it."""
     from audio_ml.judges.whisper import transcribe
 
     try:
-        return transcribe(audio, loader)
+        return transcribe(audio, loader, progress)
     except MissingDependency:
         return None
 

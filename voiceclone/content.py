@@ -90,10 +90,10 @@ def half_centres(n_frames: int, begin_frame: int = 0) -> NDArray[np.float64]:
 def level_db(samples: Samples, n_halves: int) -> NDArray[np.float64]:
     """Returns the level of windows of 25 ms around the centres of half frames."""
     margin = (LEVEL_WINDOW - HALF) // 2
-    padded = np.pad(samples.astype(np.float64), (margin, n_halves * HALF + LEVEL_WINDOW - samples.size))
-    power = np.cumsum(np.square(padded))
-    begin = np.arange(n_halves) * HALF
-    mean = (power[begin + LEVEL_WINDOW - 1] - np.where(begin, power[begin - 1], 0)) / LEVEL_WINDOW
+    padded = np.pad(samples, (margin, n_halves * HALF + LEVEL_WINDOW - samples.size))
+    quarters = padded.reshape(-1, margin)  # of a window, of which the next one begins two later
+    energy = np.einsum("qs,qs->q", quarters, quarters, dtype=np.float64)
+    mean = sum(energy[first : first + 2 * n_halves : 2] for first in range(4)) / LEVEL_WINDOW
     return np.asarray(np.maximum(10 * np.log10(np.maximum(mean, 1e-12)), QUIETEST_DB), np.float64)
 
 

@@ -13,6 +13,7 @@ from audio_ml import loader as loaders
 from audio_ml import pitch as pitches
 from audio_ml.audio import Audio, Samples
 from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.downmix import mixed_down
 from audio_ml.errors import InvalidInput
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
@@ -38,6 +39,7 @@ SPOKEN_HZ = (55.0, 550.0)  # that the decoder has been heard with
 N_PHONEMES = 60  # of a usual sentence: the timbre of a style hardly depends on it
 CEILING = 0.98
 BLOCK = 1 << 20  # samples that are resampled at once
+LONGEST_SECONDS = 3600.0  # of a recording: it is held in memory several times, as much as 3 GB for an hour at 48 kHz
 
 
 def convert(
@@ -53,13 +55,15 @@ def convert(
     Silence stays silence; the loudness of the speech stays. The result is not marked: `voiceclone.convert` does that.
 
     Raises:
-        InvalidInput: for options that do not fit, files that cannot be read, and sound in which nobody speaks.
+        InvalidInput: for options that do not fit, files that cannot be read, sound in which nobody speaks, and
+            more than an hour of it.
         WeightsError: when a network cannot be had.
     """
     chosen = parse(ConvertOptions, options)
     recording = audio if isinstance(audio, Audio) else read_audio(audio)
+    check_length(recording.duration_seconds)
     loader, progress = loader or loaders.default(), progress or Progress()
-    heard = _resampled(recording.samples.mean(axis=0, keepdims=True), recording.sample_rate, HEARING_RATE)[0]
+    heard = _resampled(mixed_down(recording.samples), recording.sample_rate, HEARING_RATE)[0]
     power = active_power(heard)
     if power <= 10 ** (SILENCE_DB / 10):
         return Audio(np.zeros((1, recording.n_samples), np.float32), recording.sample_rate)
@@ -70,6 +74,15 @@ def convert(
         pitch = Pitch(tracker.track(heard), pitches.FRAME_SECONDS)
         spoken = np.concatenate(list(_spoken(engine, heard, pitch, voice, chosen, progress)))
     return Audio(_fitted(spoken, recording, power)[None], recording.sample_rate)
+
+
+def check_length(seconds: float) -> None:
+    """Raises `InvalidInput` for recordings that would not fit into memory."""
+    if seconds > LONGEST_SECONDS:
+        raise InvalidInput(
+            f"The recording is {seconds / 60:.1f} min long, and {LONGEST_SECONDS / 60:.0f} min at most are converted "
+            "at once: cut it in parts, in pauses."
+        )
 
 
 def cuts(samples: Samples) -> list[int]:

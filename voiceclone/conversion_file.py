@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from audio_ml import loader as loaders
-from audio_ml.audio import Audio
+from audio_ml.audio import Audio, Samples
 from audio_ml.cloned_voice import ClonedVoice
+from audio_ml.downmix import Downmix
 from audio_ml.encoders import Identity
 from audio_ml.errors import OutputExists
 from audio_ml.formats import find_format
@@ -27,6 +28,7 @@ from audio_ml.provenance import Provenance, record
 from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.writer import AudioWriter, check_target
 from voiceclone.api import convert
+from voiceclone.conversion import check_length
 from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.options import marks
 
@@ -78,7 +80,10 @@ def convert_file(
     format, info = find_format(target), reader.info
     depth, rate = format.depth_for(info.subtype), format.rate_for(info.sample_rate)
     format.check(depth, 1)
-    mono = [block.mean(axis=0, keepdims=True) for block in reader]  # all of it is held, but not all of its channels
+    mixer = Downmix(info.n_channels)
+    for block in _blocks(reader, progress) if info.n_channels > 1 else ():
+        mixer.add(block)
+    mono = [mixer.mix(block) for block in _blocks(reader, progress)]  # all of it is held, but not all of its channels
     audio = Audio(np.concatenate(mono, axis=1), info.sample_rate)
     converted = convert(audio, voice, options=options, loader=loader, progress=progress)
     assert converted.n_samples == audio.n_samples and converted.sample_rate == audio.sample_rate
@@ -106,6 +111,15 @@ def convert_file(
         warnings=(*reader.warnings, *metadata.warnings, *_heard_nothing(source, converted)),
         provenance=made_by,
     )
+
+
+def _blocks(reader: AudioReader, progress: Progress) -> Iterator[Samples]:
+    """Yields the blocks of a recording, unless there is too much of it, by its own word or in truth."""
+    check_length((reader.n_expected or 0) / reader.info.sample_rate)
+    for block in reader:
+        progress.check()
+        check_length(reader.n_read / reader.info.sample_rate)
+        yield block
 
 
 def _heard_nothing(source: Path, converted: Audio) -> list[str]:

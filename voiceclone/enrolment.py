@@ -40,7 +40,7 @@ def make_voice(
     """
     audio = reference.audio
     progress.update("listening to the voice", 0.0)
-    pitch = track(audio, loader)
+    pitch = track(audio, loader, progress)
     mean, spread = pitch.mean_log, pitch.spread_log
     if mean is None or spread is None:
         raise ReferenceUnfit("Nothing in the reference has a pitch: a whisper cannot become a voice.")
@@ -59,6 +59,7 @@ def make_voice(
         sample_rate=reference.sample_rate,
         speech_seconds=reference.speech_seconds,
         consent=consent,
+        language=options.language,
         states=states,
         provenance=_provenance(reference, options, denoised, found.report),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,9 @@ class EnrolOptions(Options):
 
     quick: bool = Field(
         False, description="Only mix the model's own voices: a usable voice in seconds, which is less alike."
+    )
+    language: Literal["en-US", "en-GB"] = Field(
+        "en-US", description="The English that the voice reads: its sounds, and whether 3/4 is in March or in April."
     )
     seconds: float = Field(
         30.0,

@@ -89,9 +89,9 @@ def listen(
     share = enough_seconds / max(1, len(recordings))
     with (loader or loaders.default()).use(VOICE_ACTIVITY, progress) as engine:
         heard = []
-        for index, recording in enumerate(recordings):
+        for index, (recording, name) in enumerate(zip(recordings, _names(recordings), strict=True)):
             with blaming(f"references.{index}"):
-                listener = _Listener(recording, index, engine.begin())
+                listener = _Listener(recording, name, engine.begin())
                 heard.append(listener.listen(share, progress, (index, len(recordings))))
         return heard
 
@@ -101,9 +101,8 @@ class _Listener:
     """Listens to one recording, section by section."""
 
     recording: Recording
-    index: int
+    name: str
     activity: VoiceActivity
-    name: str = field(init=False)
     rate: int = field(init=False)
     n_expected: int | None = field(init=False)
     reader: AudioReader | None = field(init=False, default=None)
@@ -116,11 +115,9 @@ class _Listener:
 
     def __post_init__(self) -> None:
         if isinstance(self.recording, Audio):
-            self.name = f"recording {self.index + 1}"
             self.rate, self.n_expected = self.recording.sample_rate, self.recording.n_samples
         else:
             self.reader = AudioReader(self.recording)
-            self.name = show(Path(self.recording).name)
             self.rate, self.n_expected = self.reader.info.sample_rate, self.reader.n_expected
         self.pending = np.zeros(0, np.float32)
         self.probabilities = np.zeros(0, np.float32)
@@ -218,6 +215,16 @@ class _Listener:
                     float(clipped[begin:end].mean()),
                 )
             )
+
+
+def _names(recordings: Sequence[Recording]) -> list[str]:
+    """Returns what each recording goes by: its file's name, with its place where others have that name, too."""
+    files = ["" if isinstance(recording, Audio) else show(Path(recording).name) for recording in recordings]
+    places = [f"recording {index + 1}" for index in range(len(files))]
+    return [
+        (f"{name} ({place})" if files.count(name) > 1 else name) if name else place
+        for name, place in zip(files, places, strict=True)
+    ]
 
 
 def downmix(block: Samples) -> Samples:

@@ -34,12 +34,13 @@ Arrays = Mapping[str, NDArray[Any]]
 class ZeroShotModel(ModelSpec):
     """A row of such a model: the `languages` ("en") it reads, and how many seconds of a reference it hears at most.
 
-    With `needs_transcript` it wants to know what is said there.
+    With `needs_transcript` it wants to know what is said there. `keeps` tells what of the reference stays in a voice.
     """
 
     languages: tuple[str, ...] = ()
     longest_reference_seconds: float = 30.0
     needs_transcript: bool = False
+    keeps: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +130,7 @@ def _words_in(prompt: Audio, spec: ZeroShotModel, loader: ModelLoader, progress:
     from audio_ml.judges.whisper import transcribe
 
     progress.update(f"writing the words down for {spec.name}", 0.0)
-    words = transcribe(prompt, loader)
+    words = transcribe(prompt, loader, progress)
     if not any(character.isalnum() for character in words):
         raise ReferenceUnfit(
             f"No words were heard in the first {prompt.duration_seconds:.0f} s of the reference, and {spec.name} needs "

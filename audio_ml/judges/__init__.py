@@ -10,6 +10,7 @@ import numpy as np
 from audio_ml import loader as loaders
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
+from audio_ml.downmix import mixed_down
 from audio_ml.loader import ModelLoader
 from audio_ml.speaker_windows import Embedding, embedded_by, mean_embedding
 from audio_ml.state_dicts import load_strictly, read_state_dict
@@ -24,7 +25,7 @@ LONGEST_SECONDS = 20.0  # that judges of voices hear at once
 
 def heard(audio: Audio, sample_rate: int) -> Samples:
     """Returns sound as a judge hears it: mono samples [time] at its own rate, within full scale."""
-    mixed = audio.samples.mean(axis=0, keepdims=True)
+    mixed = mixed_down(audio.samples)
     samples: Samples = np.concatenate(list(Resampler(audio.sample_rate, sample_rate, 1).stream([mixed])), axis=-1)[0]
     return samples.clip(-1, 1)
 

@@ -19,6 +19,7 @@ from audio_ml.device import Device
 from audio_ml.errors import MissingDependency
 from audio_ml.judges import heard
 from audio_ml.loader import ModelLoader
+from audio_ml.progress import Progress
 from audio_ml.sources import JoinedSource, PyPISource
 
 SAMPLE_RATE = 16000
@@ -31,7 +32,9 @@ MARGIN_SECONDS = 0.35  # of silence around: where speech begins or ends at once,
 NUMERALS = frozenset("0123456789%$£€¢")
 
 
-def transcribe(audio: Audio, loader: ModelLoader | None = None, *, in_words: bool = False) -> str:
+def transcribe(
+    audio: Audio, loader: ModelLoader | None = None, progress: Progress | None = None, *, in_words: bool = False
+) -> str:
     """Returns what is said in English speech of any length; the same sound gives the same text.
 
     Whisper likes to write numbers as figures, which do not tell how they were read ("1987"). With
@@ -40,18 +43,21 @@ def transcribe(audio: Audio, loader: ModelLoader | None = None, *, in_words: boo
     Raises:
         MissingDependency: when faster-whisper is not installed.
         WeightsError: when the model's files cannot be had.
+        Cancelled: when the progress was cancelled before it began.
     """
-    with (loader or loaders.default()).use(WHISPER) as engine:
+    with (loader or loaders.default()).use(WHISPER, progress) as engine:
         return str(engine.transcribe(heard(audio, SAMPLE_RATE), in_words))
 
 
-def spoken_language(audio: Audio, loader: ModelLoader | None = None) -> tuple[str, float]:
+def spoken_language(
+    audio: Audio, loader: ModelLoader | None = None, progress: Progress | None = None
+) -> tuple[str, float]:
     """Returns which language the first half minute of speech is in, such as ("en", 0.98), with its probability.
 
     Raises:
-        MissingDependency, WeightsError: as `transcribe`.
+        MissingDependency, WeightsError, Cancelled: as `transcribe`.
     """
-    with (loader or loaders.default()).use(WHISPER) as engine:
+    with (loader or loaders.default()).use(WHISPER, progress) as engine:
         code, probability = engine.language(heard(audio, SAMPLE_RATE)[: LONGEST_PIECE_SECONDS * SAMPLE_RATE])
     return str(code), float(probability)
 

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from audio_ml.errors import AudioMLError
+from ui.server.forgetting import forget_deleted_voices
 from ui.server.hosts import Hosts
 from ui.server.metrics import Metrics
 from ui.server.options import ServerOptions
@@ -39,9 +40,10 @@ class Housekeeper:
         self._thread.join()
 
     def tidy(self) -> None:
-        """Removes results that are too old or too much, and uploads that nobody needs."""
+        """Removes results that are too old or too much or show a deleted voice, and uploads that nobody needs."""
         for id in self._store.surplus(3600 * self._options.keep_hours, self._options.keep_n_bytes):
             self._scheduler.remove(id)
+        forget_deleted_voices(self._store, self._scheduler)
         self._uploads.expire(self._store.needed_uploads())
 
     def _live(self) -> None:

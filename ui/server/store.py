@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -288,6 +288,16 @@ class JobStore:
         """Forgets a job that has ended."""
         with self._database.begin() as connection:
             connection.execute(sql.delete(JOBS).where(JOBS.c.id == id, JOBS.c.state.in_(ENDED)))
+
+    def leave_out(self, id: str, name: str) -> bool:
+        """Takes a file out of what a job that is done has made; False where it has none of that name."""
+        with self._database.begin() as connection:
+            row = connection.execute(sql.select(JOBS.c.outcome).where(JOBS.c.id == id, JOBS.c.state == "done")).first()
+            made = Outcome.load(row.outcome if row else None)
+            rest = replace(made, files=tuple(file for file in made.files if file.name != name))
+            if rest != made:
+                connection.execute(sql.update(JOBS).where(JOBS.c.id == id).values(outcome=rest.dump()))
+            return rest != made
 
     def needed_uploads(self) -> set[str]:
         """Names the uploads that jobs have yet to read."""

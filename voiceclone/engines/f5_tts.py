@@ -67,5 +67,6 @@ MODELS: list[Row] = [
         languages=("en", "zh"),
         longest_reference_seconds=12.0,  # of more its package drops the end, but not the words of it
         needs_transcript=True,
+        keeps="its first 12 s as they sound, and their words",
     )
 ]

@@ -133,6 +133,7 @@ def _model(
         engine=functools.partial(PocketEngine, config=config, tokenizer=tokenizer),
         languages=(language,),
         longest_reference_seconds=LONGEST_REFERENCE_SECONDS,
+        keeps="a compressed copy of up to 30 s, which pocket-tts can make sound of again",
     )
 
 

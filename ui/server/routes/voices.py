@@ -10,6 +10,7 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import UnknownVoice
 from audio_ml.voice_file import SUFFIX, encode
 from audio_ml.voice_library import VoiceLibrary
+from ui.server.forgetting import forget_deleted_voices
 from ui.server.refusals import NotAllowed, NotFound
 from ui.server.services import Known, Served
 from ui.server.tokens import Caller
@@ -65,6 +66,7 @@ def delete_voice(name: Name, services: Served, caller: Known) -> Response:
         _load(name)  # says why there is none
     services.audit.note(caller, "delete", voice=known)
     library.delete(known or name)
+    forget_deleted_voices(services.store, services.scheduler)
     return Response(status_code=204)
 
 

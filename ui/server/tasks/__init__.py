@@ -108,6 +108,7 @@ def run_task(
         each.mkdir(mode=0o700)
     task, sources = find_task(request.task), []
     places = [f"{read}/{number}/" for number in range(len(inputs))]
+    named = (f"{files}/", *places, f"{folder}/")
     try:
         for number, (ref, place) in enumerate(zip(inputs, places, strict=True)):
             Path(place).mkdir()
@@ -115,10 +116,10 @@ def run_task(
                 sources.append(open_input(ref, Path(place), options, progress, is_sound=task.READS_SOUND))
         report = task.run(Work(request, tuple(sources), files, loader, progress))
     except AudioMLError as error:
-        plain = type(error)(_without_paths(str(error), (f"{files}/", *places)))
+        plain = type(error)(_without_paths(str(error), named))
         plain.param = error.param and error.param.replace("references.", "inputs.")  # as clients call them
         raise plain from error
-    told_report = _without_paths(report, (f"{files}/", *places))
+    told_report = _without_paths(report, named)
     assert isinstance(told_report, dict)
     return told_report
 

@@ -1,10 +1,11 @@
-"""Makes a voice of recordings; it comes into the server's library when the job is published.
+"""Makes a voice of recordings; it comes into the server's library when the job is published, and is nowhere else.
 
 With a text it says that at once, so that it can be heard and compared with its reference.
 """
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ TAKES = frozenset({"name", "consent", "consent_recording", "text"})
 N_INPUTS = (1, 50)
 READS_SOUND = True
 SAMPLE = "sample.wav"  # what a new voice says
+MADE = "voice"  # the folder of the new voice until it is in the library, beside the results: nobody can fetch it there
 
 
 def check(request: JobRequest) -> None:
@@ -77,13 +79,12 @@ def run(work: Work) -> dict[str, Any]:
         loader=work.loader,
         progress=work.progress,
     )
-    path = VoiceLibrary(work.folder).save(voice)
+    VoiceLibrary(work.folder.with_name(MADE)).save(voice)
     return {
         "voice": voice.name,
         "speech_seconds": voice.speech_seconds,
         "sha256": voice.sha256,
         "consent": asdict(voice.consent),
-        "files": [{"path": str(path)}],
         "findings": list(voice.provenance.get("findings", ())),
         **_heard(work, voice),
     }
@@ -107,14 +108,15 @@ def _heard(work: Work, voice: ClonedVoice) -> dict[str, Any]:
 
 
 def reveal(folder: Path) -> None:
-    """Puts the voice of a job into the library; doing it again changes nothing.
+    """Moves the voice of a job into the library; doing it again changes nothing.
 
     Raises:
         OutputExists: when another voice has its name by now.
     """
-    library = VoiceLibrary.default()
-    for path in folder.glob(f"*{SUFFIX}"):
+    library, made = VoiceLibrary.default(), folder.with_name(MADE)
+    for path in made.glob(f"*{SUFFIX}"):
         voice = read_voice_file(path)
         known = next((name for name in library.names() if name.casefold() == voice.name.casefold()), None)
         if known is None or library.load(known).sha256 != voice.sha256:
             library.save(voice)
+    shutil.rmtree(made, ignore_errors=True)
