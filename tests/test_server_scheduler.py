@@ -155,6 +155,42 @@ def test_a_job_whose_worker_died_runs_again_once(stage):
     assert failed.outcome.error is not None and failed.outcome.error.type == "WorkerGone"
 
 
+def test_nobody_is_charged_for_a_worker_that_was_ended_because_another_job_did_not_stop(stage, monkeypatch):
+    monkeypatch.setattr("ui.server.scheduler.SECONDS_TO_CANCEL", 0.0)
+    worker, reel = stage.workers[SPEECH], stage.submit()
+    for n in range(1, MOST_CRASHES + 1):
+        deaf = stage.submit(owner="ben")
+        stage.given(SPEECH, 2 * n)
+        stage.scheduler.cancel(deaf.id)
+        n_killed = worker.n_killed
+        eventually(lambda: worker.n_killed > n_killed)  # noqa: B023
+        stage.scheduler.hear(worker, {"is": "gone"})
+        assert stage.store.get(deaf.id).state == "cancelled"
+    stage.finish(stage.given(SPEECH, 2 * MOST_CRASHES + 1)[-1])
+    assert (stage.store.get(reel.id).state, stage.store.get(reel.id).crashes) == ("done", 0)
+
+
+def test_those_that_lost_a_worker_together_do_not_run_together_again(stage, tmp_path):
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(b"")
+    reel = stage.submit(SEPARATE, inputs=[{"url": "https://studio/reel.wav"}])
+    bad = stage.submit(SEPARATE, owner="ben", inputs=[{"path": str(clip)}])
+    stage.given(DEVICE, 2)
+    stage.scheduler.hear(stage.workers[DEVICE], {"is": "gone"})
+    again = stage.given(DEVICE, 3)[2]["id"]
+    other = next(job.id for job in (reel, bad) if job.id != again)
+    fresh = stage.submit(JobRequest(task="pull", model="kokoro"), owner="eve")
+    assert stage.given(DEVICE, 4)[3]["id"] == fresh.id  # who broke nothing does not wait for them
+    time.sleep(0.1)
+    assert stage.store.get(other).state == "queued"
+    stage.finish(stage.workers[DEVICE].jobs[3])
+    stage.scheduler.hear(stage.workers[DEVICE], {"is": "gone"})
+    assert stage.store.get(again).state == "failed"
+    assert stage.given(DEVICE, 5)[4]["id"] == other
+    stage.finish(stage.workers[DEVICE].jobs[4])
+    assert stage.store.get(other).state == "done"
+
+
 def test_the_death_of_one_worker_is_no_matter_to_the_jobs_of_the_other(stage, tmp_path):
     clip = tmp_path / "clip.wav"
     clip.write_bytes(b"")

@@ -57,6 +57,7 @@ class _Running:
     live: Live = Live()
     cancelled_at: float | None = None
     overdue: bool = False
+    is_deaf: bool = False  # it did not stop, so that its worker is being ended
     is_ending: bool = False  # its worker has done its part
     unfinished: Message | None = None  # what the worker said at the end, where that could not be kept
 
@@ -251,14 +252,18 @@ class Scheduler:
         """Gives the next job of a lane to its worker; False when there is none, or no room."""
         worker = self._workers[lane.worker]
         with self._changed:
-            running = [each for each in self._running.values() if each.job.lane == lane.name]
-            here = [each for each in running if not each.is_ending]
+            beside = [each for each in self._running.values() if each.worker is worker and not each.is_ending]
+            here = [each for each in beside if each.job.lane == lane.name]
             if self._closing or not worker.is_ready or len(here) >= lane.slots:
                 return False
         waiting = [each for each in self._store.waiting(lane.name) if self._may_run(each)]
+        if any(each.job.crashes for each in beside):  # of those that lost a worker together, one may be the cause
+            waiting = [each for each in waiting if not each.crashes]
         if not waiting:
             return False
-        id, owner, _ = min(waiting, key=lambda each: self._served.get((lane.name, each.owner), 0.0))  # whose turn it is
+        id, owner, *_ = min(
+            waiting, key=lambda each: self._served.get((lane.name, each.owner), 0.0)
+        )  # whose turn it is
         self._served[lane.name, owner] = time.monotonic()
         with self._changed:  # so that nobody cancels it between its beginning and its way to the worker
             job = self._store.begin(id)
@@ -322,10 +327,11 @@ class Scheduler:
 
     def _put_back_of(self, worker: WorkerProcess) -> None:
         with self._changed:
-            lost = [id for id, each in self._running.items() if each.worker is worker and not each.is_ending]
-        for id in lost:
+            of_worker = {id: each for id, each in self._running.items() if each.worker is worker}
+            crashed = not any(each.is_deaf for each in of_worker.values())  # it was ended for one of them
+        for id in (id for id, each in of_worker.items() if not each.is_ending):
             try:
-                self._put_back(id, crashed=True)
+                self._put_back(id, crashed=crashed)
             except Exception:  # it is taken up when the server begins anew
                 log.exception("A job could not be put back.", extra={"facts": {"job": id}})
         self.wake()
@@ -368,4 +374,5 @@ class Scheduler:
                     running.overdue, running.cancelled_at = True, now
                     running.worker.send({"do": "cancel", "id": id})
                 elif running.cancelled_at is not None and now > running.cancelled_at + SECONDS_TO_CANCEL:
+                    running.is_deaf = True
                     running.worker.kill()
