@@ -1,9 +1,13 @@
 """Who gets which job when, and what becomes of it: the scheduler with workers that do as they are told."""
 
+import errno
+import sqlite3
 import time
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ui.server.database import Database
 from ui.server.lanes import DEVICE, LANES, SPEECH
@@ -323,7 +327,20 @@ def test_an_orderly_end_fails_no_job_that_had_bad_luck_before(tmp_path):
     assert stage.store.get(job.id).state == "queued"
 
 
-def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypatch):
+LOCKED = OperationalError("UPDATE jobs", {}, sqlite3.OperationalError("database is locked"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EMFILE, "Too many open files"),
+        NoConnectionFree("QueuePool limit of size 5 overflow 10 reached"),
+        LOCKED,
+    ],
+    ids=["room", "files", "connections", "lock"],
+)
+def test_results_that_could_not_be_kept_at_once_are_published_when_they_can(stage, monkeypatch, error):
     publish, tries = stage.store.publish, []
 
     def full(id, outcome, reveal):
@@ -332,7 +349,7 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
         def reveal_and_fail():
             reveal()
             if len(tries) < 3:
-                raise OSError(28, "No space left on device")  # as the transaction is written
+                raise error  # as the transaction is written
 
         return publish(id, outcome, reveal_and_fail)
 
@@ -342,3 +359,21 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
     eventually(lambda: stage.store.get(job.id).state == "done")
     assert tries == ["running"] * 3
     assert (stage.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
+
+
+def test_a_job_that_cannot_be_ended_at_all_has_failed_as_soon_as_that_can_be_noted(stage, monkeypatch):
+    fail, tries = stage.store.fail, []
+
+    def busy(id, why):
+        tries.append(id)
+        if len(tries) < 3:
+            raise LOCKED
+        return fail(id, why)
+
+    monkeypatch.setattr(stage.store, "fail", busy)
+    monkeypatch.setattr(stage.store, "publish", lambda *_: 1 / 0)
+    job = stage.submit()
+    stage.finish(stage.given(SPEECH, 1)[0])
+    assert (stage.store.get(job.id).state, len(tries)) == ("failed", 3)
+    assert [ended.id for ended in stage.ended] == [job.id]
+    assert not (stage.folder / "work" / f"{job.id}-1").exists()

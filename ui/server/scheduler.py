@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
@@ -32,7 +33,7 @@ from ui.server.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 SECONDS_TO_CANCEL = 60.0  # after which a worker that does not listen is ended
 MOST_CRASHES = 2  # of the worker that runs a job: it may not be the job's fault once
 
@@ -190,29 +191,29 @@ class Scheduler:
             self.wake()
 
     def _finish(self, running: _Running, message: Message) -> None:
-        """Ends a job; where the disk has no room, that is tried again later, since there may be some then."""
-        job = running.job
+        """Ends a job; where what hinders that may pass, as a full disk, it is tried again later."""
         try:
             self._end(running, message)
-        except (OSError, OperationalError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_ROOM:
-                self._give_up(running)
-            else:
-                log.error("A job waits for room on the disk: %s", error, extra={"facts": {"job": job.id}})
+        except Exception as error:
+            if running.unfinished is None:  # it is told once, not with every try
+                log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
+            if _may_pass(error) or not self._give_up(running):
                 running.unfinished = message
                 self.wake()
                 return
-        except Exception:
-            self._give_up(running)
-        self._release(job.id)
+        self._release(running.job.id)
 
-    def _give_up(self, running: _Running) -> None:
-        log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
+    def _give_up(self, running: _Running) -> bool:
+        """Ends a job whose results cannot be kept; False where not even that can be noted now."""
         told = "The server could not keep what the job made; its log has the reason."
-        ended = self._store.fail(running.job.id, JobError("InternalError", told, 500))
+        try:
+            ended = self._store.fail(running.job.id, JobError("InternalError", told, 500))
+        except SQLAlchemyError:
+            return False
         remove_folder(running.folder)
         if ended is not None:
             self._listener(ended)
+        return True
 
     def _recover(self) -> None:
         """Publishes what is whole, puts everything else that was running back, and removes what belongs to nothing."""
@@ -376,3 +377,10 @@ class Scheduler:
                 elif running.cancelled_at is not None and now > running.cancelled_at + SECONDS_TO_CANCEL:
                     running.is_deaf = True
                     running.worker.kill()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tells whether what hindered a job's end may be over soon: no room, no descriptors, a database that is busy."""
+    return isinstance(error, (OperationalError, NoConnectionFree)) or (
+        isinstance(error, OSError) and error.errno in PASSING
+    )
