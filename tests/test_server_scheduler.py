@@ -1,9 +1,12 @@
 """Who gets which job when, and what becomes of it: the scheduler with workers that do as they are told."""
 
+import asyncio
 import errno
+import json
 import sqlite3
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -12,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from ui.server.database import Database
 from ui.server.lanes import DEVICE, LANES, SPEECH
 from ui.server.request import JobRequest
+from ui.server.routes.jobs import _events
 from ui.server.scheduler import MOST_CRASHES, Scheduler
 from ui.server.store import Job, JobStore, QueueLimits
 
@@ -73,7 +77,7 @@ class Stage:
         worker = next(w for w in self.workers.values() if any(job["id"] == message.get("id") for job in w.jobs))
         ends_at = time.monotonic() + seconds
         self.scheduler.hear(worker, message)
-        while self.scheduler.live(message["id"]) is not None and time.monotonic() < ends_at:
+        while message["id"] in self.scheduler._running and time.monotonic() < ends_at:
             time.sleep(0.005)  # results are kept on another thread
 
 
@@ -222,6 +226,22 @@ def test_cancelling_tells_the_worker_and_nothing_is_published(stage):
     stage.finish(message)  # it was faster than the news
     assert stage.store.get(job.id).state == "cancelled"
     assert not stage.scheduler.folder_of(job.id).exists()
+
+
+def test_who_follows_a_job_is_told_at_once_that_it_was_cancelled(stage):
+    job = stage.submit()
+    stage.given(SPEECH, 1)
+    services = SimpleNamespace(store=stage.store, scheduler=stage.scheduler)
+
+    async def follow() -> list[dict]:
+        events = _events(services, stage.store.get(job.id))
+        heard = [await asyncio.wait_for(anext(events), 60)]
+        stage.scheduler.cancel(job.id)  # of which its worker hears nothing
+        return [*heard, await asyncio.wait_for(anext(events), 60)]
+
+    heard = asyncio.run(follow())
+    assert [event["event"] for event in heard] == ["progress", "end"]
+    assert [json.loads(event["data"])["state"] for event in heard] == ["running", "cancelled"]
 
 
 def test_a_job_that_waits_is_cancelled_and_never_handed_out(stage):

@@ -134,9 +134,11 @@ class Scheduler:
         return accepted
 
     def live(self, id: str) -> Live | None:
-        """Returns how far a job is that a worker has."""
+        """Returns how far a job is that a worker has; of one that was cancelled nothing any more."""
         running = self._running.get(id)
-        return None if running is None else running.live
+        if running is None or (running.cancelled_at is not None and not running.overdue):
+            return None
+        return running.live
 
     def cancel(self, id: str) -> None:
         """Ends a job now: nothing of it will be published. Its worker stops within a segment."""
