@@ -22,6 +22,7 @@ from ui.server.store import Job, JobStore, QueueLimits
 SPEAK = JobRequest(task="speak", text="Hello.")
 SEPARATE = JobRequest(task="separate")
 MANY = QueueLimits(1000)
+LOCKED = OperationalError("UPDATE jobs", {}, sqlite3.OperationalError("database is locked"))
 
 
 class Puppet:
@@ -265,6 +266,23 @@ def test_a_job_that_takes_too_long_is_stopped_and_told_so(tmp_path):
     assert failed.outcome.error is not None and failed.outcome.error.type == "TookTooLong"
 
 
+def test_a_job_whose_time_is_over_is_stopped_while_the_queue_cannot_be_read(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, job_seconds=0.0)
+    waiting, looks = stage.store.waiting, []
+
+    def read_once(lane):
+        looks.append(lane)
+        if looks.count("speech") > 1:
+            raise LOCKED
+        return waiting(lane)
+
+    monkeypatch.setattr(stage.store, "waiting", read_once)
+    job = stage.submit()
+    stage.scheduler.start()
+    eventually(lambda: job.id in stage.workers[SPEECH].cancelled)
+    stage.scheduler.close()
+
+
 def test_a_failure_is_told_without_its_trace(stage):
     job = stage.submit()
     stage.given(SPEECH, 1)
@@ -345,9 +363,6 @@ def test_an_orderly_end_fails_no_job_that_had_bad_luck_before(tmp_path):
     stage.say({"is": "failed", "id": job.id, "error": {"type": "Cancelled", "message": "Stopped.", "code": 499}})
     stage.scheduler.hear(stage.workers[SPEECH], {"is": "gone"})
     assert stage.store.get(job.id).state == "queued"
-
-
-LOCKED = OperationalError("UPDATE jobs", {}, sqlite3.OperationalError("database is locked"))
 
 
 @pytest.mark.parametrize(

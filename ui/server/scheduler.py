@@ -239,17 +239,19 @@ class Scheduler:
             with self._changed:
                 if self._closing:
                     return
-            try:
-                for lane in LANES.values():
-                    while self._hand_out(lane):
-                        pass
-                self._end_overdue()
-                self._finish_late()
-            except Exception:  # a full disk, say: the next turn may do better
-                log.exception("The queue could not be looked at.")
+            for step in (self._hand_out_all, self._end_overdue, self._finish_late):
+                try:
+                    step()
+                except Exception:  # a full disk, say: the next turn may do better
+                    log.exception("The queue could not be looked at.")
             with self._changed:
                 if not self._closing:
                     self._changed.wait(POLL_SECONDS)
+
+    def _hand_out_all(self) -> None:
+        for lane in LANES.values():
+            while self._hand_out(lane):
+                pass
 
     def _hand_out(self, lane: Lane) -> bool:
         """Gives the next job of a lane to its worker; False when there is none, or no room."""
