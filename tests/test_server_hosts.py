@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from audio_ml.errors import InvalidInput
-from audio_ml.progress import Progress
-from ui.server import hosts
+from audio_ml.errors import Cancelled, InvalidInput
+from audio_ml.progress import Progress, ProgressState
+from ui.server import hosts, inputs
 from ui.server.database import Database
 from ui.server.hosts import AllowedHost, HostFailed, HostRefused, Hosts
 from ui.server.inputs import check_inputs, check_webhook
@@ -55,7 +55,7 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.send_response(404 if what == "none" else 200)
-        length = {"short": 1000, "huge": 10**12}.get(what, 5)
+        length = {"short": 1000, "huge": 10**12, "drips": 1000}.get(what, 5)
         if what != "endless":
             self.send_header("Content-Length", str(length))
         self.end_headers()
@@ -65,6 +65,9 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"sound")
             while what == "endless":
                 self.wfile.write(bytes(100_000))
+            for _ in range(200 if what == "drips" else 0):  # which is less than it said
+                time.sleep(0.05)
+                self.wfile.write(b".")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -89,13 +92,15 @@ def site(context: ssl.SSLContext | None = None) -> Iterator[int]:
     server.server_close()
 
 
-def fetched(url: str, tmp_path: Path, *allowed: str, max_upload: str = "1MB") -> bytes:
+def fetched(
+    url: str, tmp_path: Path, *allowed: str, max_upload: str = "1MB", progress: Progress | None = None
+) -> bytes:
     from ui.server.inputs import fetch
 
     shutil.rmtree(tmp_path / "job", ignore_errors=True)
     (tmp_path / "job").mkdir()
     options = ServerOptions(fetch_hosts=allowed, max_upload=max_upload)
-    fetch(url, tmp_path / "job" / "a.wav", options, Progress())
+    fetch(url, tmp_path / "job" / "a.wav", options, progress or Progress())
     return (tmp_path / "job" / "a.wav").read_bytes()
 
 
@@ -241,6 +246,26 @@ def test_what_a_host_gives_is_limited(tmp_path: Path, monkeypatch: pytest.Monkey
             assert "\n" not in str(error.value)
     with pytest.raises(HostFailed, match="did not answer"):
         fetched(f"{here}/a", tmp_path, here)  # nobody is there any more
+
+
+def test_a_host_that_drips_is_cancelled_and_has_its_time_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[ProgressState] = []
+
+    def hear(state: ProgressState) -> None:
+        heard.append(state)
+        progress.cancel()
+
+    progress = Progress(hear)
+    with site() as port:
+        here = f"http://127.0.0.1:{port}"
+        with pytest.raises(Cancelled):
+            fetched(f"{here}/drips", tmp_path, here, progress=progress)
+        assert 0 < heard[0].fraction < 0.1  # told when the first bytes were here
+        monkeypatch.setattr(inputs, "FETCH_SECONDS", 0.0)
+        with pytest.raises(HostFailed, match="takes too long"):
+            fetched(f"{here}/drips", tmp_path, here)
 
 
 def test_a_webhook_is_told_and_its_redirects_are_not_followed() -> None:

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -210,6 +212,26 @@ class TestSound:
         ]
         assert {rate for _, rate in pieces} == {48_000}
         np.testing.assert_allclose(np.concatenate([piece for piece, _ in pieces], axis=1), whole, atol=1e-6)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="looks at open files as Linux shows them")
+    def test_what_is_removed_is_off_the_disk_when_nobody_has_listened_for_a_while(self, server, monkeypatch):
+        def fill(folder):
+            write_audio(folder / "it.flac", noise(60, 48_000))
+
+        job = server.publish(fill, {})
+        part(server, job, "it.flac", 0, 100, rate=44_100)  # of which a decoder is kept
+
+        def is_open():
+            return any(job in os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+
+        assert is_open()
+        for step in server.services.rounds:
+            step()
+        assert is_open()  # who listens may go on
+        monkeypatch.setattr("ui.server.listening.pieces.SECONDS_OPEN", 0.0)
+        for step in server.services.rounds:
+            step()
+        assert not is_open()
 
     def test_an_excerpt_begins_where_the_job_began(self, server, source, stems):
         def fill(folder):

@@ -1,19 +1,28 @@
 """Who gets which job when, and what becomes of it: the scheduler with workers that do as they are told."""
 
+import asyncio
+import errno
+import json
+import sqlite3
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ui.server.database import Database
 from ui.server.lanes import DEVICE, LANES, SPEECH
 from ui.server.request import JobRequest
+from ui.server.routes.jobs import _events
 from ui.server.scheduler import MOST_CRASHES, Scheduler
 from ui.server.store import Job, JobStore, QueueLimits
 
 SPEAK = JobRequest(task="speak", text="Hello.")
 SEPARATE = JobRequest(task="separate")
 MANY = QueueLimits(1000)
+LOCKED = OperationalError("UPDATE jobs", {}, sqlite3.OperationalError("database is locked"))
 
 
 class Puppet:
@@ -69,7 +78,7 @@ class Stage:
         worker = next(w for w in self.workers.values() if any(job["id"] == message.get("id") for job in w.jobs))
         ends_at = time.monotonic() + seconds
         self.scheduler.hear(worker, message)
-        while self.scheduler.live(message["id"]) is not None and time.monotonic() < ends_at:
+        while message["id"] in self.scheduler._running and time.monotonic() < ends_at:
             time.sleep(0.005)  # results are kept on another thread
 
 
@@ -155,6 +164,42 @@ def test_a_job_whose_worker_died_runs_again_once(stage):
     assert failed.outcome.error is not None and failed.outcome.error.type == "WorkerGone"
 
 
+def test_nobody_is_charged_for_a_worker_that_was_ended_because_another_job_did_not_stop(stage, monkeypatch):
+    monkeypatch.setattr("ui.server.scheduler.SECONDS_TO_CANCEL", 0.0)
+    worker, reel = stage.workers[SPEECH], stage.submit()
+    for n in range(1, MOST_CRASHES + 1):
+        deaf = stage.submit(owner="ben")
+        stage.given(SPEECH, 2 * n)
+        stage.scheduler.cancel(deaf.id)
+        n_killed = worker.n_killed
+        eventually(lambda: worker.n_killed > n_killed)  # noqa: B023
+        stage.scheduler.hear(worker, {"is": "gone"})
+        assert stage.store.get(deaf.id).state == "cancelled"
+    stage.finish(stage.given(SPEECH, 2 * MOST_CRASHES + 1)[-1])
+    assert (stage.store.get(reel.id).state, stage.store.get(reel.id).crashes) == ("done", 0)
+
+
+def test_those_that_lost_a_worker_together_do_not_run_together_again(stage, tmp_path):
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(b"")
+    reel = stage.submit(SEPARATE, inputs=[{"url": "https://studio/reel.wav"}])
+    bad = stage.submit(SEPARATE, owner="ben", inputs=[{"path": str(clip)}])
+    stage.given(DEVICE, 2)
+    stage.scheduler.hear(stage.workers[DEVICE], {"is": "gone"})
+    again = stage.given(DEVICE, 3)[2]["id"]
+    other = next(job.id for job in (reel, bad) if job.id != again)
+    fresh = stage.submit(JobRequest(task="pull", model="kokoro"), owner="eve")
+    assert stage.given(DEVICE, 4)[3]["id"] == fresh.id  # who broke nothing does not wait for them
+    time.sleep(0.1)
+    assert stage.store.get(other).state == "queued"
+    stage.finish(stage.workers[DEVICE].jobs[3])
+    stage.scheduler.hear(stage.workers[DEVICE], {"is": "gone"})
+    assert stage.store.get(again).state == "failed"
+    assert stage.given(DEVICE, 5)[4]["id"] == other
+    stage.finish(stage.workers[DEVICE].jobs[4])
+    assert stage.store.get(other).state == "done"
+
+
 def test_the_death_of_one_worker_is_no_matter_to_the_jobs_of_the_other(stage, tmp_path):
     clip = tmp_path / "clip.wav"
     clip.write_bytes(b"")
@@ -184,6 +229,22 @@ def test_cancelling_tells_the_worker_and_nothing_is_published(stage):
     assert not stage.scheduler.folder_of(job.id).exists()
 
 
+def test_who_follows_a_job_is_told_at_once_that_it_was_cancelled(stage):
+    job = stage.submit()
+    stage.given(SPEECH, 1)
+    services = SimpleNamespace(store=stage.store, scheduler=stage.scheduler)
+
+    async def follow() -> list[dict]:
+        events = _events(services, stage.store.get(job.id))
+        heard = [await asyncio.wait_for(anext(events), 60)]
+        stage.scheduler.cancel(job.id)  # of which its worker hears nothing
+        return [*heard, await asyncio.wait_for(anext(events), 60)]
+
+    heard = asyncio.run(follow())
+    assert [event["event"] for event in heard] == ["progress", "end"]
+    assert [json.loads(event["data"])["state"] for event in heard] == ["running", "cancelled"]
+
+
 def test_a_job_that_waits_is_cancelled_and_never_handed_out(stage):
     stage.workers[SPEECH].is_ready = False
     job = stage.submit()
@@ -203,6 +264,23 @@ def test_a_job_that_takes_too_long_is_stopped_and_told_so(tmp_path):
     stage.scheduler.close()
     failed = stage.store.get(job.id)
     assert failed.outcome.error is not None and failed.outcome.error.type == "TookTooLong"
+
+
+def test_a_job_whose_time_is_over_is_stopped_while_the_queue_cannot_be_read(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, job_seconds=0.0)
+    waiting, looks = stage.store.waiting, []
+
+    def read_once(lane):
+        looks.append(lane)
+        if looks.count("speech") > 1:
+            raise LOCKED
+        return waiting(lane)
+
+    monkeypatch.setattr(stage.store, "waiting", read_once)
+    job = stage.submit()
+    stage.scheduler.start()
+    eventually(lambda: job.id in stage.workers[SPEECH].cancelled)
+    stage.scheduler.close()
 
 
 def test_a_failure_is_told_without_its_trace(stage):
@@ -287,7 +365,17 @@ def test_an_orderly_end_fails_no_job_that_had_bad_luck_before(tmp_path):
     assert stage.store.get(job.id).state == "queued"
 
 
-def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EMFILE, "Too many open files"),
+        NoConnectionFree("QueuePool limit of size 5 overflow 10 reached"),
+        LOCKED,
+    ],
+    ids=["room", "files", "connections", "lock"],
+)
+def test_results_that_could_not_be_kept_at_once_are_published_when_they_can(stage, monkeypatch, error):
     publish, tries = stage.store.publish, []
 
     def full(id, outcome, reveal):
@@ -296,7 +384,7 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
         def reveal_and_fail():
             reveal()
             if len(tries) < 3:
-                raise OSError(28, "No space left on device")  # as the transaction is written
+                raise error  # as the transaction is written
 
         return publish(id, outcome, reveal_and_fail)
 
@@ -306,3 +394,21 @@ def test_results_that_found_no_room_are_published_when_there_is(stage, monkeypat
     eventually(lambda: stage.store.get(job.id).state == "done")
     assert tries == ["running"] * 3
     assert (stage.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
+
+
+def test_a_job_that_cannot_be_ended_at_all_has_failed_as_soon_as_that_can_be_noted(stage, monkeypatch):
+    fail, tries = stage.store.fail, []
+
+    def busy(id, why):
+        tries.append(id)
+        if len(tries) < 3:
+            raise LOCKED
+        return fail(id, why)
+
+    monkeypatch.setattr(stage.store, "fail", busy)
+    monkeypatch.setattr(stage.store, "publish", lambda *_: 1 / 0)
+    job = stage.submit()
+    stage.finish(stage.given(SPEECH, 1)[0])
+    assert (stage.store.get(job.id).state, len(tries)) == ("failed", 3)
+    assert [ended.id for ended in stage.ended] == [job.id]
+    assert not (stage.folder / "work" / f"{job.id}-1").exists()

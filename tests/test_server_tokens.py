@@ -80,6 +80,7 @@ def test_a_file_that_others_can_read_is_refused(file: Path, mode: int) -> None:
         ({"tokens": [{"name": "anna", "token": ANNA}, {"name": "anna", "token": BEN}]}, "same name"),
         ({"tokens": [{"name": "anna", "token": ANNA}, {"name": "ben", "token": ANNA}]}, "same digest"),
         ({"tokens": [{"name": "anna", "token": ANNA, "max_upload": "much"}]}, "4GB"),
+        ({"tokens": [{"name": "anna", "token": ANNA, "max_queued": 0}]}, "tokens.0.max_queued"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_without_the_token(tmp_path: Path, content: object, words: str) -> None:

@@ -23,6 +23,7 @@ import pytest
 from guarded_app import Asked, served, small_app, talk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from ui.server import bodies, exchange, upload_store
 from ui.server.options import ServerOptions
@@ -245,6 +246,19 @@ def test_a_full_disk_is_said(anna: Asked, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.undo()
     monkeypatch.setattr(upload_store, "RESERVE_BYTES", 1 << 62)
     assert anna("POST", "/v1/uploads", headers={"Upload-Length": "1"}).status_code == 507
+
+
+def test_a_disk_without_room_for_the_database_is_said(anna: Asked, app: Any) -> None:
+    """The database gets no page more, which SQLite tells as it tells a full disk."""
+    database = app.uploads._database
+    with database.begin() as connection:
+        n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    database.close()  # so that every connection is a new one
+    event.listen(database.engine, "connect", lambda new, _: new.execute(f"PRAGMA max_page_count = {n_pages}"))
+    told = "filename " + base64.b64encode(bytes(5000)).decode()
+    reply = anna("POST", "/v1/uploads", headers={"Upload-Length": "1", "Upload-Metadata": told})
+    assert (reply.status_code, reply.json()["error"]["type"]) == (507, "DiskFull")
+    assert "full" in reply.json()["error"]["message"]
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ class Stage:
 
     def model(self, name: str) -> dict[str, Any]:
         return dict(self.server.ask("GET", f"/v1/models/{name}").json)
+
+    def noted(self, what: str) -> list[tuple[str, str]]:
+        """Returns by whom and to which model something was done, by the audit log."""
+        lines = [json.loads(line) for line in self.audit.read_text().splitlines()]
+        return [(line["caller"], line["model"]) for line in lines if line["what"] == what]
 
     def run(self, task: str, name: str) -> dict[str, Any]:
         return self.server.end_of(self.server.submit(task=task, model=name))
@@ -72,6 +78,7 @@ def test_a_model_is_fetched_with_progress_by_its_bytes(stage: Stage) -> None:
     assert len(stage.weights.requests) == n_requests, "what is here and right is not fetched again"
     assert stage.server.ask("DELETE", "/v1/models/slow-net/weights").json["freed_bytes"] >= size
     assert not stage.model("slow-net")["here"]
+    assert stage.noted("remove weights") == [("local", "slow-net")]
 
 
 def test_a_fetch_that_is_stopped_leaves_nothing_and_can_be_begun_again(stage: Stage) -> None:
@@ -88,6 +95,23 @@ def test_a_fetch_that_is_stopped_leaves_nothing_and_can_be_begun_again(stage: St
     assert not stage.model("slow-net")["here"]
     stage.weights.go_on.set()
     assert stage.run("pull", "slow-net")["state"] == "done" and stage.model("slow-net")["here"]
+
+
+def test_files_stay_while_they_are_fetched_for_no_job(stage: Stage) -> None:
+    assert stage.server.ask("DELETE", "/v1/models/slow-net/weights").status == 200
+    n_removals = len(stage.noted("remove weights"))
+    stage.weights.go_on.clear()
+    folder = stage.cache / "slow-net"
+    with ThreadPoolExecutor(1) as pool:
+        loaded = pool.submit(stage.server.ask, "POST", "/v1/models/slow-net/load")
+        try:
+            wait_for(lambda: any(path.suffix == ".part" for path in folder.rglob("*")))
+            refused = stage.server.ask("DELETE", "/v1/models/slow-net/weights")
+        finally:
+            stage.weights.go_on.set()
+        assert (refused.status, refused.json["error"]["type"]) == (409, "Conflict")
+        assert loaded.result(60).status == 200 and stage.model("slow-net")["here"]
+    assert len(stage.noted("remove weights")) == n_removals
 
 
 def test_files_stay_while_a_job_may_need_them_that_names_no_model() -> None:
@@ -136,14 +160,15 @@ def test_terms_are_accepted_first_and_it_is_noted_by_whom(stage: Stage) -> None:
     assert stage.server.ask("POST", "/v1/models/closed-net/load").status == 200
     assert not stage.server.ask("DELETE", "/v1/models/closed-net/licence").json["licence"]["accepted"]
     assert stage.run("pull", "closed-net")["error"]["type"] == "LicenceNotAccepted"
-    noted = [json.loads(line) for line in stage.audit.read_text().splitlines()]
+    lines = [json.loads(line) for line in stage.audit.read_text().splitlines()]
+    noted = [line for line in lines if line["what"] != "remove weights"]
     assert [(line["what"], line["caller"], line["model"]) for line in noted] == [
         ("accept", "local", "closed-net"),
         ("withdraw", "local", "closed-net"),
     ]
     assert noted[0]["terms"] == "research use only. Not for films." and noted[0]["time"]
     free = stage.server.ask("POST", "/v1/models/quick-net/licence")
-    assert free.status == 200 and len(stage.audit.read_text().splitlines()) == 2
+    assert free.status == 200 and len(stage.audit.read_text().splitlines()) == len(lines)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ def create_app(services: Services) -> FastAPI:
     """Returns the application that serves these parts, to whomever its caller lets in (see `admit`)."""
     app = FastAPI(title="audio-ml", version=version("audio-ml"), description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.services = services
-    app.state.listening = listen.Listening()
+    app.state.listening = listening = listen.Listening()
+    services.rounds.append(listening.pieces.tidy)
     for router in (health.router, models.router, jobs.router, listen.router, speech.router, voices.router):
         app.include_router(router)
     app.include_router(services.uploads.router())

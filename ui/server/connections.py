@@ -16,7 +16,7 @@ from ui.server.options import ServerOptions
 HEADER_SECONDS = 15.0  # from the first byte of a request, or a new connection, to the end of the headers
 STALLED_SECONDS = 120.0  # in which a client takes nothing of a reply that is ready
 KEEP_ALIVE_SECONDS = 30
-MOST_CONNECTIONS = 800  # below the 1024 files that a process may usually have open
+MOST_CONNECTIONS = 800  # below the 1024 files that a process may usually have open, as long as few are downloads
 
 
 def connection_settings(options: ServerOptions) -> dict[str, Any]:

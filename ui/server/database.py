@@ -10,9 +10,11 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Connection, MetaData, event
+from sqlalchemy.exc import OperationalError
 
 METADATA = MetaData()  # of all tables; each module declares its own on it
 BUSY_SECONDS = 30.0
+SQLITE_FULL = 13  # a name for it the module sqlite3 has since Python 3.11
 
 
 class Database:
@@ -48,3 +50,11 @@ class Database:
 def _set_up(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def is_full(error: OperationalError) -> bool:
+    """Tells whether SQLite found no room on the disk."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None:  # until Python 3.11, which tells it
+        return "disk is full" in str(error.orig)
+    return int(code) & 0xFF == SQLITE_FULL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from audio_ml.errors import AudioMLError
@@ -23,10 +24,11 @@ WEBHOOK_PAUSES = (0.0, 5.0, 60.0)  # seconds before each try
 
 
 class Housekeeper:
-    """Removes what is kept no longer, once a minute, until it is closed."""
+    """Removes what is kept no longer, once a minute, until it is closed; `rounds` is what it does then."""
 
     def __init__(self, options: ServerOptions, store: JobStore, scheduler: Scheduler, uploads: Uploads) -> None:
         self._options, self._store, self._scheduler, self._uploads = options, store, scheduler, uploads
+        self.rounds: list[Callable[[], None]] = [self._remove_results, self._remove_uploads]
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._live, name="housekeeper", daemon=True)
 
@@ -40,20 +42,25 @@ class Housekeeper:
         self._thread.join()
 
     def tidy(self) -> None:
-        """Removes results that are too old or too much or show a deleted voice, and uploads that nobody needs."""
+        """Does a round: removes results that are too old or too much, and uploads that nobody needs."""
+        for step in self.rounds:
+            try:
+                step()
+            except Exception:  # a disk that is full now may not be in a minute
+                log.exception("What is old could not be removed.")
+
+    def _remove_results(self) -> None:
         for id in self._store.surplus(3600 * self._options.keep_hours, self._options.keep_n_bytes):
             self._scheduler.remove(id)
         forget_deleted_voices(self._store, self._scheduler)
+
+    def _remove_uploads(self) -> None:
         self._uploads.expire(self._store.needed_uploads())
 
     def _live(self) -> None:
-        while True:
-            try:
-                self.tidy()
-            except Exception:  # a disk that is full now may not be in a minute
-                log.exception("What is old could not be removed.")
-            if self._closing.wait(SECONDS_BETWEEN_ROUNDS):
-                return
+        self.tidy()
+        while not self._closing.wait(SECONDS_BETWEEN_ROUNDS):
+            self.tidy()
 
 
 class Bell:

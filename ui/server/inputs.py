@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
 USUAL_RATE_HZ = 48_000  # that the limits on length and channels hold for together
 FETCH_SECONDS = 3600.0  # that a host may take to give a file
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20  # at most: what has come is taken as it is
 OK = 200
 
 
@@ -131,7 +131,7 @@ def fetch(url: str, target: Path, options: ServerOptions, progress: Progress) ->
         total = int(declared) if declared.isdigit() else None
         if total is not None and total > limit:
             raise too_large
-        for block in reply.stream(BLOCK_BYTES, decode_content=False):
+        while block := reply.read1(BLOCK_BYTES, decode_content=False):
             n_bytes += len(block)
             if n_bytes > limit:
                 raise too_large

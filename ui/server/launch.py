@@ -113,7 +113,7 @@ def running(
         fleet.start()
         housekeeper.start()
         audit = AuditLog(folder / "audit.log")
-        yield Services(options, database, store, fleet, scheduler, uploads, audit, metrics)
+        yield Services(options, database, store, fleet, scheduler, uploads, audit, metrics, housekeeper.rounds)
 
 
 def listen(host: str, port: int) -> socket.socket:

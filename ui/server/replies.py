@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from audio_ml.errors import AudioMLError
+from audio_ml.errors import AudioMLError, DiskFull
+from ui.server.database import is_full
 from ui.server.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def add_error_replies(app: FastAPI) -> None:
     """Makes every error that leaves a route of the application a reply in JSON."""
     for kind in (AudioMLError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _reply)
+    app.add_exception_handler(OperationalError, _reply_of_database)
 
 
 def error_reply(error: Exception, request_id: str) -> Response:
@@ -76,6 +79,12 @@ async def _reply(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         error = HTTPException(error.status_code, headers={"Allow": ", ".join(_methods_at(request))})
     return error_reply(error, getattr(request.state, "request_id", ""))
+
+
+async def _reply_of_database(request: Request, error: Exception) -> Response:
+    if not (isinstance(error, OperationalError) and is_full(error)):
+        raise error  # which nobody foresaw, so that the log has its trace
+    return await _reply(request, DiskFull("The server's disk is full: try again when there is room."))
 
 
 def _methods_at(request: Request) -> list[str]:

@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
@@ -32,7 +33,7 @@ from ui.server.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 SECONDS_TO_CANCEL = 60.0  # after which a worker that does not listen is ended
 MOST_CRASHES = 2  # of the worker that runs a job: it may not be the job's fault once
 
@@ -57,6 +58,7 @@ class _Running:
     live: Live = Live()
     cancelled_at: float | None = None
     overdue: bool = False
+    is_deaf: bool = False  # it did not stop, so that its worker is being ended
     is_ending: bool = False  # its worker has done its part
     unfinished: Message | None = None  # what the worker said at the end, where that could not be kept
 
@@ -132,9 +134,11 @@ class Scheduler:
         return accepted
 
     def live(self, id: str) -> Live | None:
-        """Returns how far a job is that a worker has."""
+        """Returns how far a job is that a worker has; of one that was cancelled nothing any more."""
         running = self._running.get(id)
-        return None if running is None else running.live
+        if running is None or (running.cancelled_at is not None and not running.overdue):
+            return None
+        return running.live
 
     def cancel(self, id: str) -> None:
         """Ends a job now: nothing of it will be published. Its worker stops within a segment."""
@@ -189,29 +193,29 @@ class Scheduler:
             self.wake()
 
     def _finish(self, running: _Running, message: Message) -> None:
-        """Ends a job; where the disk has no room, that is tried again later, since there may be some then."""
-        job = running.job
+        """Ends a job; where what hinders that may pass, as a full disk, it is tried again later."""
         try:
             self._end(running, message)
-        except (OSError, OperationalError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_ROOM:
-                self._give_up(running)
-            else:
-                log.error("A job waits for room on the disk: %s", error, extra={"facts": {"job": job.id}})
+        except Exception as error:
+            if running.unfinished is None:  # it is told once, not with every try
+                log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
+            if _may_pass(error) or not self._give_up(running):
                 running.unfinished = message
                 self.wake()
                 return
-        except Exception:
-            self._give_up(running)
-        self._release(job.id)
+        self._release(running.job.id)
 
-    def _give_up(self, running: _Running) -> None:
-        log.exception("A job could not be ended.", extra={"facts": {"job": running.job.id}})
+    def _give_up(self, running: _Running) -> bool:
+        """Ends a job whose results cannot be kept; False where not even that can be noted now."""
         told = "The server could not keep what the job made; its log has the reason."
-        ended = self._store.fail(running.job.id, JobError("InternalError", told, 500))
+        try:
+            ended = self._store.fail(running.job.id, JobError("InternalError", told, 500))
+        except SQLAlchemyError:
+            return False
         remove_folder(running.folder)
         if ended is not None:
             self._listener(ended)
+        return True
 
     def _recover(self) -> None:
         """Publishes what is whole, puts everything else that was running back, and removes what belongs to nothing."""
@@ -235,30 +239,36 @@ class Scheduler:
             with self._changed:
                 if self._closing:
                     return
-            try:
-                for lane in LANES.values():
-                    while self._hand_out(lane):
-                        pass
-                self._end_overdue()
-                self._finish_late()
-            except Exception:  # a full disk, say: the next turn may do better
-                log.exception("The queue could not be looked at.")
+            for step in (self._hand_out_all, self._end_overdue, self._finish_late):
+                try:
+                    step()
+                except Exception:  # a full disk, say: the next turn may do better
+                    log.exception("The queue could not be looked at.")
             with self._changed:
                 if not self._closing:
                     self._changed.wait(POLL_SECONDS)
+
+    def _hand_out_all(self) -> None:
+        for lane in LANES.values():
+            while self._hand_out(lane):
+                pass
 
     def _hand_out(self, lane: Lane) -> bool:
         """Gives the next job of a lane to its worker; False when there is none, or no room."""
         worker = self._workers[lane.worker]
         with self._changed:
-            running = [each for each in self._running.values() if each.job.lane == lane.name]
-            here = [each for each in running if not each.is_ending]
+            beside = [each for each in self._running.values() if each.worker is worker and not each.is_ending]
+            here = [each for each in beside if each.job.lane == lane.name]
             if self._closing or not worker.is_ready or len(here) >= lane.slots:
                 return False
         waiting = [each for each in self._store.waiting(lane.name) if self._may_run(each)]
+        if any(each.job.crashes for each in beside):  # of those that lost a worker together, one may be the cause
+            waiting = [each for each in waiting if not each.crashes]
         if not waiting:
             return False
-        id, owner, _ = min(waiting, key=lambda each: self._served.get((lane.name, each.owner), 0.0))  # whose turn it is
+        id, owner, *_ = min(
+            waiting, key=lambda each: self._served.get((lane.name, each.owner), 0.0)
+        )  # whose turn it is
         self._served[lane.name, owner] = time.monotonic()
         with self._changed:  # so that nobody cancels it between its beginning and its way to the worker
             job = self._store.begin(id)
@@ -322,10 +332,11 @@ class Scheduler:
 
     def _put_back_of(self, worker: WorkerProcess) -> None:
         with self._changed:
-            lost = [id for id, each in self._running.items() if each.worker is worker and not each.is_ending]
-        for id in lost:
+            of_worker = {id: each for id, each in self._running.items() if each.worker is worker}
+            crashed = not any(each.is_deaf for each in of_worker.values())  # it was ended for one of them
+        for id in (id for id, each in of_worker.items() if not each.is_ending):
             try:
-                self._put_back(id, crashed=True)
+                self._put_back(id, crashed=crashed)
             except Exception:  # it is taken up when the server begins anew
                 log.exception("A job could not be put back.", extra={"facts": {"job": id}})
         self.wake()
@@ -368,4 +379,12 @@ class Scheduler:
                     running.overdue, running.cancelled_at = True, now
                     running.worker.send({"do": "cancel", "id": id})
                 elif running.cancelled_at is not None and now > running.cancelled_at + SECONDS_TO_CANCEL:
+                    running.is_deaf = True
                     running.worker.kill()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tells whether what hindered a job's end may be over soon: no room, no descriptors, a database that is busy."""
+    return isinstance(error, (OperationalError, NoConnectionFree)) or (
+        isinstance(error, OSError) and error.errno in PASSING
+    )

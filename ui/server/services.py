@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -30,6 +31,7 @@ class Services:
     uploads: Uploads
     audit: AuditLog
     metrics: Metrics
+    rounds: list[Callable[[], None]] = field(default_factory=list)  # what is done once a minute
 
 
 async def services_of(request: Request) -> Services:

@@ -143,11 +143,12 @@ class Job:
 
 
 class Waiting(NamedTuple):
-    """A job in the queue, and how many of its owner's may run at once."""
+    """A job in the queue, how many of its owner's may run at once, and how many workers have broken under it."""
 
     id: str
     owner: str
     at_once: int | None
+    crashes: int
 
 
 class JobStore:
@@ -233,7 +234,7 @@ class JobStore:
 
     def waiting(self, lane: str) -> list[Waiting]:
         """Returns the jobs that wait in a lane, in the order of coming."""
-        query = sql.select(JOBS.c.id, JOBS.c.owner, JOBS.c.at_once)
+        query = sql.select(JOBS.c.id, JOBS.c.owner, JOBS.c.at_once, JOBS.c.crashes)
         query = query.where(JOBS.c.lane == lane, JOBS.c.state == "queued").order_by(JOBS.c.number)
         with self._database.read() as connection:
             return [Waiting(*row) for row in connection.execute(query)]

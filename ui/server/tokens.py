@@ -141,7 +141,7 @@ class _Entry(Options):
     max_upload: Size | None = None
     upload_space: Size | None = None
     max_jobs: int | None = Field(None, ge=1)
-    max_queued: int | None = Field(None, ge=0)
+    max_queued: int | None = Field(None, ge=1)  # whatever runs has waited
     keeps_voices: bool = False
 
     @model_validator(mode="after")
@@ -156,7 +156,7 @@ class _Entry(Options):
         return self.sha256 or hashlib.sha256((self.token or "").encode()).hexdigest()
 
     def caller(self, options: ServerOptions) -> Caller:
-        """Returns the caller; what the entry leaves out is as for everyone, and more than that nobody gets."""
+        """Returns the caller; what the entry leaves out is as for everyone. No upload is larger than that."""
         upload, space = options.max_upload_bytes, options.upload_space_bytes
         limits = CallerLimits(
             min(upload, read_size(self.max_upload) if self.max_upload else upload),

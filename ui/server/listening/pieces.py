@@ -49,6 +49,12 @@ class Pieces:
             raise InvalidInput(f"'{track.name}' has ended before its sample {start}.")
         return Audio(samples, rate)
 
+    def tidy(self) -> None:
+        """Closes the decoders that nobody has used for a while, or a file that was removed would stay on the disk."""
+        since = time.monotonic() - SECONDS_OPEN
+        with self._lock:
+            self._kept = [each for each in self._kept if each.used > since]
+
     def _read(self, track: Track, start: int, n_samples: int, rate: int) -> Samples:
         if rate == track.sample_rate and AudioReader(track.path).info.exact:
             return _first(track.blocks(start), n_samples, track.n_channels)
@@ -70,8 +76,7 @@ class Pieces:
     def _keep(self, decoder: _Decoder) -> None:
         decoder.used = time.monotonic()
         with self._lock:
-            fresh = [each for each in self._kept if decoder.used - each.used < SECONDS_OPEN]
-            self._kept = [*fresh, decoder][-MOST_OPEN:]
+            self._kept = [*self._kept, decoder][-MOST_OPEN:]
 
 
 class _Decoder:

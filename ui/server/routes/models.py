@@ -92,15 +92,17 @@ def withdraw_licence(model: ModelId, services: Served, caller: Known) -> dict[st
 
 
 @router.delete("/models/{model}/weights")
-def remove_weights(model: ModelId, services: Served) -> dict[str, Any]:
-    """Deletes the files of a model from this machine; what a folder of the user's own has stays."""
+def remove_weights(model: ModelId, services: Served, caller: Known) -> dict[str, Any]:
+    """Deletes the files of a model from this machine, as the audit log has it; a folder of the user's own stays."""
     spec, store = _find(model).spec, WeightStore()
     going_on = [job.request for job in services.store.find(states=("queued", "running"))]
     if any(may_use(request, spec) for request in going_on):
         raise Conflict(f"A job may work with {spec.name}: cancel it first, or wait for its end.")
     services.fleet.unload(spec.task, spec.name)
-    if _machine(services).has_loaded(spec):
+    held = {held["name"] for worker in services.fleet.memory() for held in worker["models"]}  # or being fetched for it
+    if not held.isdisjoint(part.name for part in spec.parts):
         raise Conflict(f"{spec.name} is at work: try again when it is done.")
+    services.audit.note(caller, "remove weights", model=spec.name)
     return {"id": spec.name, "freed_bytes": sum(store.remove(part) for part in parts_of(spec))}
 
 
