@@ -27,10 +27,12 @@ import json
 import os
 import posixpath
 import queue
+import re
 import socket
 import ssl
 import threading
 import time
+import unicodedata
 import urllib.parse
 import urllib.request
 import uuid
@@ -65,6 +67,9 @@ SMALL_BYTES = 1 << 20  # an upload that goes with the request that announces it
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds between two tries
 POLL_SECONDS = 0.5
 SILENT_SECONDS = 45.0  # of events, of which a comment comes every 15 s
+SPEECH = "speech"  # what the server calls files of spoken text, unless it is told
+CAPTIONS = (".srt", ".vtt", ".json", ".txt")
+VOICE_ENDING = ".voice.safetensors"
 _TRANSIENT = (OSError, http.client.HTTPException)
 
 
@@ -489,13 +494,15 @@ class Client:
     ) -> Result:
         """Speaks a text into a file, in the format of its ending; `request` may have voice, model, cast, options.
 
-        Captions (srt, vtt, json, txt) go beside it, as do further files where its `delivery` asks for one a paragraph.
+        Captions (srt, vtt, json, txt) go beside it, as do further files where its `delivery` asks for one a paragraph,
+        further formats ("also") or a view.
         """
         _check_free(target, request.get("overwrite", False))
         form = _form(target, request.pop("delivery", None))
         if captions:
             form["captions"] = list(captions)
-        return self.run(task, text=text, delivery=form, place=lambda name: beside(target, name), **request)
+        named = functools.partial(beside, target, also=form.get("also", ()), filename=form.get("filename", SPEECH))
+        return self.run(task, text=text, delivery=form, place=named, **request)
 
     def clone(self, text: str, target: AnyPath, voice: str, **request: Any) -> Result:
         """Speaks a text with a cloned voice of the server's library into a file; otherwise as `speak_file`."""
@@ -513,10 +520,11 @@ class Client:
     ) -> Result:
         """Makes a voice in the server's library of recordings of somebody who agrees; `target` gets its file.
 
-        A voice is personal data: nobody else on this machine may read that file.
+        A voice is personal data: nobody else on this machine may read that file. What it says of a `text` stays on the
+        server, if that is kept (`keep`).
         """
         request.update(name=name, consent=consent, inputs=recordings, private=True)
-        return self.run("enroll", place=lambda name: target, **request)
+        return self.run("enroll", place=lambda name: target if name.endswith(VOICE_ENDING) else None, **request)
 
     def speak(self, text: str, **request: Any) -> bytes:
         """Returns a spoken text as a sound file; `request` may have voice, model, response_format and speed."""
@@ -923,17 +931,23 @@ def _form(target: AnyPath, delivery: Mapping[str, Any] | None = None) -> Request
     return {"format": Path(target).suffix[1:].lower(), **(delivery or {})}
 
 
-def beside(target: AnyPath, name: str) -> Path:
+def beside(target: AnyPath, name: str, also: Iterable[str] = (), filename: str = SPEECH) -> Path:
     """Returns where a file of spoken text goes whose sound is to be `target`.
 
-    >>> [beside("a/line.wav", name).as_posix() for name in ("speech.wav", "speech.srt", "speech_002.wav")]
-    ['a/line.wav', 'a/line.srt', 'a/line_002.wav']
+    `also` are the further formats that were asked for, `filename` is what the server was told to call its files.
+
+    >>> [beside("a/line.wav", name).as_posix() for name in ("speech.wav", "speech.srt", "speech_002.wav", "view.json")]
+    ['a/line.wav', 'a/line.srt', 'a/line_002.wav', 'a/line.view.json']
+    >>> beside("a/line.wav", "speech.mp3", also=["mp3"]).as_posix()
+    'a/line.mp3'
     """
     stem, ending = os.path.splitext(safe_path("", name).name)
-    number = stem[len("speech") :] if stem.startswith("speech") else ""
     sound = Path(target)
-    is_captions = ending in (".srt", ".vtt", ".json", ".txt")
-    return sound.with_name(sound.stem + number + (ending if is_captions else sound.suffix))
+    told = re.fullmatch(re.escape(unicodedata.normalize("NFC", filename)) + r"(_\d+)?", stem)
+    if told is None:  # no sound, and no captions of one
+        return sound.with_name(f"{sound.stem}.{stem}{ending}")
+    keeps_ending = ending in CAPTIONS or ending[1:] in also
+    return sound.with_name(sound.stem + (told.group(1) or "") + (ending if keeps_ending else sound.suffix))
 
 
 def _reference(given: Input) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import threading
 import time
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path[1:2] == ("events",):
             self._events(path[0])
         elif path[1:2] == ("files",):
-            self._file("/".join(path[2:]))
+            self._file(urllib.parse.unquote("/".join(path[2:])))
         else:
             self._json(200, self._told(path[0]))
 

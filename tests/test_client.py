@@ -7,6 +7,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -277,6 +278,27 @@ class TestWholeRequests:
         assert names_in(tmp_path) == ["line_001.mp3", "line_001.srt", "line_002.mp3", "line_002.srt"]
         assert server.bodies[0]["delivery"] == {"format": "mp3", "captions": ["srt"]}
 
+    def test_further_formats_and_views_have_names_of_their_own(self, server: StandIn, tmp_path: Path) -> None:
+        server.files = {name: name.encode() for name in ("speech.wav", "speech.mp3", "speech.json", "view.json")}
+        delivery = {"also": ["mp3"], "view": True}
+        Client(server.url).clone("Hello.", tmp_path / "line.wav", "anna", captions=["json"], delivery=delivery)
+        written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+        assert written == {
+            "line.wav": "speech.wav",
+            "line.mp3": "speech.mp3",
+            "line.json": "speech.json",
+            "line.view.json": "view.json",
+        }
+
+    @pytest.mark.parametrize("filename", ["speech of anna", "anna_2", "Zoe\u0308"])
+    def test_a_name_for_the_servers_files_is_none_for_ours(
+        self, filename: str, server: StandIn, tmp_path: Path
+    ) -> None:
+        called = unicodedata.normalize("NFC", filename)  # as the server does
+        server.files = {f"{called}_001.wav": b"one", f"{called}_002.wav": b"two"}
+        Client(server.url).speak_file("Hello.", tmp_path / "line.wav", delivery={"filename": filename, "split": True})
+        assert names_in(tmp_path) == ["line_001.wav", "line_002.wav"]
+
     def test_steps_never_take_long_and_closing_them_cancels(self, server: StandIn, song: Path) -> None:
         server.faults.seconds = 120
 
@@ -304,10 +326,18 @@ class TestWholeRequests:
                 return
 
     def test_the_file_of_a_voice_is_for_nobody_else(self, server: StandIn, song: Path, tmp_path: Path) -> None:
-        server.files = {"anna.voice": b"voice"}
+        server.files = {"anna.voice.safetensors": b"voice"}
         Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice")
         assert (tmp_path / "anna.voice").stat().st_mode & 0o777 == 0o600
         assert server.bodies[0]["name"] == "anna" and server.bodies[0]["consent"] == "Anna, today"
+
+    def test_of_a_voice_that_speaks_the_target_is_still_the_voice(
+        self, server: StandIn, song: Path, tmp_path: Path
+    ) -> None:
+        server.files = {"anna.voice.safetensors": b"voice", "sample.wav": b"sound", "view.json": b"{}"}
+        done = Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice", text="Hello.")
+        assert done.paths == {"anna.voice.safetensors": tmp_path / "anna.voice"}
+        assert (tmp_path / "anna.voice").read_bytes() == b"voice"
 
     def test_speech_comes_as_bytes(self, server: StandIn) -> None:
         server.files = {"speech": b"x" * 200_000}
