@@ -66,6 +66,7 @@ PIECE_BYTES = 16 << 20  # of an upload: what a request carries, for proxies that
 SMALL_BYTES = 1 << 20  # an upload that goes with the request that announces it
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds between two tries
 POLL_SECONDS = 0.5
+BEGIN_SECONDS = 900.0  # until speech begins or a model is loaded: what was before it, and weights to be fetched
 SILENT_SECONDS = 45.0  # of events, of which a comment comes every 15 s
 SPEECH = "speech"  # what the server calls files of spoken text, unless it is told
 CAPTIONS = (".srt", ".vtt", ".json", ".txt")
@@ -174,8 +175,9 @@ class _Reply:
 class Client:
     """Talks to the server at `url`.
 
-    `token` goes as a bearer token. `timeout` is how long, in seconds, an exchange may stand still; `patience` how long
-    a server may be away before `Unreachable` is raised, and `queue_patience` how long it may say that it is busy.
+    `token` goes as a bearer token. `timeout` is how long, in seconds, an exchange may stand still (speech may begin,
+    and a model be loaded, as late as `BEGIN_SECONDS`); `patience` how long a server may be away before `Unreachable`
+    is raised, and `queue_patience` how long it may say that it is busy.
     `ca_file` names the certificates to trust. `check` is called again and again while something is waited for;
     what it raises ends the wait, and cancels the job where there is one. A client may be used by several threads.
 
@@ -228,8 +230,8 @@ class Client:
         return dict(self._json("GET", "/v1/models/" + _quoted(id)))
 
     def load(self, id: str) -> bool:
-        """Loads a model; returns whether it is loaded."""
-        return bool(self._json("POST", f"/v1/models/{_quoted(id)}/load")["loaded"])
+        """Loads a model, with its weights fetched first where they are not there; returns whether it is loaded."""
+        return bool(self._call("POST", f"/v1/models/{_quoted(id)}/load", begin=BEGIN_SECONDS).json()["loaded"])
 
     def unload(self, id: str) -> bool:
         """Unloads a model; returns whether it is still loaded."""
@@ -535,7 +537,7 @@ class Client:
         body = {name: value for name, value in request.items() if value is not None}
         content = json.dumps({"input": text, **body}).encode("utf-8")
         headers = {"Content-Type": "application/json"}
-        opened = self._retried(lambda: self._opened("POST", "/v1/audio/speech", content, headers))
+        opened = self._retried(lambda: self._opened("POST", "/v1/audio/speech", content, headers, begin=BEGIN_SECONDS))
         with opened as (response, _):
             while True:
                 self._check()
@@ -562,11 +564,12 @@ class Client:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        begin: float | None = None,
     ) -> _Reply:
         """Returns a reply that is no refusal; everything that is sent by this may be sent twice."""
 
         def exchange() -> _Reply:
-            with self._opened(method, path, body, headers) as (response, _):
+            with self._opened(method, path, body, headers, begin=begin) as (response, _):
                 return _Reply(response.status, _headers(response), response.read())
 
         reply: _Reply = self._retried(exchange)
@@ -624,8 +627,9 @@ class Client:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        begin: float | None = None,
     ) -> _Opened:
-        """Sends a request and returns its response as a context; a refusal is raised."""
+        """Sends a request and returns its response, which may `begin` so late, as a context; a refusal is raised."""
         target = self._parts.path.rstrip("/") + path
         sent = {"Accept": "application/json, */*", "Connection": "close", **(headers or {})}
         if self._token:
@@ -641,7 +645,7 @@ class Client:
                 if body is None or connection.sock is None:
                     raise  # else: a server that says no before it has read all is worth hearing
             line = connection.sock
-            response = connection.getresponse()
+            response = connection.getresponse() if begin is None else self._begun(connection, line, begin)
             self._met[:] = [True]
             if response.status >= 300:
                 _refuse(_Reply(response.status, _headers(response), response.read()))
@@ -649,6 +653,29 @@ class Client:
         except BaseException:
             connection.close()
             raise
+
+    def _begun(self, connection: http.client.HTTPConnection, line: Any, seconds: float) -> http.client.HTTPResponse:
+        """Returns a response that takes its time, waited for on a thread, so that `check` is heard meanwhile."""
+        timeout = line.gettimeout()
+        line.settimeout(seconds)
+        heard: queue.SimpleQueue[http.client.HTTPResponse | BaseException] = queue.SimpleQueue()
+        reader = threading.Thread(target=_await_response, args=(connection, heard), daemon=True)
+        reader.start()
+        try:
+            response = None
+            while response is None:
+                self._check()
+                with contextlib.suppress(queue.Empty):
+                    response = heard.get(timeout=0.1)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # wakes the reader
+            reader.join()
+            raise
+        if isinstance(response, BaseException):
+            raise response
+        line.settimeout(timeout)
+        return response
 
     def _event_stream(self, id: str) -> Generator[Mapping[str, Any], None, None]:
         """Yields the data of server-sent events, read on a thread of its own, so that `check` is heard meanwhile."""
@@ -983,6 +1010,15 @@ def _quoted(part: str) -> str:
 
 def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
+
+
+def _await_response(
+    connection: http.client.HTTPConnection, heard: queue.SimpleQueue[http.client.HTTPResponse | BaseException]
+) -> None:
+    try:
+        heard.put(connection.getresponse())
+    except BaseException as error:
+        heard.put(error)
 
 
 def _read_lines(response: http.client.HTTPResponse, lines: queue.SimpleQueue[bytes | None]) -> None:

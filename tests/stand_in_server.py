@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+LONGEST_HOLD = 60.0  # seconds
 FEWEST_LOOKS = 5  # at a job that takes its time, so that it is seen at work even by who is slow
 
 
@@ -32,6 +33,8 @@ class Faults:
     change_file: bool = False  # between the two halves of a broken download
     seconds: float = 0.0  # of work
     refuse_all: int = 0  # with 502 of a proxy
+    hold: threading.Event | None = None  # speech does not begin, nor is a model loaded, before it is set
+    break_speech_by_silence: bool = False  # until `hold` is set
 
 
 @dataclass
@@ -145,7 +148,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _post_audio_speech(self, *_: str) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.state.bodies.append(body)
-        self._reply(200, self.state.files.get("speech", b"RIFFspeech"), {"Content-Type": "audio/wav"})
+        if self.state.faults.break_speech_by_silence:
+            self._at_once(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nRIFF")
+            self._wait()
+            self._hang_up()
+        elif self.state.faults.hold:
+            self._wait()
+            self._at_once(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nRIFF")
+        else:
+            self._reply(200, self.state.files.get("speech", b"RIFFspeech"), {"Content-Type": "audio/wav"})
+
+    def _post_models(self, *_: str) -> None:
+        self._wait()
+        self._at_once(b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"loaded": true}')
+
+    def _wait(self) -> None:
+        if self.state.faults.hold:
+            self.state.faults.hold.wait(LONGEST_HOLD)
+            self.state.faults.hold.set()  # nobody did: who waited has waited to the end
+
+    def _at_once(self, reply: bytes) -> None:
+        """Sends a whole reply in one piece, so that a client with little patience finds all of it."""
+        self.wfile.write(reply)
+        self.wfile.flush()
 
     # uploads
 

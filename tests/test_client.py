@@ -6,6 +6,7 @@ import ast
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -343,6 +344,51 @@ class TestWholeRequests:
         server.files = {"speech": b"x" * 200_000}
         assert Client(server.url).speak("Hello.", voice="heart", response_format="wav") == b"x" * 200_000
         assert server.bodies[0] == {"input": "Hello.", "voice": "heart", "response_format": "wav"}
+
+
+class TestLateBeginnings:
+    """Speech that waits for its turn, and a model whose weights are fetched first."""
+
+    @pytest.fixture
+    def hold(self, server: StandIn) -> Iterator[threading.Event]:
+        server.faults.hold = threading.Event()
+        yield server.faults.hold
+        server.faults.hold.set()
+
+    @pytest.fixture
+    def client(self, server: StandIn, hold: threading.Event) -> Client:
+        """A client that gives up anything that is silent for 0.2 s, before a server that waits until it did."""
+        looks: list[None] = []
+
+        def check() -> None:
+            looks.append(None)
+            if len(looks) == 12:  # of which there are ten a second
+                hold.set()
+
+        return Client(server.url, timeout=0.2, check=check)
+
+    def test_speech_that_begins_late_is_waited_for(self, server: StandIn, client: Client) -> None:
+        assert client.speak("Hello.") == b"RIFF"
+        assert server.count("POST", "/v1/audio/speech") == 1
+
+    def test_a_model_that_loads_for_long_is_waited_for(self, server: StandIn, client: Client) -> None:
+        assert client.load("kokoro") is True
+        assert server.count("POST", "/v1/models/kokoro/load") == 1
+
+    def test_a_check_is_heard_meanwhile(self, server: StandIn, hold: threading.Event) -> None:
+        def check() -> None:
+            if server.bodies:  # the request is there
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Client(server.url, check=check).speak("Hello.")
+        assert not hold.is_set()
+
+    def test_speech_that_began_may_not_be_silent_for_as_long(self, server: StandIn, hold: threading.Event) -> None:
+        server.faults.break_speech_by_silence = True
+        with pytest.raises(Unreachable, match="in the middle"):
+            Client(server.url, timeout=0.2).speak("Hello.")
+        assert not hold.is_set() and server.count("POST", "/v1/audio/speech") == 1
 
 
 class TestProxies:
