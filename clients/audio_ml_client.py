@@ -474,12 +474,16 @@ class Client:
                 yield Step("waiting for room in the queue", 0.0)
 
     def _tidy(self, job: Job | None, uploads: Iterable[str]) -> None:
-        """Cancels or removes what is left on the server, as far as it can be reached at once."""
+        """Cancels what is not over and removes what is left on the server, as far as it can be reached at once."""
         tidying = self.checked(lambda: None)
         tidying._patience, tidying._queue_patience, tidying._timeout = 2.0, 2.0, 5.0
         with contextlib.suppress(ServerError):
             if job is not None:
-                tidying.cancel(job.id)
+                where = "/v1/jobs/" + _quoted(job.id)
+                if (
+                    tidying._call("DELETE", where).status == http.client.ACCEPTED
+                ):  # it was cancelled, and is there still
+                    tidying._call("DELETE", where)
         for upload in uploads:
             with contextlib.suppress(ServerError):
                 tidying.discard(upload)

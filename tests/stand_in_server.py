@@ -49,6 +49,7 @@ class StandIn:
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)  # that every job gives; the first input by default
     report: dict[str, Any] | None = None
@@ -272,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         self.wfile.write(b": hello\n\n")
-        while True:
+        while id in self.state.jobs:
             job = self._told(id)
             is_over = job["state"] in ("done", "failed", "cancelled")
             event = "end" if is_over else "progress"
@@ -311,6 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "UnknownJob", "There is no such job.")
         elif job["state"] in ("queued", "running"):
             job["state"] = "cancelled"
+            self.state.cancelled.append(id)
             self._reply(202)
         else:
             self.state.removed.append(id)
