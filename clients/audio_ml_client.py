@@ -195,9 +195,11 @@ class Client:
         ca_file: AnyPath | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of a server: write http://HOST:PORT.")
+        parts = _address(url)
+        assert parts.hostname
+        token = (token or "").strip()
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("The token is none: it is to be one line of plain characters without blanks.")
         self.url = urllib.parse.urlunsplit(
             (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
         )
@@ -1085,6 +1087,20 @@ def _is_of_the_network(error: OSError) -> bool:
 
 
 _NETWORK = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT)
+
+
+def _address(url: str) -> urllib.parse.SplitResult:
+    """Returns the parts of a server's address; raises `ValueError` for what is none.
+
+    >>> _address("localhost:8600").port
+    8600
+    """
+    with contextlib.suppress(ValueError):
+        parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
+        _ = parts.port, (parts.hostname or "").encode("idna"), parts.path.encode("ascii")  # raise what they cannot be
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts
+    raise ValueError(f"{url!r} is no address of a server: write http://HOST:PORT.")
 
 
 def _proxy_for(scheme: str, host: str) -> urllib.parse.SplitResult | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -132,6 +133,26 @@ class TestJobs:
         with pytest.raises(Unreachable):
             Client("http://127.0.0.1:9", check=lambda: looks.append(None)).models()
         assert len(looks) == 1, "it was tried once, and nothing was waited for"
+
+    @pytest.mark.parametrize(
+        "url", ["http://localhost:99999", "localhost:port", "ftp://localhost", "http://", "http://a..b", "http://[::1"]
+    )
+    def test_what_is_no_address_is_told_at_once(self, url: str) -> None:
+        with pytest.raises(
+            ValueError, match=f"^{re.escape(repr(url))} is no address of a server: write http://HOST:PORT"
+        ):
+            Client(url)
+
+    @pytest.mark.parametrize("token", ["“secret”", "secret\r\nX-Other: 1", "sec ret", "secrét", "sec\0ret"])
+    def test_what_is_no_token_is_told_at_once_and_not_shown(self, token: str) -> None:
+        with pytest.raises(ValueError, match="The token is none") as caught:
+            Client("localhost", token)
+        assert token not in str(caught.value)
+
+    @pytest.mark.parametrize("token", ["secret\r", " secret\n"])
+    def test_what_stands_around_a_token_is_not_of_it(self, token: str) -> None:
+        with stand_in(token="secret") as server:
+            assert Client(server.url, token).jobs() == []
 
     def test_the_token_is_shown(self) -> None:
         with stand_in(token="secret") as server:

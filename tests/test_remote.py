@@ -188,6 +188,17 @@ class TestToken:
         with pytest.raises(InvalidInput, match="token"):
             remote.choose("http://x", tmp_path / "token", False)
 
+    def test_one_of_the_environment_that_is_none_is_told_and_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AUDIO_ML_TOKEN", "“secret”")
+        with pytest.raises(InvalidOption, match="--server: The token") as caught:
+            app(["--server", "http://127.0.0.1:9", "models", "list"], standalone_mode=False)
+        assert "secret" not in str(caught.value)
+
+
+def test_an_address_that_is_none_is_told() -> None:
+    with pytest.raises(InvalidOption, match="--server: 'http://localhost:99999' is no address"):
+        app(["--server", "http://localhost:99999", "models", "list"], standalone_mode=False)
+
 
 def assert_refused(ran: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
     assert ran.returncode == code, ran.stderr
