@@ -27,10 +27,12 @@ import json
 import os
 import posixpath
 import queue
+import re
 import socket
 import ssl
 import threading
 import time
+import unicodedata
 import urllib.parse
 import urllib.request
 import uuid
@@ -64,7 +66,11 @@ PIECE_BYTES = 16 << 20  # of an upload: what a request carries, for proxies that
 SMALL_BYTES = 1 << 20  # an upload that goes with the request that announces it
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds between two tries
 POLL_SECONDS = 0.5
+BEGIN_SECONDS = 900.0  # until speech begins or a model is loaded: what was before it, and weights to be fetched
 SILENT_SECONDS = 45.0  # of events, of which a comment comes every 15 s
+SPEECH = "speech"  # what the server calls files of spoken text, unless it is told
+CAPTIONS = (".srt", ".vtt", ".json", ".txt")
+VOICE_ENDING = ".voice.safetensors"
 _TRANSIENT = (OSError, http.client.HTTPException)
 
 
@@ -169,8 +175,9 @@ class _Reply:
 class Client:
     """Talks to the server at `url`.
 
-    `token` goes as a bearer token. `timeout` is how long, in seconds, an exchange may stand still; `patience` how long
-    a server may be away before `Unreachable` is raised, and `queue_patience` how long it may say that it is busy.
+    `token` goes as a bearer token. `timeout` is how long, in seconds, an exchange may stand still (speech may begin,
+    and a model be loaded, as late as `BEGIN_SECONDS`); `patience` how long a server may be away before `Unreachable`
+    is raised, and `queue_patience` how long it may say that it is busy.
     `ca_file` names the certificates to trust. `check` is called again and again while something is waited for;
     what it raises ends the wait, and cancels the job where there is one. A client may be used by several threads.
 
@@ -188,9 +195,11 @@ class Client:
         ca_file: AnyPath | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of a server: write http://HOST:PORT.")
+        parts = _address(url)
+        assert parts.hostname
+        token = (token or "").strip()
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("The token is none: it is to be one line of plain characters without blanks.")
         self.url = urllib.parse.urlunsplit(
             (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
         )
@@ -223,8 +232,8 @@ class Client:
         return dict(self._json("GET", "/v1/models/" + _quoted(id)))
 
     def load(self, id: str) -> bool:
-        """Loads a model; returns whether it is loaded."""
-        return bool(self._json("POST", f"/v1/models/{_quoted(id)}/load")["loaded"])
+        """Loads a model, with its weights fetched first where they are not there; returns whether it is loaded."""
+        return bool(self._call("POST", f"/v1/models/{_quoted(id)}/load", begin=BEGIN_SECONDS).json()["loaded"])
 
     def unload(self, id: str) -> bool:
         """Unloads a model; returns whether it is still loaded."""
@@ -467,12 +476,16 @@ class Client:
                 yield Step("waiting for room in the queue", 0.0)
 
     def _tidy(self, job: Job | None, uploads: Iterable[str]) -> None:
-        """Cancels or removes what is left on the server, as far as it can be reached at once."""
+        """Cancels what is not over and removes what is left on the server, as far as it can be reached at once."""
         tidying = self.checked(lambda: None)
         tidying._patience, tidying._queue_patience, tidying._timeout = 2.0, 2.0, 5.0
         with contextlib.suppress(ServerError):
             if job is not None:
-                tidying.cancel(job.id)
+                where = "/v1/jobs/" + _quoted(job.id)
+                if (
+                    tidying._call("DELETE", where).status == http.client.ACCEPTED
+                ):  # it was cancelled, and is there still
+                    tidying._call("DELETE", where)
         for upload in uploads:
             with contextlib.suppress(ServerError):
                 tidying.discard(upload)
@@ -489,13 +502,15 @@ class Client:
     ) -> Result:
         """Speaks a text into a file, in the format of its ending; `request` may have voice, model, cast, options.
 
-        Captions (srt, vtt, json, txt) go beside it, as do further files where its `delivery` asks for one a paragraph.
+        Captions (srt, vtt, json, txt) go beside it, as do further files where its `delivery` asks for one a paragraph,
+        further formats ("also") or a view.
         """
         _check_free(target, request.get("overwrite", False))
         form = _form(target, request.pop("delivery", None))
         if captions:
             form["captions"] = list(captions)
-        return self.run(task, text=text, delivery=form, place=lambda name: beside(target, name), **request)
+        named = functools.partial(beside, target, also=form.get("also", ()), filename=form.get("filename", SPEECH))
+        return self.run(task, text=text, delivery=form, place=named, **request)
 
     def clone(self, text: str, target: AnyPath, voice: str, **request: Any) -> Result:
         """Speaks a text with a cloned voice of the server's library into a file; otherwise as `speak_file`."""
@@ -513,10 +528,11 @@ class Client:
     ) -> Result:
         """Makes a voice in the server's library of recordings of somebody who agrees; `target` gets its file.
 
-        A voice is personal data: nobody else on this machine may read that file.
+        A voice is personal data: nobody else on this machine may read that file. What it says of a `text` stays on the
+        server, if that is kept (`keep`).
         """
         request.update(name=name, consent=consent, inputs=recordings, private=True)
-        return self.run("enroll", place=lambda name: target, **request)
+        return self.run("enroll", place=lambda name: target if name.endswith(VOICE_ENDING) else None, **request)
 
     def speak(self, text: str, **request: Any) -> bytes:
         """Returns a spoken text as a sound file; `request` may have voice, model, response_format and speed."""
@@ -527,7 +543,7 @@ class Client:
         body = {name: value for name, value in request.items() if value is not None}
         content = json.dumps({"input": text, **body}).encode("utf-8")
         headers = {"Content-Type": "application/json"}
-        opened = self._retried(lambda: self._opened("POST", "/v1/audio/speech", content, headers))
+        opened = self._retried(lambda: self._opened("POST", "/v1/audio/speech", content, headers, begin=BEGIN_SECONDS))
         with opened as (response, _):
             while True:
                 self._check()
@@ -554,11 +570,12 @@ class Client:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        begin: float | None = None,
     ) -> _Reply:
         """Returns a reply that is no refusal; everything that is sent by this may be sent twice."""
 
         def exchange() -> _Reply:
-            with self._opened(method, path, body, headers) as (response, _):
+            with self._opened(method, path, body, headers, begin=begin) as (response, _):
                 return _Reply(response.status, _headers(response), response.read())
 
         reply: _Reply = self._retried(exchange)
@@ -616,8 +633,9 @@ class Client:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        begin: float | None = None,
     ) -> _Opened:
-        """Sends a request and returns its response as a context; a refusal is raised."""
+        """Sends a request and returns its response, which may `begin` so late, as a context; a refusal is raised."""
         target = self._parts.path.rstrip("/") + path
         sent = {"Accept": "application/json, */*", "Connection": "close", **(headers or {})}
         if self._token:
@@ -633,7 +651,7 @@ class Client:
                 if body is None or connection.sock is None:
                     raise  # else: a server that says no before it has read all is worth hearing
             line = connection.sock
-            response = connection.getresponse()
+            response = connection.getresponse() if begin is None else self._begun(connection, line, begin)
             self._met[:] = [True]
             if response.status >= 300:
                 _refuse(_Reply(response.status, _headers(response), response.read()))
@@ -641,6 +659,29 @@ class Client:
         except BaseException:
             connection.close()
             raise
+
+    def _begun(self, connection: http.client.HTTPConnection, line: Any, seconds: float) -> http.client.HTTPResponse:
+        """Returns a response that takes its time, waited for on a thread, so that `check` is heard meanwhile."""
+        timeout = line.gettimeout()
+        line.settimeout(seconds)
+        heard: queue.SimpleQueue[http.client.HTTPResponse | BaseException] = queue.SimpleQueue()
+        reader = threading.Thread(target=_await_response, args=(connection, heard), daemon=True)
+        reader.start()
+        try:
+            response = None
+            while response is None:
+                self._check()
+                with contextlib.suppress(queue.Empty):
+                    response = heard.get(timeout=0.1)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # wakes the reader
+            reader.join()
+            raise
+        if isinstance(response, BaseException):
+            raise response
+        line.settimeout(timeout)
+        return response
 
     def _event_stream(self, id: str) -> Generator[Mapping[str, Any], None, None]:
         """Yields the data of server-sent events, read on a thread of its own, so that `check` is heard meanwhile."""
@@ -923,17 +964,23 @@ def _form(target: AnyPath, delivery: Mapping[str, Any] | None = None) -> Request
     return {"format": Path(target).suffix[1:].lower(), **(delivery or {})}
 
 
-def beside(target: AnyPath, name: str) -> Path:
+def beside(target: AnyPath, name: str, also: Iterable[str] = (), filename: str = SPEECH) -> Path:
     """Returns where a file of spoken text goes whose sound is to be `target`.
 
-    >>> [beside("a/line.wav", name).as_posix() for name in ("speech.wav", "speech.srt", "speech_002.wav")]
-    ['a/line.wav', 'a/line.srt', 'a/line_002.wav']
+    `also` are the further formats that were asked for, `filename` is what the server was told to call its files.
+
+    >>> [beside("a/line.wav", name).as_posix() for name in ("speech.wav", "speech.srt", "speech_002.wav", "view.json")]
+    ['a/line.wav', 'a/line.srt', 'a/line_002.wav', 'a/line.view.json']
+    >>> beside("a/line.wav", "speech.mp3", also=["mp3"]).as_posix()
+    'a/line.mp3'
     """
     stem, ending = os.path.splitext(safe_path("", name).name)
-    number = stem[len("speech") :] if stem.startswith("speech") else ""
     sound = Path(target)
-    is_captions = ending in (".srt", ".vtt", ".json", ".txt")
-    return sound.with_name(sound.stem + number + (ending if is_captions else sound.suffix))
+    told = re.fullmatch(re.escape(unicodedata.normalize("NFC", filename)) + r"(_\d+)?", stem)
+    if told is None:  # no sound, and no captions of one
+        return sound.with_name(f"{sound.stem}.{stem}{ending}")
+    keeps_ending = ending in CAPTIONS or ending[1:] in also
+    return sound.with_name(sound.stem + (told.group(1) or "") + (ending if keeps_ending else sound.suffix))
 
 
 def _reference(given: Input) -> Mapping[str, str]:
@@ -969,6 +1016,15 @@ def _quoted(part: str) -> str:
 
 def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
+
+
+def _await_response(
+    connection: http.client.HTTPConnection, heard: queue.SimpleQueue[http.client.HTTPResponse | BaseException]
+) -> None:
+    try:
+        heard.put(connection.getresponse())
+    except BaseException as error:
+        heard.put(error)
 
 
 def _read_lines(response: http.client.HTTPResponse, lines: queue.SimpleQueue[bytes | None]) -> None:
@@ -1031,6 +1087,20 @@ def _is_of_the_network(error: OSError) -> bool:
 
 
 _NETWORK = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT)
+
+
+def _address(url: str) -> urllib.parse.SplitResult:
+    """Returns the parts of a server's address; raises `ValueError` for what is none.
+
+    >>> _address("localhost:8600").port
+    8600
+    """
+    with contextlib.suppress(ValueError):
+        parts = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
+        _ = parts.port, (parts.hostname or "").encode("idna"), parts.path.encode("ascii")  # raise what they cannot be
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts
+    raise ValueError(f"{url!r} is no address of a server: write http://HOST:PORT.")
 
 
 def _proxy_for(scheme: str, host: str) -> urllib.parse.SplitResult | None:

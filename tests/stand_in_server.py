@@ -7,12 +7,14 @@ import contextlib
 import json
 import threading
 import time
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+LONGEST_HOLD = 60.0  # seconds
 FEWEST_LOOKS = 5  # at a job that takes its time, so that it is seen at work even by who is slow
 
 
@@ -31,6 +33,8 @@ class Faults:
     change_file: bool = False  # between the two halves of a broken download
     seconds: float = 0.0  # of work
     refuse_all: int = 0  # with 502 of a proxy
+    hold: threading.Event | None = None  # speech does not begin, nor is a model loaded, before it is set
+    break_speech_by_silence: bool = False  # until `hold` is set
 
 
 @dataclass
@@ -45,6 +49,7 @@ class StandIn:
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)  # that every job gives; the first input by default
     report: dict[str, Any] | None = None
@@ -144,7 +149,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _post_audio_speech(self, *_: str) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.state.bodies.append(body)
-        self._reply(200, self.state.files.get("speech", b"RIFFspeech"), {"Content-Type": "audio/wav"})
+        if self.state.faults.break_speech_by_silence:
+            self._at_once(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nRIFF")
+            self._wait()
+            self._hang_up()
+        elif self.state.faults.hold:
+            self._wait()
+            self._at_once(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nRIFF")
+        else:
+            self._reply(200, self.state.files.get("speech", b"RIFFspeech"), {"Content-Type": "audio/wav"})
+
+    def _post_models(self, *_: str) -> None:
+        self._wait()
+        self._at_once(b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"loaded": true}')
+
+    def _wait(self) -> None:
+        if self.state.faults.hold:
+            self.state.faults.hold.wait(LONGEST_HOLD)
+            self.state.faults.hold.set()  # nobody did: who waited has waited to the end
+
+    def _at_once(self, reply: bytes) -> None:
+        """Sends a whole reply in one piece, so that a client with little patience finds all of it."""
+        self.wfile.write(reply)
+        self.wfile.flush()
 
     # uploads
 
@@ -232,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path[1:2] == ("events",):
             self._events(path[0])
         elif path[1:2] == ("files",):
-            self._file("/".join(path[2:]))
+            self._file(urllib.parse.unquote("/".join(path[2:])))
         else:
             self._json(200, self._told(path[0]))
 
@@ -246,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         self.wfile.write(b": hello\n\n")
-        while True:
+        while id in self.state.jobs:
             job = self._told(id)
             is_over = job["state"] in ("done", "failed", "cancelled")
             event = "end" if is_over else "progress"
@@ -285,6 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "UnknownJob", "There is no such job.")
         elif job["state"] in ("queued", "running"):
             job["state"] = "cancelled"
+            self.state.cancelled.append(id)
             self._reply(202)
         else:
             self.state.removed.append(id)

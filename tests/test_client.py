@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import re
 import subprocess
 import sys
+import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +134,26 @@ class TestJobs:
             Client("http://127.0.0.1:9", check=lambda: looks.append(None)).models()
         assert len(looks) == 1, "it was tried once, and nothing was waited for"
 
+    @pytest.mark.parametrize(
+        "url", ["http://localhost:99999", "localhost:port", "ftp://localhost", "http://", "http://a..b", "http://[::1"]
+    )
+    def test_what_is_no_address_is_told_at_once(self, url: str) -> None:
+        with pytest.raises(
+            ValueError, match=f"^{re.escape(repr(url))} is no address of a server: write http://HOST:PORT"
+        ):
+            Client(url)
+
+    @pytest.mark.parametrize("token", ["“secret”", "secret\r\nX-Other: 1", "sec ret", "secrét", "sec\0ret"])
+    def test_what_is_no_token_is_told_at_once_and_not_shown(self, token: str) -> None:
+        with pytest.raises(ValueError, match="The token is none") as caught:
+            Client("localhost", token)
+        assert token not in str(caught.value)
+
+    @pytest.mark.parametrize("token", ["secret\r", " secret\n"])
+    def test_what_stands_around_a_token_is_not_of_it(self, token: str) -> None:
+        with stand_in(token="secret") as server:
+            assert Client(server.url, token).jobs() == []
+
     def test_the_token_is_shown(self) -> None:
         with stand_in(token="secret") as server:
             assert Client(server.url, "secret").jobs() == []
@@ -180,7 +203,7 @@ class TestEvents:
         with pytest.raises(KeyboardInterrupt):
             Client(server.url, check=check).run("speak", text="Hello.")
         assert time.monotonic() - began < 60
-        assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
+        assert len(server.cancelled) == 1 and not server.jobs
 
 
 class TestDownloads:
@@ -277,6 +300,27 @@ class TestWholeRequests:
         assert names_in(tmp_path) == ["line_001.mp3", "line_001.srt", "line_002.mp3", "line_002.srt"]
         assert server.bodies[0]["delivery"] == {"format": "mp3", "captions": ["srt"]}
 
+    def test_further_formats_and_views_have_names_of_their_own(self, server: StandIn, tmp_path: Path) -> None:
+        server.files = {name: name.encode() for name in ("speech.wav", "speech.mp3", "speech.json", "view.json")}
+        delivery = {"also": ["mp3"], "view": True}
+        Client(server.url).clone("Hello.", tmp_path / "line.wav", "anna", captions=["json"], delivery=delivery)
+        written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+        assert written == {
+            "line.wav": "speech.wav",
+            "line.mp3": "speech.mp3",
+            "line.json": "speech.json",
+            "line.view.json": "view.json",
+        }
+
+    @pytest.mark.parametrize("filename", ["speech of anna", "anna_2", "Zoe\u0308"])
+    def test_a_name_for_the_servers_files_is_none_for_ours(
+        self, filename: str, server: StandIn, tmp_path: Path
+    ) -> None:
+        called = unicodedata.normalize("NFC", filename)  # as the server does
+        server.files = {f"{called}_001.wav": b"one", f"{called}_002.wav": b"two"}
+        Client(server.url).speak_file("Hello.", tmp_path / "line.wav", delivery={"filename": filename, "split": True})
+        assert names_in(tmp_path) == ["line_001.wav", "line_002.wav"]
+
     def test_steps_never_take_long_and_closing_them_cancels(self, server: StandIn, song: Path) -> None:
         server.faults.seconds = 120
 
@@ -290,7 +334,7 @@ class TestWholeRequests:
             return max(took)
 
         assert any(longest() < 0.5 for _ in range(3))  # the machine may stand still now and then
-        assert {job["state"] for job in server.jobs.values()} == {"cancelled"}
+        assert server.cancelled and not server.jobs
         assert not server.uploads
 
     def test_steps_end_with_the_result(self, server: StandIn, tmp_path: Path) -> None:
@@ -304,15 +348,68 @@ class TestWholeRequests:
                 return
 
     def test_the_file_of_a_voice_is_for_nobody_else(self, server: StandIn, song: Path, tmp_path: Path) -> None:
-        server.files = {"anna.voice": b"voice"}
+        server.files = {"anna.voice.safetensors": b"voice"}
         Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice")
         assert (tmp_path / "anna.voice").stat().st_mode & 0o777 == 0o600
         assert server.bodies[0]["name"] == "anna" and server.bodies[0]["consent"] == "Anna, today"
+
+    def test_of_a_voice_that_speaks_the_target_is_still_the_voice(
+        self, server: StandIn, song: Path, tmp_path: Path
+    ) -> None:
+        server.files = {"anna.voice.safetensors": b"voice", "sample.wav": b"sound", "view.json": b"{}"}
+        done = Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice", text="Hello.")
+        assert done.paths == {"anna.voice.safetensors": tmp_path / "anna.voice"}
+        assert (tmp_path / "anna.voice").read_bytes() == b"voice"
 
     def test_speech_comes_as_bytes(self, server: StandIn) -> None:
         server.files = {"speech": b"x" * 200_000}
         assert Client(server.url).speak("Hello.", voice="heart", response_format="wav") == b"x" * 200_000
         assert server.bodies[0] == {"input": "Hello.", "voice": "heart", "response_format": "wav"}
+
+
+class TestLateBeginnings:
+    """Speech that waits for its turn, and a model whose weights are fetched first."""
+
+    @pytest.fixture
+    def hold(self, server: StandIn) -> Iterator[threading.Event]:
+        server.faults.hold = threading.Event()
+        yield server.faults.hold
+        server.faults.hold.set()
+
+    @pytest.fixture
+    def client(self, server: StandIn, hold: threading.Event) -> Client:
+        """A client that gives up anything that is silent for 0.2 s, before a server that waits until it did."""
+        looks: list[None] = []
+
+        def check() -> None:
+            looks.append(None)
+            if len(looks) == 12:  # of which there are ten a second
+                hold.set()
+
+        return Client(server.url, timeout=0.2, check=check)
+
+    def test_speech_that_begins_late_is_waited_for(self, server: StandIn, client: Client) -> None:
+        assert client.speak("Hello.") == b"RIFF"
+        assert server.count("POST", "/v1/audio/speech") == 1
+
+    def test_a_model_that_loads_for_long_is_waited_for(self, server: StandIn, client: Client) -> None:
+        assert client.load("kokoro") is True
+        assert server.count("POST", "/v1/models/kokoro/load") == 1
+
+    def test_a_check_is_heard_meanwhile(self, server: StandIn, hold: threading.Event) -> None:
+        def check() -> None:
+            if server.bodies:  # the request is there
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Client(server.url, check=check).speak("Hello.")
+        assert not hold.is_set()
+
+    def test_speech_that_began_may_not_be_silent_for_as_long(self, server: StandIn, hold: threading.Event) -> None:
+        server.faults.break_speech_by_silence = True
+        with pytest.raises(Unreachable, match="in the middle"):
+            Client(server.url, timeout=0.2).speak("Hello.")
+        assert not hold.is_set() and server.count("POST", "/v1/audio/speech") == 1
 
 
 class TestProxies:
@@ -366,7 +463,7 @@ class TestAsync:
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(speak())
         assert time.monotonic() - began < 60
-        assert [job["state"] for job in server.jobs.values()] == ["cancelled"]
+        assert len(server.cancelled) == 1 and not server.jobs
 
     def test_events_are_an_asynchronous_iterator(self, server: StandIn) -> None:
         server.faults.seconds = 0.2

@@ -19,6 +19,8 @@ import pytest
 import yaml
 
 from audio_ml.errors import InvalidInput
+from audio_ml_client import BEGIN_SECONDS
+from ui.server.fleet import SECONDS_TO_LOAD
 from ui.server.options import ServerOptions
 from ui.server.tokens import read_tokens
 
@@ -159,6 +161,17 @@ def test_the_unit_keeps_its_memory_in_order() -> None:
     budget = re.findall(r"^AUDIO_ML_MEMORY_BUDGET=(\d+)GB$", (DEPLOY / "environment").read_text(), re.MULTILINE)
     assert int(budget[0]) < sizes["High"] < sizes["Max"]
     assert "OOMPolicy=continue" in UNIT  # a worker is killed alone
+
+
+def test_proxies_wait_as_long_as_clients_do() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    told = {
+        "nginx.conf": re.findall(r"proxy_read_timeout (\d+)s;", (DEPLOY / "nginx.conf").read_text()),
+        "Caddyfile": re.findall(r"\bread_timeout (\d+)s", (DEPLOY / "Caddyfile").read_text()),
+        "deployment.md": re.findall(r"(\d+) seconds are enough", page),
+    }
+    assert all(found == [f"{BEGIN_SECONDS:.0f}"] for found in told.values()), told
+    assert BEGIN_SECONDS > SECONDS_TO_LOAD
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="wants systemd")
