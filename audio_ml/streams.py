@@ -156,10 +156,10 @@ class AudioReader:
 
         try:
             with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS, metadata_errors="replace") as container:
-                resampler = av.AudioResampler(format="fltp")
+                resampler = av.AudioResampler(format="flt")
                 for frame in container.decode(audio=0):
-                    yield from _planes(resampler.resample(frame))
-                yield from _planes(resampler.resample(None))
+                    yield from _unpacked(resampler.resample(frame))
+                yield from _unpacked(resampler.resample(None))
         except av.FFmpegError as error:
             position = self.n_read / self.info.sample_rate
             raise UnreadableAudio(f"{show(path)} is damaged near {position:.2f} s: {error.strerror}.") from error
@@ -176,10 +176,10 @@ def ffmpeg_name(path: Path) -> str:
     return "file:" + os.fspath(path)
 
 
-def _planes(frames: Iterable[Any]) -> Iterator[Samples]:
-    """Turns FFmpeg's planar float frames into blocks."""
+def _unpacked(frames: Iterable[Any]) -> Iterator[Samples]:
+    """Turns FFmpeg's frames of interleaved floats into blocks: of planar ones PyAV takes seven channels at most."""
     for frame in frames:
-        yield frame.to_ndarray()
+        yield np.ascontiguousarray(frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T)
 
 
 def _limited(blocks: Iterable[Samples], limit: int | None) -> Iterator[Samples]:
