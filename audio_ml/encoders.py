@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from audio_ml.audio import Samples
+from audio_ml.decoding import ffmpeg_name
 from audio_ml.errors import InvalidOption
 from audio_ml.formats import RAW, BitDepth, Format
 from audio_ml.layouts import layout_of_mask
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
-from audio_ml.streams import BLOCK_SAMPLES, ffmpeg_name
+from audio_ml.streams import BLOCK_SAMPLES
 from audio_ml.wav import Chunks, WavWriter, encode
 
 PROVENANCE_BOX = bytes.fromhex("b2a41f5e0c6c4be2a0f3617564696f6d")  # the uuid of a box in an MP4 file

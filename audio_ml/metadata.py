@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_ml import bext, markers
+from audio_ml.decoding import FFMPEG_OPTIONS, ffmpeg_name
 from audio_ml.errors import UnreadableAudio
 from audio_ml.excerpt import Excerpt
 from audio_ml.ixml import Ixml, cut_ixml, read_ixml
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
 from audio_ml.riff import FILLERS, RiffFile, read_chunks
-from audio_ml.streams import FFMPEG_OPTIONS, ffmpeg_name, show
+from audio_ml.streams import show
 
 if TYPE_CHECKING:
     from audio_ml.loudness import Loudness
