@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -26,7 +27,7 @@ def film(
     n_tracks: int = 1,
     sample_rate: int = RATE,
     picture_seconds: float = 1,
-    fps: int = 25,
+    fps: Fraction | int = 25,
     timecode: str = "",
 ) -> Path:
     """Writes a film whose picture begins at zero; each piece of sound [channels, n] begins at its own sample."""
@@ -38,7 +39,10 @@ def film(
             video.width = video.height = 64
             if timecode:
                 video.metadata["timecode"] = timecode
-        sounds = [container.add_stream("pcm_f32le", rate=sample_rate) for _ in range(n_tracks)]
+        sounds = [
+            container.add_stream("alac" if path.suffix == ".mp4" else "pcm_f32le", rate=sample_rate)
+            for _ in range(n_tracks)
+        ]
         for sound in sounds:
             sound.layout = layout
         if picture_seconds:

@@ -9,12 +9,16 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from fake_engine import FAKE
 from media_files import film, sound_file
 from signals import noise
 
+import separation
 from audio_ml import decoding
 from audio_ml.audio import Audio, Samples
 from audio_ml.formats import FORMATS
+from audio_ml.loader import ModelLoader
+from audio_ml.metadata import read_metadata
 from audio_ml.streams import AudioReader, read_audio
 from audio_ml.writer import AudioWriter, write_audio
 
@@ -180,3 +184,33 @@ def test_which_jumps_of_time_are_believed(container: str, jump_seconds: int, is_
     found = [gaps.before(frame, n_done) for frame, n_done in zip(frames, (0, 1000, 2000), strict=True)]
     assert found[:2] == [0, 1000 * jump_seconds * is_believed]
     assert len(heard) == is_believed
+
+
+@pytest.mark.parametrize("ending", ["mov", "mp4"])
+@pytest.mark.parametrize(
+    ("fps", "timecode", "seconds"),
+    [
+        (Fraction(25), "01:00:00:10", Fraction(36004, 10)),
+        (Fraction(24000, 1001), "01:00:00:00", Fraction(36036, 10)),
+        (Fraction(30000, 1001), "01:00:00;00", Fraction(107892 * 1001, 30000)),
+        (Fraction(50), "10:00:00:00", Fraction(36000)),
+        (Fraction(50), "10:00:00:10", None),  # the tenth of 50 in a second, or of 25
+        (Fraction(12), "10:00:00:00", None),
+    ],
+)
+def test_the_start_timecode_of_a_film_is_carried(
+    ending: str, fps: Fraction, timecode: str, seconds: Fraction | None, tmp_path: Path, loader: ModelLoader
+) -> None:
+    path = film(tmp_path / f"x.{ending}", [(0, noise(1, 48000).samples)], fps=fps, timecode=timecode)
+    found = read_metadata(path)
+    delivery = {"start_seconds": 0.25, "sample_rate": 44100}
+    report = separation.separate_file(path, tmp_path / "out", model=FAKE, delivery=delivery, loader=loader)
+    stem = read_metadata(report.files[0].path)
+    assert "timecode" not in found.tags
+    if seconds is None:
+        assert found.time_reference is None and found.left == ("timecode",)
+        assert "timecode" in report.left_behind
+        return
+    assert found.time_reference == round(seconds * 48000) and found.left == ()
+    assert stem.time_reference is not None
+    assert abs(stem.time_reference - (seconds + Fraction(1, 4)) * 44100) <= Fraction(1, 2)
