@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from audio_ml.audio import Samples
+from audio_ml.decoding import ffmpeg_name
 from audio_ml.errors import InvalidOption
 from audio_ml.formats import RAW, BitDepth, Format
 from audio_ml.layouts import layout_of_mask
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
-from audio_ml.streams import BLOCK_SAMPLES, ffmpeg_name
+from audio_ml.streams import BLOCK_SAMPLES
 from audio_ml.wav import Chunks, WavWriter, encode
 
 PROVENANCE_BOX = bytes.fromhex("b2a41f5e0c6c4be2a0f3617564696f6d")  # the uuid of a box in an MP4 file
@@ -130,7 +131,7 @@ class _FFmpegEncoder:
         self._sample_rate = sample_rate
         self._position = 0
         self._depth = bit_depth
-        self._form = "fltp" if format.lossy else {"16": "s16", "24": "s32", "32f": "flt"}[bit_depth]
+        self._form = "flt" if format.lossy else {"16": "s16", "24": "s32", "32f": "flt"}[bit_depth]
         self._layout = _layout(format, n_channels, its.channel_mask)
         self._box = its.provenance.encode() if format.container == "ipod" else b""
         options = {"write_id3v2": "1"} if format.container == "aiff" else {}
@@ -170,11 +171,9 @@ class _FFmpegEncoder:
             self._put(np.zeros((self._n_channels, n_samples), np.float32))
 
     def _codes(self, block: Samples) -> Any:
-        """Returns samples as the codec takes them: planes of float, or interleaved codes of the bit depth."""
-        if self._form == "fltp":
-            return np.ascontiguousarray(block)
+        """Returns samples as FFmpeg takes them here: interleaved, as floats or as codes of the bit depth."""
         interleaved = np.ascontiguousarray(block.T).reshape(1, -1)
-        if self._depth == "32f":
+        if self._form == "flt":
             return interleaved
         codes = np.rint(interleaved * np.float32(1 << (int(self._depth) - 1)))
         return codes.astype(np.int16) if self._depth == "16" else codes.astype(np.int32) << 8

@@ -1,4 +1,4 @@
-"""Reads and resamples any media file block by block: with `writer.py` the only place that does."""
+"""Reads and resamples any media file block by block: with `decoding.py` and `writer.py` the only place that does."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from audio_ml.audio import Audio, Samples
+from audio_ml.decoding import FFMPEG_OPTIONS, Decoding, ffmpeg_name
 from audio_ml.errors import InvalidInput, UnreadableAudio
 from audio_ml.layouts import mask_of_speakers
 
 BLOCK_SAMPLES = 1 << 16
 UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile takes FLAC for that was streamed
-FFMPEG_OPTIONS = {"protocol_whitelist": "file"}  # a media file may name others, on other machines too
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
 EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
 
@@ -154,12 +154,11 @@ class AudioReader:
     def _ffmpeg_blocks(self, path: Path) -> Iterator[Samples]:
         import av
 
+        def note(text: str) -> None:
+            self.warnings.append(f"{show(path)} {text}")
+
         try:
-            with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS, metadata_errors="replace") as container:
-                resampler = av.AudioResampler(format="fltp")
-                for frame in container.decode(audio=0):
-                    yield from _planes(resampler.resample(frame))
-                yield from _planes(resampler.resample(None))
+            yield from Decoding(path, self.info.sample_rate, self.info.n_channels, note).blocks()
         except av.FFmpegError as error:
             position = self.n_read / self.info.sample_rate
             raise UnreadableAudio(f"{show(path)} is damaged near {position:.2f} s: {error.strerror}.") from error
@@ -169,17 +168,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     """Returns what changes when somebody writes to a file."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def ffmpeg_name(path: Path) -> str:
-    """Returns a path as FFmpeg takes for a file, even if it looks like a URL."""
-    return "file:" + os.fspath(path)
-
-
-def _planes(frames: Iterable[Any]) -> Iterator[Samples]:
-    """Turns FFmpeg's planar float frames into blocks."""
-    for frame in frames:
-        yield frame.to_ndarray()
 
 
 def _limited(blocks: Iterable[Samples], limit: int | None) -> Iterator[Samples]:

@@ -7,6 +7,7 @@ time of one day and nothing behind it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ from audio_ml.errors import InvalidInput, InvalidOption, did_you_mean
 
 HOURS_PER_DAY = 24
 MINUTES_PER_DAY = 60 * HOURS_PER_DAY
+NEAR_FPS = Fraction(1, 100)  # 23.976 and 24 are further apart; files round the former
 DROPPED_PER_NOMINAL = Fraction(2, 30)  # labels left out each minute: 2 at 29.97, 4 at 59.94 (ST 12-1 section 5.2.2)
 
 _LABEL = re.compile(r"(\d{1,2})[:;](\d{1,2})[:;](\d{1,2})[:;](\d{1,3})")
@@ -175,6 +177,23 @@ def to_samples(seconds: Fraction, sample_rate: int) -> int:
     1602
     """
     return int((seconds * sample_rate + Fraction(1, 2)) // 1)
+
+
+def start_samples(label: str, pictures_per_second: Fraction, sample_rate: int) -> int | None:
+    """Returns the sample that a film's start timecode names, or None where its rate leaves that open.
+
+    At 48 pictures a second and more, timecode may count each of them or every second or fourth one.
+
+    >>> start_samples("01:00:00:00", Fraction(50), 48000), start_samples("01:00:00:05", Fraction(50), 48000)
+    (172800000, None)
+    """
+    found = set()
+    for rate in FRAME_RATES.values():
+        is_near = any(abs(rate.fps * n - pictures_per_second) < NEAR_FPS for n in (1, 2, 4))
+        if is_near and rate.is_drop_frame == (";" in label):
+            with contextlib.suppress(InvalidInput):  # no such label at this rate
+                found.add(to_samples(rate.frames(label) / rate.fps, sample_rate))
+    return found.pop() if len(found) == 1 else None
 
 
 def to_seconds(samples: int, sample_rate: int) -> Fraction:
