@@ -150,7 +150,10 @@ class _Run:
             self._write(recording, recording.gain.gain_db)
 
     def _level(self, recording: Recording) -> None:
-        """Writes a take that is too short to measure, with the gain of its character's other lines."""
+        """Writes a take that is too short to measure, with the gain of its character's other lines.
+
+        As of any other, its true peaks stay below the ceiling of the target.
+        """
         character = recording.planned.cue.character
         gains = [
             take.gain_db
@@ -159,9 +162,13 @@ class _Run:
             if cue.character == character and take.lufs is not None
         ]
         said = f"with the gain of {character}'s other lines" if gains else "as it comes"
-        warning = f"It is too short to have a loudness: it is {said}."
-        recording = replace(recording, warnings=(*recording.warnings, warning))
-        self._write(recording, statistics.median(gains) if gains else 0.0)
+        wanted_db = gain_db = statistics.median(gains) if gains else 0.0
+        target, peak_dbtp = self._plan.target, recording.loudness.true_peak_dbtp
+        if target is not None and peak_dbtp is not None:
+            gain_db = min(wanted_db, target.true_peak_dbtp - peak_dbtp)
+        held_back = f", {wanted_db - gain_db:.1f} dB lower to keep its peaks below" if gain_db < wanted_db else ""
+        warning = f"It is too short to have a loudness: it is {said}{held_back}."
+        self._write(replace(recording, warnings=(*recording.warnings, warning)), gain_db)
 
     def _write(self, recording: Recording, gain_db: float) -> None:
         planned, sheet = recording.planned, self._plan.sheet
