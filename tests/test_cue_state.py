@@ -13,7 +13,7 @@ from cue_sheets import HEADER, ROWS, FakeSpeaker, render, sheet_of
 
 from audio_ml.errors import DiskFull, InvalidInput, OutputError, OutputExists
 from audio_ml.speech import Speech
-from tts.cues import Casting, Part, Sheet
+from tts.cues import Casting, Part, Sheet, state
 
 
 def test_a_second_run_does_only_the_lines_that_changed(tmp_path: Path) -> None:
@@ -187,6 +187,46 @@ def test_a_run_that_breaks_off_keeps_what_is_complete(tmp_path: Path, error: Bas
     assert sorted(path.name for path in out.glob("*.wav")) == ["S012_Q003_HERO_T01.wav", "S012_Q004_OLD-MAN_T01.wav"]
     assert not list(out.glob("*.part"))
     assert render(sheet, out, rest).n_done == 3 and len(rest.said) == 1
+
+
+@pytest.mark.parametrize("rows", [(), ROWS[:2]], ids=["new folder", "guide replaced"])
+def test_a_file_is_ours_though_the_run_broke_off_before_it_was_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    if rows:
+        render(sheet_of(tmp_path, *rows), out)
+    sheet, hashed = sheet_of(tmp_path, *ROWS), state.file_sha256
+    interrupts = iter([KeyboardInterrupt()])
+
+    def interrupted(path: Path) -> str:
+        if path.name == "guide.wav" and (error := next(interrupts, None)):
+            raise error
+        return hashed(path)
+
+    monkeypatch.setattr(state, "file_sha256", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        render(sheet, out)
+    assert (out / "guide.wav").exists() and not (out / ".audio-ml-cues.journal").exists()
+    again = FakeSpeaker()
+    report = render(sheet, out, again)
+    assert report.n_done == 3 and not again.said and not list(out.glob("*changed*"))
+
+
+def test_a_file_of_others_does_not_become_ours_where_overwriting_it_broke_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet, out, name = sheet_of(tmp_path, *ROWS), tmp_path / "out", "S012_Q003_HERO_T01.wav"
+    out.mkdir()
+    (out / name).write_bytes(b"mine")
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tts.cues.render.write_take", interrupted)
+        render(sheet, out, overwrite=True)
+    assert render(sheet, out).n_failed == 1 and (out / name).read_bytes() == b"mine"
 
 
 def test_a_killed_run_is_remembered_by_its_journal(tmp_path: Path) -> None:
