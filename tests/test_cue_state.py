@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,28 @@ def test_a_killed_run_is_remembered_by_its_journal(tmp_path: Path) -> None:
     (out / ".0123456789abcdef.part").write_bytes(b"half a file")
     assert render(sheet, out, again).n_new == 0 and not again.said
     assert not (out / ".0123456789abcdef.part").exists()
+
+
+class _Killed(FakeSpeaker):
+    """Keeps what the folder would hold if the run were killed at the last line."""
+
+    def __init__(self, out: Path, left: Path) -> None:
+        super().__init__()
+        self._out, self._left = out, left
+
+    def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
+        shutil.copytree(self._out, self._left, dirs_exist_ok=True)
+        return super().say(line, voice, options)
+
+
+@pytest.mark.parametrize("torn", ['["made", "half', '["begun", "", {}]\n["made", "half'], ids=["at once", "later"])
+def test_a_journal_cut_short_by_a_full_disk_outlives_a_kill(tmp_path: Path, torn: str) -> None:
+    sheet, out, left, again = sheet_of(tmp_path, *ROWS), tmp_path / "out", tmp_path / "left", FakeSpeaker()
+    out.mkdir()
+    (out / ".audio-ml-cues.journal").write_text(torn)
+    render(sheet, out, _Killed(out, left))
+    assert len(list(left.glob("*.wav"))) == 2
+    assert render(sheet, left, again).n_done == 3 and len(again.said) == 1
 
 
 def test_a_damaged_record_and_a_second_run_are_refused(tmp_path: Path) -> None:

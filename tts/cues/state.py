@@ -75,6 +75,7 @@ class CueState:
             if was_killed:
                 for place in {self._folder, *((self._folder / name).parent for name in self._made)}:
                     remove_leftovers(place)
+                self._write()  # a last line that was cut short would be glued to the next one
             self._journal.add(["begun", "", {}])
         except BaseException:
             self._lock.release()
@@ -147,7 +148,7 @@ class CueState:
 
     def _read(self) -> bool:
         """Takes in what is recorded; returns whether the last run did not come to its end."""
-        path, was_killed = self._folder / STATE_NAME, False
+        path = self._folder / STATE_NAME
         try:
             with contextlib.suppress(FileNotFoundError):
                 content = json.loads(path.read_text(encoding="ascii"))
@@ -156,7 +157,6 @@ class CueState:
                 self._made = {name: Made(**made) for name, made in content["files"].items()}
                 self._sheet = content.get("sheet", "")
             for kind, name, content in self._journal.events():
-                was_killed = True
                 if kind == "sheet":
                     self._sheet = name
                 elif kind == "begun" and name:
@@ -172,7 +172,7 @@ class CueState:
                 f"{show(path)}, the record of this folder's cues, is damaged or from a newer audio-ml: remove it, and "
                 "all cues are done again with --overwrite."
             ) from error
-        return was_killed
+        return (self._folder / JOURNAL_NAME).exists()
 
     def _adopt_begun(self) -> None:
         """Takes files for ours that a run wrote and could not note any more."""
