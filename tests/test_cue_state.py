@@ -167,6 +167,20 @@ def test_rows_that_fail_now_are_not_called_strangers(tmp_path: Path) -> None:
     assert any("S012_Q001_HERO_T01.wav and 1 more (see qc.json)" in warning for warning in report.warnings)
 
 
+def test_sessions_of_an_earlier_run_are_named_where_no_cue_is_complete(tmp_path: Path) -> None:
+    row, out = "1,1,A,01:00:00:00,01:00:00:12,This is far too long for half a second,", tmp_path / "out"
+    first = render(sheet_of(tmp_path, row), tmp_path / "new", fit="fail")
+    assert first.n_done == 0 and first.warnings == ()
+    render(sheet_of(tmp_path, row), out)
+    before = (out / "session.rpp").read_bytes()
+    report = render(sheet_of(tmp_path, row), out, fit="fail")
+    assert report.n_done == 0 and report.files == ("qc.csv", "qc.json")
+    assert (out / "session.rpp").read_bytes() == before
+    names = "guide.wav, markers.csv, labels.txt, session.rpp, session.otio"
+    assert report.warnings == (f"No cue is complete: {names} stay as an earlier run left them.",)
+    assert report.warnings[0] in json.loads((out / "qc.json").read_text(encoding="utf-8"))["warnings"]
+
+
 class _Interrupted(FakeSpeaker):
     """Breaks off at the third line."""
 

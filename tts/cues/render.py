@@ -212,6 +212,8 @@ class _Run:
             self._write_text(plans.OTIO, otio_text(session))
             self._write_text(plans.MARKERS, markers_csv(session), SPREADSHEET)
             self._write_text(plans.LABELS, audacity_labels(session))
+        else:
+            self._note_outdated()
         report = self.report()
         self._write_text(plans.QC_CSV, qc_csv(report), SPREADSHEET)
         self._write_text(plans.QC_JSON, qc_json(self._plan.sheet, report))
@@ -234,6 +236,12 @@ class _Run:
         if others:
             more = f" and {len(others) - 1} more (see {plans.QC_JSON})" if len(others) > 1 else ""
             self._warnings.append(f"Not in this sheet, and left where it is from earlier runs: {others[0]}{more}.")
+
+    def _note_outdated(self) -> None:
+        """Tells which files of an earlier run stay although they are not of this one, in which no cue is complete."""
+        noted = self._state.others((plans.QC_CSV, plans.QC_JSON))
+        if names := [name for name in plans.HANDED_OVER if name in noted]:
+            self._warnings.append(f"No cue is complete: {', '.join(names)} stay as an earlier run left them.")
 
     def _write_guide(self, session: Session) -> None:
         sources = [(item.takes[0].file, self._state.sha256(item.takes[0].file), item.start) for item in session.items]
