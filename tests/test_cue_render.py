@@ -131,6 +131,12 @@ def test_every_cue_comes_to_the_loudness_asked_for(tmp_path: Path) -> None:
     assert gains[0] <= short.gain_db <= gains[1]
 
 
+def test_upper_and_lower_case_are_one_character_to_short_lines(tmp_path: Path) -> None:
+    rows = ("1,1,Hero,0,9,Where is everybody?,", "1,2,HERO,10,11,Oh!,")
+    long, short = render(sheet_of(tmp_path, *rows), tmp_path / "out", loudness="-24").takes
+    assert short.gain_db == long.gain_db != 0 and "gain of HERO's other lines" in short.warnings[0]
+
+
 class _Shouting(FakeSpeaker):
     """Says all but short lines softly."""
 

@@ -106,6 +106,14 @@ def test_timelines_lie_on_their_samples(tmp_path: Path, rate: str) -> None:
     assert [_samples(mark) for mark in marks] == sorted(first for first, _ in found.values())
 
 
+def test_upper_and_lower_case_are_one_character(tmp_path: Path) -> None:
+    render(tmp_path, "24", ROWS[0], "1,2,Hero,01:00:05:00,01:00:07:00,Still me,")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out" / "session.otio"))
+    assert [track.name for track in timeline.tracks] == ["HERO"]
+    project = rpp.loads((tmp_path / "out" / "session.rpp").read_text(encoding="utf-8"))
+    assert [_value(track, "NAME")[0] for track in project.findall("TRACK")] == ["Guide", "HERO"]
+
+
 def _samples(seconds: float) -> int:
     samples = seconds * 48000
     assert abs(samples - round(samples)) < 1e-3

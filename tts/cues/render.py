@@ -159,7 +159,7 @@ class _Run:
             take.gain_db
             for cue, takes in self._takes.items()
             for take in takes.values()
-            if cue.character == character and take.lufs is not None
+            if cue.character.casefold() == character.casefold() and take.lufs is not None
         ]
         said = f"with the gain of {character}'s other lines" if gains else "as it comes"
         wanted_db = gain_db = statistics.median(gains) if gains else 0.0
