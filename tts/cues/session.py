@@ -28,6 +28,11 @@ class Item:
         return self.takes[0].n_samples
 
     @property
+    def longest_samples(self) -> int:
+        """The length that holds whichever take is chosen."""
+        return max(take.n_samples for take in self.takes)
+
+    @property
     def end(self) -> int:
         return self.start + self.n_samples
 
