@@ -147,7 +147,10 @@ class Delivery:
         described = []
         for index, (stem, writer) in enumerate(zip(self._outputs, self._writers, strict=True)):
             loudness = self._loudness[index].result()
-            writer.close(metadata.for_stem(coding_history=history, keep_umid=keep_umid, loudness=loudness))
+            chunks = metadata.for_stem(
+                coding_history=history, keep_umid=keep_umid, loudness=loudness, bit_depth=self._form.bit_depth
+            )
+            writer.close(chunks)
             described.append(self._describe(stem, writer, loudness, self._alignment[index]))
         commit_all(self._writers)
         return tuple(described)

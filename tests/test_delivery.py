@@ -453,6 +453,16 @@ class TestBadInput:
         tags = {key.lower() for key in read_metadata(report.files[0].path).tags}
         assert "title" in tags or "INFO" in report.left_behind
 
+    @pytest.mark.parametrize(("depth", "told"), [("same", b">16<"), ("24", b">24<"), ("32f", b">32<")])
+    def test_ixml_tells_the_bits_of_the_stems(
+        self, tmp_path: Path, separate: Separate, depth: str, told: bytes
+    ) -> None:
+        said = b"<BWFXML><AUDIO_BIT_DEPTH>16</AUDIO_BIT_DEPTH><BWF_UMID>0A1B</BWF_UMID></BWFXML>"
+        parts = (riff_files.pcm_format(bits=16), riff_files.chunk(b"iXML", said))
+        path = self.put(tmp_path, *parts, riff_files.chunk(b"data", self.DATA))
+        for file in separate(path, bit_depth=depth).files:
+            assert (b"iXML", said.replace(b">16<", told).replace(b"0A1B", b"0000")) in read_metadata(file.path).chunks
+
     def test_contradictory_times_are_kept_and_told(self, tmp_path: Path, separate: Separate) -> None:
         path = self.put(
             tmp_path,
