@@ -16,6 +16,7 @@ TIMESTAMP = "TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_LO", "TIMESTAMP_SAMPLES_SINCE_MIDN
 SYNC_POINT = "SYNC_POINT_LOW", "SYNC_POINT_HIGH"
 # Tempered, so that openings without an end are looked at once and not again from each of them.
 SYNC_POINT_ELEMENT = re.compile(r"<SYNC_POINT>(?:(?!<SYNC_POINT>).)*?</SYNC_POINT>\s*", re.DOTALL)
+UMID_ELEMENT = re.compile(r"(<BWF_UMID(?:\s[^<>]*)?>)([^<]*)(</BWF_UMID\s*>)")
 RELATIVE_POINT = re.compile(r"<SYNC_POINT_TYPE\s*>\s*RELATIVE", re.IGNORECASE)
 
 
@@ -68,6 +69,20 @@ def cut_ixml(payload: bytes, cut: Excerpt) -> bytes:
     text = _with_number(text, "FILE_SAMPLE_RATE", cut.rescale)
     text = _with_number(text, "PRE_RECORD_SAMPLECOUNT", lambda count: cut.rescale(max(0, count - cut.start)))
     text = _cut_sync_points(text, cut)
+    return text.encode(encoding, "surrogatepass") + rest
+
+
+def ixml_of_stem(payload: bytes, n_bits: int | None, *, keep_umid: bool = False) -> bytes:
+    """Returns the chunk of a stem: its UMID is zero, as that of `bext`, and it tells the bits of its own samples.
+
+    >>> ixml_of_stem(b"<BEXT><BWF_UMID>0x060A2B34</BWF_UMID></BEXT>", None)
+    b'<BEXT><BWF_UMID>0x00000000</BWF_UMID></BEXT>'
+    """
+    text, encoding, rest = _decode(payload)
+    if not keep_umid:
+        text = UMID_ELEMENT.sub(lambda match: match[1] + re.sub("[0-9A-Fa-f]", "0", match[2]) + match[3], text)
+    if n_bits is not None:
+        text = _with_number(text, "AUDIO_BIT_DEPTH", lambda _: n_bits)
     return text.encode(encoding, "surrogatepass") + rest
 
 

@@ -18,7 +18,7 @@ from audio_ml.audio import Samples
 from audio_ml.bs1770 import CHUNK_SAMPLES, KWeighting, TruePeak
 from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidInput, InvalidOption, OutputExists, did_you_mean
-from audio_ml.formats import find_format
+from audio_ml.formats import BitDepth, find_format
 from audio_ml.layouts import Layout, find_layout
 from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.progress import Progress
@@ -347,7 +347,7 @@ def normalise_file(
     rate = reader.info.sample_rate
     resampler = Resampler(rate, format.rate_for(rate), n_channels)
     metadata = read_metadata(source).cut(0, reader.n_expected or 0, rate, format.rate_for(rate))
-    identity = _identity_of_copy(metadata, reader, gain, loudness)
+    identity = _identity_of_copy(metadata, reader, gain, loudness, depth)
     with AudioWriter(
         copy,
         format,
@@ -370,11 +370,13 @@ def normalise_file(
     return Normalised(copy, loudness, gain, (*measured.warnings, *lost))
 
 
-def _identity_of_copy(metadata: Metadata, reader: AudioReader, gain: Gain, loudness: Loudness) -> Identity:
+def _identity_of_copy(
+    metadata: Metadata, reader: AudioReader, gain: Gain, loudness: Loudness, depth: BitDepth
+) -> Identity:
     mode = {1: "mono", 2: "stereo"}.get(reader.info.n_channels, "multi")
     history = f"A=PCM,F={reader.info.sample_rate},M={mode},T=audio-ml gain {gain.gain_db:+.2f} dB"
     return Identity(
-        chunks=metadata.for_stem(coding_history=history, loudness=loudness.after(gain.gain_db)),
+        chunks=metadata.for_stem(coding_history=history, loudness=loudness.after(gain.gain_db), bit_depth=depth),
         tags=metadata.tags,
         channel_mask=metadata.channel_mask or reader.info.channel_mask,
         is_bw64=metadata.is_bw64,

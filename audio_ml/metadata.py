@@ -14,7 +14,8 @@ from audio_ml import bext, markers
 from audio_ml.decoding import FFMPEG_OPTIONS, ffmpeg_name
 from audio_ml.errors import UnreadableAudio
 from audio_ml.excerpt import Excerpt
-from audio_ml.ixml import Ixml, cut_ixml, read_ixml
+from audio_ml.formats import BYTES_PER_SAMPLE, BitDepth
+from audio_ml.ixml import Ixml, cut_ixml, ixml_of_stem, read_ixml
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
 from audio_ml.riff import FILLERS, RiffFile, read_chunks
 from audio_ml.streams import show
@@ -157,21 +158,33 @@ class Metadata:
         )
 
     def for_stem(
-        self, *, coding_history: str, keep_umid: bool = False, loudness: Loudness | None = None
+        self,
+        *,
+        coding_history: str,
+        keep_umid: bool = False,
+        loudness: Loudness | None = None,
+        bit_depth: BitDepth | None = None,
     ) -> tuple[tuple[bytes, bytes], ...]:
         """Returns the chunks of a stem: `bext` with one more line of history, a zero UMID and the stem's loudness.
 
-        The sizes do not depend on `loudness`, which is known only when the stem was written. No `bext` is invented.
-        The tags of a source that is no WAVE file become a LIST INFO, and a bext where they have a time reference.
+        iXML tells the same UMID, and the bit depth where it is given. The sizes do not depend on `loudness`, which is
+        known only when the stem was written. No `bext` is invented. The tags of a source that is no WAVE file become a
+        LIST INFO, and a bext where they have a time reference.
         """
 
-        def adapted(payload: bytes) -> bytes:
-            payload = bext.with_loudness(bext.with_history_line(payload, coding_history), loudness)
-            return payload if keep_umid else bext.without_umid(payload)
+        n_bits = None if bit_depth is None else 8 * BYTES_PER_SAMPLE[bit_depth]
+
+        def adapted(id: bytes, payload: bytes) -> bytes:
+            if id == b"bext":
+                payload = bext.with_loudness(bext.with_history_line(payload, coding_history), loudness)
+                return payload if keep_umid else bext.without_umid(payload)
+            if id == b"iXML":
+                return ixml_of_stem(payload, n_bits, keep_umid=keep_umid)
+            return payload
 
         if not self.chunks:
             return self._chunks_of_tags(coding_history)
-        return tuple((id, adapted(payload) if id == b"bext" else payload) for id, payload in self.chunks)
+        return tuple((id, adapted(id, payload)) for id, payload in self.chunks)
 
     def fate(self, *, in_wave: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Returns the names of what a stem carries, in a WAVE file or another, and of what is left behind.

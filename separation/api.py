@@ -153,7 +153,9 @@ def _separate(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions], 
         loaded = time.perf_counter()
         made_by = _provenance(job, source_sha256, ladder)
         identity = Identity(
-            chunks=job.metadata.for_stem(coding_history=_history(job), keep_umid=job.delivery.keep_umid),
+            chunks=job.metadata.for_stem(
+                coding_history=_history(job), keep_umid=job.delivery.keep_umid, bit_depth=job.form.bit_depth
+            ),
             tags=job.metadata.tags,
             channel_mask=job.metadata.channel_mask,
             is_bw64=job.metadata.is_bw64,

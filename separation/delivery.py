@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,7 @@ class Delivery:
     ) -> None:
         self.rescale_gain_db = 0.0
         self.computed, self.written = NullMeter(), NullMeter()
-        self._recipe, self._form, self._source = recipe, form, source
+        self._recipe, self._form, self._source, self._stack = recipe, form, source, stack
         self._asked_rate = options.sample_rate or source.info.sample_rate
         n_expected = source.n_expected
         if n_expected is not None:
@@ -133,7 +133,8 @@ class Delivery:
             self._form.n_channels,
         )
         if self._form.clip == "rescale-all":
-            delivered = self._rescaled(delivered, progress)
+            delivered = rescaled = self._rescaled(delivered, progress)
+            self._stack.callback(rescaled.close)  # its spool goes before the writers remove the folder
         for mixture, outputs in delivered:
             self.computed.add(mixture, outputs)
             held = self._write(mixture, outputs)
@@ -147,7 +148,10 @@ class Delivery:
         described = []
         for index, (stem, writer) in enumerate(zip(self._outputs, self._writers, strict=True)):
             loudness = self._loudness[index].result()
-            writer.close(metadata.for_stem(coding_history=history, keep_umid=keep_umid, loudness=loudness))
+            chunks = metadata.for_stem(
+                coding_history=history, keep_umid=keep_umid, loudness=loudness, bit_depth=self._form.bit_depth
+            )
+            writer.close(chunks)
             described.append(self._describe(stem, writer, loudness, self._alignment[index]))
         commit_all(self._writers)
         return tuple(described)
@@ -169,7 +173,7 @@ class Delivery:
             held[remainder] = self._writers[remainder].write(left)
         return held
 
-    def _rescaled(self, pairs: Iterable[Pair], progress: Progress) -> Iterator[Pair]:
+    def _rescaled(self, pairs: Iterable[Pair], progress: Progress) -> Generator[Pair, None, None]:
         """Turns everything down by one factor if anything is beyond full scale: in a second pass, from a spool."""
         shape = (len(self._outputs) + 1, self._form.n_channels)
         spool_path = self._writers[0].path.with_name(f".{secrets.token_hex(8)}.part")

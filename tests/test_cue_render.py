@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
+import statistics
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from wavinfo import WavInfoReader
 
 from audio_ml.errors import InvalidOption, UnknownVoice
 from audio_ml.loudness import measure
+from audio_ml.speech import Speech
 from audio_ml.streams import read_audio
 from tts.cues import Casting, Part
 
@@ -124,6 +129,32 @@ def test_every_cue_comes_to_the_loudness_asked_for(tmp_path: Path) -> None:
     assert short.lufs is None and "gain of HERO's other lines" in short.warnings[0]
     gains = sorted(take.gain_db for take in report.takes if take.row in (2, 4))
     assert gains[0] <= short.gain_db <= gains[1]
+
+
+def test_upper_and_lower_case_are_one_character_to_short_lines(tmp_path: Path) -> None:
+    rows = ("1,1,Hero,0,9,Where is everybody?,", "1,2,HERO,10,11,Oh!,")
+    long, short = render(sheet_of(tmp_path, *rows), tmp_path / "out", loudness="-24").takes
+    assert short.gain_db == long.gain_db != 0 and "gain of HERO's other lines" in short.warnings[0]
+
+
+class _Shouting(FakeSpeaker):
+    """Says all but short lines softly."""
+
+    def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
+        said = super().say(line, voice, options)
+        factor = np.float32(1 if len(line) < 5 else 0.02)
+        return dataclasses.replace(said, audio=dataclasses.replace(said.audio, samples=said.audio.samples * factor))
+
+
+def test_lines_too_short_to_measure_stay_below_the_ceiling(tmp_path: Path) -> None:
+    rows = (*ROWS, "12,6,HERO,01:00:08:00,01:00:09:00,Hey!,", "12,7,VILLAIN,01:00:10:00,01:00:11:00,Ho!,")
+    report = render(sheet_of(tmp_path, *rows), tmp_path / "out", _Shouting(), loudness="ebu-r128")
+    hero, alone = report.takes[3:]
+    measured = measure(tmp_path / "out" / hero.file).loudness
+    assert hero.lufs is None and measured.true_peak_dbtp == pytest.approx(-1, abs=0.05)
+    held_back = statistics.median(take.gain_db for take in report.takes if take.row in (2, 4)) - hero.gain_db
+    assert held_back > 5 and f"{held_back:.1f} dB lower to keep its peaks below" in hero.warnings[0]
+    assert alone.gain_db == 0 and alone.warnings == ("It is too short to have a loudness: it is as it comes.",)
 
 
 def test_what_the_voice_could_not_say_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tracemalloc
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cue_sheets import FakeSpeaker, sheet_of
 from wavinfo import WavInfoReader
 
 from audio_ml.errors import InvalidOption
+from audio_ml.speech import Speech
 from audio_ml.streams import AudioReader, read_audio
 from tts.cues import CueReport, render_sheet
 from tts.cues.guide import guide_blocks
@@ -70,6 +72,23 @@ def test_reaper_items_lie_on_their_samples(tmp_path: Path, rate: str) -> None:
     assert [round((Fraction(marker[2]) + offset) * 48000) for marker in markers] == starts
 
 
+class _Slowing(FakeSpeaker):
+    """Takes longer with every take."""
+
+    def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
+        return super().say(line, voice, {**options, "speed": 1 / options["speed"]})
+
+
+def test_reaper_items_hold_their_longest_take(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "1,1,A,01:00:00:00,,Where is everybody?,")
+    report = render_sheet(sheet, tmp_path / "out", speaker=_Slowing(), options={"takes": 3})
+    project = rpp.loads((tmp_path / "out" / "session.rpp").read_text(encoding="utf-8"))
+    guide, item = (track.find("ITEM") for track in project.findall("TRACK"))
+    first, _, last = (take.n_samples for take in report.takes)
+    assert first < last == round(Fraction(_value(item, "LENGTH")[0]) * 48000)
+    assert first == round(Fraction(_value(guide, "LENGTH")[0]) * 48000)  # the first take is heard
+
+
 @pytest.mark.parametrize(
     ("rate", "base", "flag"), [("24", "24", "0"), ("23.976", "24", "2"), ("29.97df", "30", "1"), ("29.97", "30", "2")]
 )
@@ -104,6 +123,14 @@ def test_timelines_lie_on_their_samples(tmp_path: Path, rate: str) -> None:
     assert found == positions(report) and others == positions(report, take=2)
     marks = [marker.marked_range.start_time.to_seconds() + start.to_seconds() for marker in timeline.tracks.markers]
     assert [_samples(mark) for mark in marks] == sorted(first for first, _ in found.values())
+
+
+def test_upper_and_lower_case_are_one_character(tmp_path: Path) -> None:
+    render(tmp_path, "24", ROWS[0], "1,2,Hero,01:00:05:00,01:00:07:00,Still me,")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out" / "session.otio"))
+    assert [track.name for track in timeline.tracks] == ["HERO"]
+    project = rpp.loads((tmp_path / "out" / "session.rpp").read_text(encoding="utf-8"))
+    assert [_value(track, "NAME")[0] for track in project.findall("TRACK")] == ["Guide", "HERO"]
 
 
 def _samples(seconds: float) -> int:

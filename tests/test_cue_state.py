@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from cue_sheets import HEADER, ROWS, FakeSpeaker, render, sheet_of
 
 from audio_ml.errors import DiskFull, InvalidInput, OutputError, OutputExists
 from audio_ml.speech import Speech
-from tts.cues import Casting, Part, Sheet
+from tts.cues import Casting, Part, Sheet, state
 
 
 def test_a_second_run_does_only_the_lines_that_changed(tmp_path: Path) -> None:
@@ -166,6 +167,20 @@ def test_rows_that_fail_now_are_not_called_strangers(tmp_path: Path) -> None:
     assert any("S012_Q001_HERO_T01.wav and 1 more (see qc.json)" in warning for warning in report.warnings)
 
 
+def test_sessions_of_an_earlier_run_are_named_where_no_cue_is_complete(tmp_path: Path) -> None:
+    row, out = "1,1,A,01:00:00:00,01:00:00:12,This is far too long for half a second,", tmp_path / "out"
+    first = render(sheet_of(tmp_path, row), tmp_path / "new", fit="fail")
+    assert first.n_done == 0 and first.warnings == ()
+    render(sheet_of(tmp_path, row), out)
+    before = (out / "session.rpp").read_bytes()
+    report = render(sheet_of(tmp_path, row), out, fit="fail")
+    assert report.n_done == 0 and report.files == ("qc.csv", "qc.json")
+    assert (out / "session.rpp").read_bytes() == before
+    names = "guide.wav, markers.csv, labels.txt, session.rpp, session.otio"
+    assert report.warnings == (f"No cue is complete: {names} stay as an earlier run left them.",)
+    assert report.warnings[0] in json.loads((out / "qc.json").read_text(encoding="utf-8"))["warnings"]
+
+
 class _Interrupted(FakeSpeaker):
     """Breaks off at the third line."""
 
@@ -189,6 +204,46 @@ def test_a_run_that_breaks_off_keeps_what_is_complete(tmp_path: Path, error: Bas
     assert render(sheet, out, rest).n_done == 3 and len(rest.said) == 1
 
 
+@pytest.mark.parametrize("rows", [(), ROWS[:2]], ids=["new folder", "guide replaced"])
+def test_a_file_is_ours_though_the_run_broke_off_before_it_was_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    if rows:
+        render(sheet_of(tmp_path, *rows), out)
+    sheet, hashed = sheet_of(tmp_path, *ROWS), state.file_sha256
+    interrupts = iter([KeyboardInterrupt()])
+
+    def interrupted(path: Path) -> str:
+        if path.name == "guide.wav" and (error := next(interrupts, None)):
+            raise error
+        return hashed(path)
+
+    monkeypatch.setattr(state, "file_sha256", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        render(sheet, out)
+    assert (out / "guide.wav").exists() and not (out / ".audio-ml-cues.journal").exists()
+    again = FakeSpeaker()
+    report = render(sheet, out, again)
+    assert report.n_done == 3 and not again.said and not list(out.glob("*changed*"))
+
+
+def test_a_file_of_others_does_not_become_ours_where_overwriting_it_broke_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet, out, name = sheet_of(tmp_path, *ROWS), tmp_path / "out", "S012_Q003_HERO_T01.wav"
+    out.mkdir()
+    (out / name).write_bytes(b"mine")
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tts.cues.render.write_take", interrupted)
+        render(sheet, out, overwrite=True)
+    assert render(sheet, out).n_failed == 1 and (out / name).read_bytes() == b"mine"
+
+
 def test_a_killed_run_is_remembered_by_its_journal(tmp_path: Path) -> None:
     sheet, out, again = sheet_of(tmp_path, *ROWS), tmp_path / "out", FakeSpeaker()
     render(sheet, out)
@@ -199,6 +254,28 @@ def test_a_killed_run_is_remembered_by_its_journal(tmp_path: Path) -> None:
     (out / ".0123456789abcdef.part").write_bytes(b"half a file")
     assert render(sheet, out, again).n_new == 0 and not again.said
     assert not (out / ".0123456789abcdef.part").exists()
+
+
+class _Killed(FakeSpeaker):
+    """Keeps what the folder would hold if the run were killed at the last line."""
+
+    def __init__(self, out: Path, left: Path) -> None:
+        super().__init__()
+        self._out, self._left = out, left
+
+    def say(self, line: str, voice: str, options: Mapping[str, Any]) -> Speech:
+        shutil.copytree(self._out, self._left, dirs_exist_ok=True)
+        return super().say(line, voice, options)
+
+
+@pytest.mark.parametrize("torn", ['["made", "half', '["begun", "", {}]\n["made", "half'], ids=["at once", "later"])
+def test_a_journal_cut_short_by_a_full_disk_outlives_a_kill(tmp_path: Path, torn: str) -> None:
+    sheet, out, left, again = sheet_of(tmp_path, *ROWS), tmp_path / "out", tmp_path / "left", FakeSpeaker()
+    out.mkdir()
+    (out / ".audio-ml-cues.journal").write_text(torn)
+    render(sheet, out, _Killed(out, left))
+    assert len(list(left.glob("*.wav"))) == 2
+    assert render(sheet, left, again).n_done == 3 and len(again.said) == 1
 
 
 def test_a_damaged_record_and_a_second_run_are_refused(tmp_path: Path) -> None:

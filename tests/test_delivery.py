@@ -19,12 +19,12 @@ from signals import decibels, noise
 
 import separation
 from audio_ml.audio import Audio, Samples
-from audio_ml.errors import InvalidOption, OutputUnwritable, UnreadableAudio
+from audio_ml.errors import DiskFull, InvalidOption, OutputUnwritable, UnreadableAudio
 from audio_ml.loader import ModelLoader
 from audio_ml.metadata import read_metadata
 from audio_ml.riff import read_chunks
 from audio_ml.streams import AudioReader, read_audio
-from audio_ml.writer import write_audio
+from audio_ml.writer import AudioWriter, write_audio
 from separation import SeparationReport
 
 Separate = Callable[..., SeparationReport]
@@ -143,6 +143,18 @@ class TestClipping:
         for rescaled, loud in zip(report.files, plain.files, strict=True):
             undone = exact(rescaled.path) * 10 ** (-report.rescale_gain_db / 20)
             assert decibels(exact(loud.path), undone - exact(loud.path)) > 70
+
+    def test_a_full_disk_leaves_no_folder_and_no_first_pass(
+        self, song: Path, separate: Separate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(writer: AudioWriter, block: Samples) -> Samples:
+            assert any(path.stat().st_size > 0 for path in writer.path.parent.glob(".*.part"))
+            raise DiskFull("The disk is full.")
+
+        monkeypatch.setattr(AudioWriter, "write", full)
+        with pytest.raises(DiskFull) as kept:  # the error holds the frames of the stack
+            separate(song, options=self.LOUD, clip="rescale-all")
+        assert not (tmp_path / "out").exists(), kept
 
     def test_nothing_is_rescaled_without_need(self, song: Path, separate: Separate, tmp_path: Path) -> None:
         report = separate(song, clip="rescale-all")
@@ -452,6 +464,16 @@ class TestBadInput:
         report = separate(path, format="flac")
         tags = {key.lower() for key in read_metadata(report.files[0].path).tags}
         assert "title" in tags or "INFO" in report.left_behind
+
+    @pytest.mark.parametrize(("depth", "told"), [("same", b">16<"), ("24", b">24<"), ("32f", b">32<")])
+    def test_ixml_tells_the_bits_of_the_stems(
+        self, tmp_path: Path, separate: Separate, depth: str, told: bytes
+    ) -> None:
+        said = b"<BWFXML><AUDIO_BIT_DEPTH>16</AUDIO_BIT_DEPTH><BWF_UMID>0A1B</BWF_UMID></BWFXML>"
+        parts = (riff_files.pcm_format(bits=16), riff_files.chunk(b"iXML", said))
+        path = self.put(tmp_path, *parts, riff_files.chunk(b"data", self.DATA))
+        for file in separate(path, bit_depth=depth).files:
+            assert (b"iXML", said.replace(b">16<", told).replace(b"0A1B", b"0000")) in read_metadata(file.path).chunks
 
     def test_contradictory_times_are_kept_and_told(self, tmp_path: Path, separate: Separate) -> None:
         path = self.put(

@@ -213,6 +213,18 @@ def test_the_stem_has_another_umid_and_its_own_loudness() -> None:
     assert before[:348] == after[:348] == source.chunks[0][1][:348]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_ixml_of_a_stem_tells_its_own_bits_and_no_umid(encoding: str) -> None:
+    ids = "<FILE_UID>C0FFEE01</FILE_UID><BEXT><BWF_UMID>0x060A2B34ab</BWF_UMID></BEXT>"
+    text = f"<BWFXML>\n<SPEED><AUDIO_BIT_DEPTH> 24 </AUDIO_BIT_DEPTH></SPEED><NOTE>24</NOTE>{ids}</BWFXML>\r\n"
+    source = Metadata(chunks=((b"iXML", text.encode(encoding)),))
+    stem = source.for_stem(coding_history=HISTORY, bit_depth="16")[0][1]
+    assert stem.decode(encoding) == text.replace("> 24 <", "> 16 <").replace("0x060A2B34ab", "0x0000000000")
+    kept = source.for_stem(coding_history=HISTORY, bit_depth="32f", keep_umid=True)[0][1]
+    assert kept.decode(encoding) == text.replace("> 24 <", "> 32 <")
+    assert source.for_stem(coding_history=HISTORY, bit_depth="24", keep_umid=True) == source.chunks
+
+
 def test_old_versions_keep_what_is_reserved() -> None:
     for version in (0, 1):
         source = bext(version=version, umid=b"\1" * 64, loudness=(1, 2, 3, 4, 5))
@@ -349,7 +361,7 @@ def test_damage_never_raises(tmp_path: Path, data: st.DataObject) -> None:
         content[data.draw(st.integers(12, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(12, len(content)))])
     metadata = read_metadata(path)
-    metadata.cut(5, 10, 48000, 44100).for_stem(coding_history=HISTORY)
+    metadata.cut(5, 10, 48000, 44100).for_stem(coding_history=HISTORY, bit_depth="16")
 
 
 @pytest.mark.parametrize("tool", ["mediainfo", "ffprobe", "bwfmetaedit"])

@@ -361,6 +361,27 @@ def test_split_refuses_what_is_there_before_any_work(tmp_path: Path) -> None:
         assert not engine.calls
 
 
+def test_split_tells_which_files_of_a_longer_text_stay(tmp_path: Path) -> None:
+    def split(text: str) -> tuple[str, ...]:
+        report = tts.synthesize_file(
+            text,
+            tmp_path / "a.wav",
+            "low",
+            model=FAKE_SPEECH,
+            loader=LOADER,
+            delivery={"split": True, "overwrite": True},
+        )
+        return tuple(warning.message for warning in report.warnings)
+
+    (tmp_path / "a.wav").write_bytes(b"another file")
+    assert split("papa.\n\nmama.\n\ndodo.\n\nlolo.") == ()
+    before = (tmp_path / "a_003.wav").read_bytes()
+    (told,) = split("lolo.\n\ndodo.")
+    assert told.endswith("a_003.wav and 1 more.") and (tmp_path / "a_003.wav").read_bytes() == before
+    (tmp_path / "a_004.wav").unlink()
+    assert split("lolo.\n\ndodo.")[0].endswith("a_003.wav.")
+
+
 def test_sounds_that_are_given_are_said_whatever_their_words_look_like() -> None:
     speech = speak("[Yahoo! Japan](/jɑhu/) mama")
     assert speech.words[0].phonemes == "jɑhu" and "ʤ" not in speech.phonemes

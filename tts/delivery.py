@@ -18,7 +18,7 @@ from audio_ml.errors import InvalidOption
 from audio_ml.formats import FORMATS, RAW, Format, FormatName, find_format
 from audio_ml.provenance import Provenance
 from audio_ml.speech import SpeechChunk, SpeechWarning, Word
-from audio_ml.streams import AudioReader, Resampler
+from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.writer import AudioWriter, check_target, commit_all
 from tts.options import SpeechFileOptions
 
@@ -165,6 +165,7 @@ class SpeechFiles:
         if n_clipped:
             self._warnings.append(SpeechWarning(f"{n_clipped} samples were above full scale; lower the volume."))
         form = self._form
+        self._warnings += self._strangers()
         return SpeechReport(
             files=tuple(
                 SpeechFile(os.fspath(writer.path), writer.n_written / form.rate, tuple(words))
@@ -177,6 +178,17 @@ class SpeechFiles:
             n_clipped=n_clipped,
             provenance=self._made_by,
         )
+
+    def _strangers(self) -> list[SpeechWarning]:
+        """Tells which split files are there that this text has no paragraphs for: those of a longer one, mostly."""
+        if not self._form.options.split:
+            return []
+        written = {writer.path for writer in self._writers}
+        left = [path for path in self._form.possible_targets() if path not in written and path.exists()]
+        if not left:
+            return []
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        return [SpeechWarning(f"Not of this text, and left where it is from before: {show(left[0])}{more}.")]
 
     def _open(self, paragraph: int) -> None:
         self._close()

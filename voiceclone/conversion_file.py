@@ -19,7 +19,7 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.downmix import Downmix
 from audio_ml.encoders import Identity
 from audio_ml.errors import OutputExists
-from audio_ml.formats import find_format
+from audio_ml.formats import BitDepth, find_format
 from audio_ml.hashing import file_sha256
 from audio_ml.loader import ModelLoader
 from audio_ml.metadata import Metadata, read_metadata
@@ -92,7 +92,7 @@ def convert_file(
     is_marked = marks(told) and bool(converted.samples.any())  # silence holds no mark
     heard, device, sha256 = [(voice, is_marked)], loader.device.kind, file_sha256(source)
     made_by = record(CONVERT, told, device, source, sha256, metadata.umid, cloned_voices=heard)
-    resampler, identity = Resampler(info.sample_rate, rate, 1), _identity(metadata, made_by, rate)
+    resampler, identity = Resampler(info.sample_rate, rate, 1), _identity(metadata, made_by, rate, depth)
     with AudioWriter(
         target, format, rate, 1, bit_depth=depth, identity=identity, dither_seed=(0,), overwrite=overwrite
     ) as writer:
@@ -127,11 +127,11 @@ def _heard_nothing(source: Path, converted: Audio) -> list[str]:
     return [] if converted.samples.any() else [f"{show(source)} is silent, and so is the result: nobody speaks in it."]
 
 
-def _identity(metadata: Metadata, made_by: Provenance, rate: int) -> Identity:
+def _identity(metadata: Metadata, made_by: Provenance, rate: int, depth: BitDepth) -> Identity:
     """Returns what the file carries beside sound: what the source had, and what made it."""
     history = f"A=PCM,F={rate},M=mono,T=audio-ml {version('audio-ml')} voice conversion"
     return Identity(
-        chunks=metadata.for_stem(coding_history=history),
+        chunks=metadata.for_stem(coding_history=history, bit_depth=depth),
         tags=metadata.tags,
         is_bw64=metadata.is_bw64,
         provenance=json.dumps(dataclasses.asdict(made_by)),

@@ -21,7 +21,7 @@ from tts.cues.report import Placement
 from tts.cues.sheet import Cue, Problem, Sheet
 from tts.cues.speaker import LineSpeaker
 
-RECIPE = 1  # counts up when the same request gives other files
+RECIPE = 2  # counts up when the same request gives other files
 GUIDE, RPP, OTIO = "guide.wav", "session.rpp", "session.otio"
 QC_CSV, QC_JSON, MARKERS, LABELS = "qc.csv", "qc.json", "markers.csv", "labels.txt"
 HANDED_OVER = (GUIDE, QC_CSV, QC_JSON, MARKERS, LABELS, RPP, OTIO)

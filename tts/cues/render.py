@@ -150,18 +150,25 @@ class _Run:
             self._write(recording, recording.gain.gain_db)
 
     def _level(self, recording: Recording) -> None:
-        """Writes a take that is too short to measure, with the gain of its character's other lines."""
+        """Writes a take that is too short to measure, with the gain of its character's other lines.
+
+        As of any other, its true peaks stay below the ceiling of the target.
+        """
         character = recording.planned.cue.character
         gains = [
             take.gain_db
             for cue, takes in self._takes.items()
             for take in takes.values()
-            if cue.character == character and take.lufs is not None
+            if cue.character.casefold() == character.casefold() and take.lufs is not None
         ]
         said = f"with the gain of {character}'s other lines" if gains else "as it comes"
-        warning = f"It is too short to have a loudness: it is {said}."
-        recording = replace(recording, warnings=(*recording.warnings, warning))
-        self._write(recording, statistics.median(gains) if gains else 0.0)
+        wanted_db = gain_db = statistics.median(gains) if gains else 0.0
+        target, peak_dbtp = self._plan.target, recording.loudness.true_peak_dbtp
+        if target is not None and peak_dbtp is not None:
+            gain_db = min(wanted_db, target.true_peak_dbtp - peak_dbtp)
+        held_back = f", {wanted_db - gain_db:.1f} dB lower to keep its peaks below" if gain_db < wanted_db else ""
+        warning = f"It is too short to have a loudness: it is {said}{held_back}."
+        self._write(replace(recording, warnings=(*recording.warnings, warning)), gain_db)
 
     def _write(self, recording: Recording, gain_db: float) -> None:
         planned, sheet = recording.planned, self._plan.sheet
@@ -205,6 +212,8 @@ class _Run:
             self._write_text(plans.OTIO, otio_text(session))
             self._write_text(plans.MARKERS, markers_csv(session), SPREADSHEET)
             self._write_text(plans.LABELS, audacity_labels(session))
+        else:
+            self._note_outdated()
         report = self.report()
         self._write_text(plans.QC_CSV, qc_csv(report), SPREADSHEET)
         self._write_text(plans.QC_JSON, qc_json(self._plan.sheet, report))
@@ -227,6 +236,12 @@ class _Run:
         if others:
             more = f" and {len(others) - 1} more (see {plans.QC_JSON})" if len(others) > 1 else ""
             self._warnings.append(f"Not in this sheet, and left where it is from earlier runs: {others[0]}{more}.")
+
+    def _note_outdated(self) -> None:
+        """Tells which files of an earlier run stay although they are not of this one, in which no cue is complete."""
+        noted = self._state.others((plans.QC_CSV, plans.QC_JSON))
+        if names := [name for name in plans.HANDED_OVER if name in noted]:
+            self._warnings.append(f"No cue is complete: {', '.join(names)} stay as an earlier run left them.")
 
     def _write_guide(self, session: Session) -> None:
         sources = [(item.takes[0].file, self._state.sha256(item.takes[0].file), item.start) for item in session.items]

@@ -56,8 +56,8 @@ def _track(name: str, lines: Iterable[str], is_muted: bool = False) -> Iterator[
 def _item(session: Session, item: Item) -> Iterator[str]:
     yield "    <ITEM"
     yield f"      POSITION {_seconds(item.start - session.start)}"
-    yield f"      LENGTH {_seconds(item.n_samples)}"
-    yield "      LOOP 0"
+    yield f"      LENGTH {_seconds(item.longest_samples)}"
+    yield "      LOOP 0"  # silence behind a shorter take
     yield f"      IGUID {_id('item', item.takes[0].file)}"
     for index, take in enumerate(item.takes):
         if index:

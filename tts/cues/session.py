@@ -28,6 +28,11 @@ class Item:
         return self.takes[0].n_samples
 
     @property
+    def longest_samples(self) -> int:
+        """The length that holds whichever take is chosen."""
+        return max(take.n_samples for take in self.takes)
+
+    @property
     def end(self) -> int:
         return self.start + self.n_samples
 
@@ -50,11 +55,11 @@ class Session:
         return max(item.end for item in self.items) - self.start
 
     def by_character(self) -> dict[str, list[Item]]:
-        """Returns the items of each character, in the order in which the characters are first heard."""
+        """Returns the items of each character as first spelt, in the order in which the characters are first heard."""
         tracks: dict[str, list[Item]] = {}
         for item in self.items:
-            tracks.setdefault(item.cue.character, []).append(item)
-        return tracks
+            tracks.setdefault(item.cue.character.casefold(), []).append(item)
+        return {items[0].cue.character: items for items in tracks.values()}
 
 
 def arrange(name: str, rate: FrameRate, start: int | None, items: Iterable[Item]) -> Session:

@@ -64,6 +64,7 @@ class CueState:
         self._folder = folder
         self._journal = Journal(folder / JOURNAL_NAME)
         self._made: dict[str, Made] = {}
+        self._begun: dict[str, list[int] | None] = {}  # names that were not noted yet, and what was there before
         self._sheet = ""
         self._lock = FolderLock(folder / LOCK_NAME, folder / STATE_NAME, "run")
 
@@ -74,6 +75,7 @@ class CueState:
             if was_killed:
                 for place in {self._folder, *((self._folder / name).parent for name in self._made)}:
                     remove_leftovers(place)
+                self._write()  # a last line that was cut short would be glued to the next one
             self._journal.add(["begun", "", {}])
         except BaseException:
             self._lock.release()
@@ -126,8 +128,9 @@ class CueState:
         return self._made[name].sha256
 
     def begin(self, name: str) -> None:
-        """Remembers that a file is about to be written: if the process is killed then, it is ours all the same."""
-        self._journal.add(["begun", name, {}])
+        """Remembers that a file is about to be written: if the run is broken off then, it is ours all the same."""
+        before = self._begun.setdefault(name, _mark(self._folder / name))
+        self._journal.add(["begun", name, {"before": before}])
 
     def note(self, name: str, key: str, facts: Mapping[str, Any]) -> None:
         """Remembers a file that was just written, and what it was made of."""
@@ -136,6 +139,7 @@ class CueState:
         made = Made(key, file_sha256(path), status.st_size, status.st_mtime_ns, facts)
         self._made[name] = made
         self._journal.add(["made", name, asdict(made)])
+        self._begun.pop(name, None)
 
     def others(self, names: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Returns the files of ours that are there and not among `names`, and what was noted of them."""
@@ -144,7 +148,7 @@ class CueState:
 
     def _read(self) -> bool:
         """Takes in what is recorded; returns whether the last run did not come to its end."""
-        path, was_killed = self._folder / STATE_NAME, False
+        path = self._folder / STATE_NAME
         try:
             with contextlib.suppress(FileNotFoundError):
                 content = json.loads(path.read_text(encoding="ascii"))
@@ -152,18 +156,15 @@ class CueState:
                     raise ValueError(content["format"])
                 self._made = {name: Made(**made) for name, made in content["files"].items()}
                 self._sheet = content.get("sheet", "")
-            begun: set[str] = set()
             for kind, name, content in self._journal.events():
-                was_killed = True
                 if kind == "sheet":
                     self._sheet = name
                 elif kind == "begun" and name:
-                    begun.add(name)
+                    self._begun.setdefault(name, content.get("before"))
                 elif kind == "made":
                     self._made[name] = Made(**content)
-                    begun.discard(name)
-            for name in begun:
-                self._adopt(name)
+                    self._begun.pop(name, None)
+            self._adopt_begun()
         except OSError as error:
             raise InvalidInput(f"{show(path)} cannot be read: {error.strerror}.") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -171,19 +172,35 @@ class CueState:
                 f"{show(path)}, the record of this folder's cues, is damaged or from a newer audio-ml: remove it, and "
                 "all cues are done again with --overwrite."
             ) from error
-        return was_killed
+        return (self._folder / JOURNAL_NAME).exists()
 
-    def _adopt(self, name: str) -> None:
-        """Takes a file for ours that a killed run may have written and could not note any more."""
-        path, made = self._folder / name, self._made.get(name)
-        if path.is_file() and not (made is not None and made.is_kept_by(path)):
-            status = path.stat()
-            self._made[name] = Made("", file_sha256(path), status.st_size, status.st_mtime_ns)
+    def _adopt_begun(self) -> None:
+        """Takes files for ours that a run wrote and could not note any more."""
+        for name, before in self._begun.items():
+            path, made = self._folder / name, self._made.get(name)
+            is_new = path.is_file() and _mark(path) != before
+            if is_new and not (made is not None and made.is_kept_by(path)):
+                status = path.stat()
+                self._made[name] = Made("", file_sha256(path), status.st_size, status.st_mtime_ns)
 
     def _write(self) -> None:
+        try:
+            self._adopt_begun()
+        except OSError as error:  # the journal still has it
+            raise OutputUnwritable(f"{show(self._folder)} cannot be read: {error.strerror}.") from error
+        self._begun.clear()
         files = {name: asdict(made) for name, made in self._made.items() if (self._folder / name).exists()}
         path = self._folder / STATE_NAME
         content = {"format": FORMAT, "version": VERSION, "sheet": self._sheet, "files": files}
         if files or path.exists():
             replace_text(path, json.dumps(content, indent=1))
         self._journal.clear()
+
+
+def _mark(path: Path) -> list[int] | None:
+    """Returns what tells a file from the one that takes its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_ino, status.st_size, status.st_mtime_ns]
