@@ -163,7 +163,7 @@ class TestSpeaking:
         self, loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: str
     ) -> None:
         monkeypatch.setattr("audio_ml.judges.whisper.transcribe", lambda *_: heard)
-        with pytest.raises(ReferenceUnfit, match="No words were heard.*fake needs them"):
+        with pytest.raises(ReferenceUnfit, match=r"No words were heard.*fake needs them"):
             zero_shot.enroll(REFERENCE, row(tmp_path, needs_transcript=True), loader=loader)
         assert not loader.states()
 

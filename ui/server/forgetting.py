@@ -16,8 +16,9 @@ def forget_deleted_voices(store: JobStore, scheduler: Scheduler) -> None:
 
     Jobs that made or explained such a voice go whole, and of those that it spoke in, the view of its reference goes.
     """
+    jobs = store.find(states=("done",))  # first: the voice of a job that is done then is in the library by now
     kept = {name.casefold() for name in VoiceLibrary.default().names()}
-    for job in store.find(states=("done",)):
+    for job in jobs:
         name = _shown_in(job.request)
         if name is None or unicodedata.normalize("NFC", name).casefold() in kept:
             continue
