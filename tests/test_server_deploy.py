@@ -22,6 +22,7 @@ from audio_ml.errors import InvalidInput
 from audio_ml_client import BEGIN_SECONDS
 from ui.server.fleet import SECONDS_TO_LOAD
 from ui.server.options import ServerOptions
+from ui.server.refusals import ForeignRequest
 from ui.server.tokens import read_tokens
 
 ROOT = Path(__file__).parents[1]
@@ -161,6 +162,11 @@ def test_the_unit_keeps_its_memory_in_order() -> None:
     budget = re.findall(r"^AUDIO_ML_MEMORY_BUDGET=(\d+)GB$", (DEPLOY / "environment").read_text(), re.MULTILINE)
     assert int(budget[0]) < sizes["High"] < sizes["Max"]
     assert "OOMPolicy=continue" in UNIT  # a worker is killed alone
+
+
+def test_the_page_has_the_status_of_a_name_that_is_not_known() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    assert re.findall(r"With another name it answers\s+(\d+)", page) == [str(ForeignRequest.http_status)]
 
 
 def test_proxies_wait_as_long_as_clients_do() -> None:

@@ -114,6 +114,12 @@ class TestResults:
         assert (part.status, part.body) == (206, whole[100:300])
         assert server.ask("GET", file["url"], headers={"Range": f"bytes={len(whole)}-"}).status == 416
 
+    def test_the_head_of_a_file_tells_its_length(self, server, songs):
+        (file, _) = server.end_of(separate(server, songs / "song.wav"))["files"]
+        head = server.ask("HEAD", file["url"])
+        assert (head.status, head.body, head.headers["Accept-Ranges"]) == (200, b"", "bytes")
+        assert int(head.headers["Content-Length"]) == file["n_bytes"]
+
     @pytest.mark.parametrize("name", ["../outcome.json", "song/../song/vocals.wav", "/etc/passwd", "song", "nope.wav"])
     def test_only_names_of_the_list_are_files(self, server, songs, name):
         job = server.end_of(separate(server, songs / "song.wav"))

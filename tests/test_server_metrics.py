@@ -112,8 +112,17 @@ def test_speech_is_measured(server: Server) -> None:
     assert found[key("process_resident_memory_bytes")] > 1e6
 
 
+def test_a_request_that_is_refused_is_no_error_of_a_job(server: Server) -> None:
+    assert server.ask("GET", "/v1/jobs/none").status == 404
+    text = server.ask("GET", "/metrics").body.decode()
+    assert not [name for name, _ in values(text) if name == "audio_ml_errors_total"]
+    assert "\n# HELP audio_ml_errors_total Errors by type, of jobs and of streams of speech.\n" in text
+
+
 def test_alive_and_ready(server: Server) -> None:
     assert server.ask("GET", "/health").json == {"status": "ok"}
+    head = server.ask("HEAD", "/health")
+    assert (head.status, head.body) == (200, b"")
     reply = server.ask("GET", "/ready")
     assert (reply.status, reply.json) == (200, {"status": "ready", "reasons": []})
 

@@ -38,7 +38,7 @@ class Metrics:
         self._factor = histogram(
             "real_time_factor", "Work in seconds for a second of sound.", _REAL_TIME_FACTORS, "task", "model"
         )
-        self._errors = count("errors", "Errors by type, of jobs and of requests.", "type")
+        self._errors = count("errors", "Errors by type, of jobs and of streams of speech.", "type")
         self._restarts = count("worker_restarts", "Worker processes that ended by themselves.", "worker")
         self._requests = count("http_requests", "Requests that were answered.", "method", "route", "status")
         self._seconds = histogram(

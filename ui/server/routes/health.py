@@ -19,6 +19,7 @@ router = APIRouter(tags=["health"])
 LEAST_FREE_BYTES = 500_000_000  # results of a few jobs
 
 
+@router.head("/health", include_in_schema=False)  # as load balancers ask
 @router.get("/health")
 def health() -> dict[str, str]:
     """Tells that the process is alive and answers."""

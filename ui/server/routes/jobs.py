@@ -108,6 +108,7 @@ async def events(id: str, services: Served, caller: Known) -> EventSourceRespons
     return EventSourceResponse(_events(services, job), ping=SECONDS_BETWEEN_SIGNS)
 
 
+@router.head("/{id}/files/{name:path}", include_in_schema=False)  # as players ask
 @router.get("/{id}/files/{name:path}", response_class=FileResponse)
 def file(id: str, name: str, services: Served, caller: Known) -> FileResponse:
     """Returns a result, whole or by range."""
