@@ -12,7 +12,6 @@ import errno
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -160,11 +159,6 @@ class Scheduler:
         """Forgets a job that has ended, and then its results."""
         self._store.remove(id)
         remove_folder(self._results / id)
-
-    def n_running(self) -> dict[str, int]:
-        """Counts the jobs that workers have, by lane."""
-        with self._changed:
-            return dict(Counter(running.job.lane for running in self._running.values()))
 
     def wake(self) -> None:
         """Has the queue looked at."""
