@@ -324,6 +324,7 @@ class TestAfterAKill:
         after = Stage(tmp_path)
         after.scheduler.start()
         assert after.store.get(job.id).state == "done"
+        assert [ended.id for ended in after.ended] == [job.id]
         assert (after.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
         time.sleep(0.1)
         assert after.workers[SPEECH].jobs == []

@@ -220,9 +220,11 @@ class Scheduler:
                 continue
             reveal = partial(reveal_in_library, job.request, self.folder_of(job.id))
             try:
-                self._store.publish(job.id, outcome, reveal)
+                ended = self._store.publish(job.id, outcome, reveal)
             except AudioMLError as error:
-                self._store.fail(job.id, JobError.of(error))
+                ended = self._store.fail(job.id, JobError.of(error))
+            if ended is not None:
+                self._listener(ended)
         self.sweep()
         known = {job.id for job in self._store.find(states=("done",))}
         for folder in (each for each in self._results.iterdir() if each.name not in known):
