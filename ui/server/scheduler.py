@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
 from ui.server.request import JobRequest
-from ui.server.results import OUTCOME, find_files, keep, read_outcome, remove_folder, reveal_in_library
+from ui.server.results import OUTCOME, find_files, keep, read_outcome, remove_folder, reveal_in_library, sync
 from ui.server.store import Job, JobError, JobStore, Outcome, QueueLimits, Waiting
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerProcess
@@ -309,6 +309,7 @@ class Scheduler:
 
         def reveal() -> None:
             running.folder.rename(target)
+            sync(self._results)
             reveal_in_library(job.request, self.folder_of(job.id))
 
         try:
