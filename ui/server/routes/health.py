@@ -20,7 +20,7 @@ LEAST_FREE_BYTES = 500_000_000  # results of a few jobs
 
 
 @router.get("/health")
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:  # which waits for no thread
     """Tells that the process is alive and answers."""
     return {"status": "ok"}
 
