@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -10,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+import httpx
 import pytest
 from browsing import wait_for
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from serving import Server
 from sized_models import sized
@@ -20,6 +24,7 @@ from speech_serving import speech_serving
 from audio_ml import device as devices
 from audio_ml.loader import ModelLoader
 from ui.server.metrics import Metrics
+from ui.server.routes import health
 
 
 @pytest.fixture
@@ -176,3 +181,17 @@ def test_a_loader_counts_the_models_that_had_to_go_for_others(monkeypatch: pytes
     loader.unload("b")
     loader.unload_idle()
     assert loader.n_evicted == 1
+
+
+def test_health_is_told_while_every_thread_is_at_work() -> None:
+    app = FastAPI()
+    app.include_router(health.router)
+
+    async def ask() -> httpx.Response:
+        threads = anyio.to_thread.current_default_thread_limiter()
+        for n in range(int(threads.total_tokens)):
+            threads.acquire_on_behalf_of_nowait(n)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return await asyncio.wait_for(client.get("/health"), 60)
+
+    assert asyncio.run(ask()).json() == {"status": "ok"}

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -106,6 +107,22 @@ def test_results_appear_under_their_name_and_nothing_is_left_of_the_work(stage):
     assert (stage.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
     assert list((stage.folder / "work").iterdir()) == []
     assert [ended.id for ended in stage.ended] == [job.id]
+
+
+def test_results_have_their_name_on_the_disk_before_the_job_is_done(stage, monkeypatch):
+    fsync, synced = os.fsync, []
+    job = stage.submit()
+    message = stage.given(SPEECH, 1)[0]
+
+    def note(descriptor):
+        fsync(descriptor)
+        state = stage.store.get(job.id).state
+        synced.append((os.fstat(descriptor).st_ino, (stage.folder / "results" / job.id).exists(), state))
+
+    monkeypatch.setattr(os, "fsync", note)
+    stage.finish(message)
+    assert synced[-1] == ((stage.folder / "results").stat().st_ino, True, "running")
+    assert stage.store.get(job.id).state == "done"
 
 
 def test_a_worker_gets_no_more_than_its_lane_has_room_for(stage):
@@ -324,6 +341,7 @@ class TestAfterAKill:
         after = Stage(tmp_path)
         after.scheduler.start()
         assert after.store.get(job.id).state == "done"
+        assert [ended.id for ended in after.ended] == [job.id]
         assert (after.scheduler.folder_of(job.id) / "song/vocals.wav").read_bytes() == b"sound"
         time.sleep(0.1)
         assert after.workers[SPEECH].jobs == []

@@ -235,6 +235,20 @@ def test_what_nobody_goes_on_with_expires_but_not_what_is_in_use(
     assert not orphan.exists()
 
 
+def test_the_name_of_an_upload_is_on_the_disk_before_its_client_is_told(
+    anna: Asked, options: ServerOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, synced = os.fsync, []
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append((os.fstat(descriptor).st_ino, len(list(options.uploads_folder.iterdir()))))
+
+    monkeypatch.setattr(upload_store.os, "fsync", note)
+    begin(anna, 10)
+    assert (options.uploads_folder.stat().st_ino, 1) in synced
+
+
 def test_a_full_disk_is_said(anna: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     place = begin(anna, 10)
 

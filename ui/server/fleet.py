@@ -109,8 +109,8 @@ class Fleet:
             {
                 "pid": worker.pid,
                 "name": worker.name,
-                "device": worker.settings.device,
-                "memory_budget": worker.settings.memory_budget,
+                "device": worker.device,
+                "memory_budget": worker.memory_budget,
                 **self._memory_of(worker),
             }
             for worker in self.workers.values()

@@ -43,11 +43,16 @@ def read_outcome(folder: Path) -> Outcome | None:
 def keep(folder: Path) -> None:
     """Has everything below a folder on the disk before it returns, whatever happens to the machine then."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Has a file, or of a folder the names of what is in it, on the disk before it returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_folder(folder: Path) -> None:

@@ -12,7 +12,6 @@ import errno
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from audio_ml.errors import AudioMLError
 from ui.server.lanes import LANES, Lane, lane_of
 from ui.server.request import JobRequest
-from ui.server.results import OUTCOME, find_files, keep, read_outcome, remove_folder, reveal_in_library
+from ui.server.results import OUTCOME, find_files, keep, read_outcome, remove_folder, reveal_in_library, sync
 from ui.server.store import Job, JobError, JobStore, Outcome, QueueLimits, Waiting
 from ui.server.wire import Message
 from ui.server.worker_process import WorkerProcess
@@ -161,11 +160,6 @@ class Scheduler:
         self._store.remove(id)
         remove_folder(self._results / id)
 
-    def n_running(self) -> dict[str, int]:
-        """Counts the jobs that workers have, by lane."""
-        with self._changed:
-            return dict(Counter(running.job.lane for running in self._running.values()))
-
     def wake(self) -> None:
         """Has the queue looked at."""
         with self._changed:
@@ -226,9 +220,11 @@ class Scheduler:
                 continue
             reveal = partial(reveal_in_library, job.request, self.folder_of(job.id))
             try:
-                self._store.publish(job.id, outcome, reveal)
+                ended = self._store.publish(job.id, outcome, reveal)
             except AudioMLError as error:
-                self._store.fail(job.id, JobError.of(error))
+                ended = self._store.fail(job.id, JobError.of(error))
+            if ended is not None:
+                self._listener(ended)
         self.sweep()
         known = {job.id for job in self._store.find(states=("done",))}
         for folder in (each for each in self._results.iterdir() if each.name not in known):
@@ -313,6 +309,7 @@ class Scheduler:
 
         def reveal() -> None:
             running.folder.rename(target)
+            sync(self._results)
             reveal_in_library(job.request, self.folder_of(job.id))
 
         try:

@@ -24,6 +24,7 @@ from audio_ml.streams import show
 from ui.server.database import METADATA, Database
 from ui.server.options import ServerOptions
 from ui.server.refusals import Busy, TooLarge, UnknownUpload
+from ui.server.results import sync
 from ui.server.tokens import Caller
 
 UPLOADS = sa.Table(
@@ -88,6 +89,7 @@ class UploadStore:
         row |= {"length": length, "expires": self._expiry()}
         with self._explained(path):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            sync(self._folder)
         with self._database.begin() as connection:
             known = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(UPLOADS.c.length), 0))
             n_uploads, n_bytes = connection.execute(known.where(UPLOADS.c.owner == caller.name)).one()

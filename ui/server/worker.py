@@ -46,7 +46,7 @@ class Worker:
     def ready(self) -> None:
         """Says that work may come."""
         device, budget = self._loader.device.kind, self._loader.memory_budget
-        self._wire.send({"is": "ready", "device": device, "memory_budget": budget, "pid": os.getpid()})
+        self._wire.send({"is": "ready", "device": device, "memory_budget": budget})
 
     def take(self, message: Message) -> None:
         """Does what a message asks for; work goes to a thread of its own."""
@@ -78,7 +78,10 @@ class Worker:
         except Exception as error:
             said = {"is": "failed", "error": _told(error)}
         del self._running[id], self._unread[id]
-        self._wire.send({**said, "id": id})
+        try:
+            self._wire.send({**said, "id": id})
+        except (TypeError, ValueError) as error:  # JSON has no word for it
+            self._wire.send({"is": "failed", "id": id, "error": _told(error)})
 
     def _job(self, message: Message, progress: Progress) -> Message:
         from ui.server.tasks import run_task

@@ -53,7 +53,7 @@ class WorkerProcess:
     def __init__(self, settings: WorkerSettings, listener: Listener) -> None:
         self.settings = settings
         self.is_ready = False
-        self.n_restarts = 0
+        self.device, self.memory_budget = settings.device, settings.memory_budget  # as found, once it was ready
         self._listener = listener
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -129,7 +129,6 @@ class WorkerProcess:
                 log.error("The worker '%s' could not be begun: %s", self.name, error)
             if self._closing.is_set():
                 return
-            self.n_restarts += 1
             pause = 0.2 if time.monotonic() - began > LONG_LIFE else min(max(2 * pause, 0.2), LONGEST_PAUSE)
             self._closing.wait(pause)
 
@@ -167,6 +166,7 @@ class WorkerProcess:
                 answer.set_result(message)
             return
         if message["is"] == "ready":
+            self.device, self.memory_budget = message["device"], message["memory_budget"]
             self.is_ready = True
         self._listener(self, message, content)
 

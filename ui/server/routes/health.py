@@ -21,7 +21,7 @@ LEAST_FREE_BYTES = 500_000_000  # results of a few jobs
 
 @router.head("/health", include_in_schema=False)  # as load balancers ask
 @router.get("/health")
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:  # which waits for no thread
     """Tells that the process is alive and answers."""
     return {"status": "ok"}
 
