@@ -171,6 +171,14 @@ class TestForm:
         report = separate(tmp_path / "song.wav", sample_rate=48000)
         assert report.length_ok and report.files[0].n_samples == (n_samples + 1) // 2
 
+    @pytest.mark.parametrize("n_frames", [23, 25, 27])
+    def test_an_odd_number_of_frames_of_film_is_right(self, n_frames: int, tmp_path: Path, separate: Separate) -> None:
+        """At 44.1 kHz its length ends in one half."""
+        write_audio(tmp_path / "reel.wav", Audio(noise(2, 48000).samples[:, : 2000 * n_frames], 48000))
+        report = separate(tmp_path / "reel.wav", sample_rate=44100)
+        assert report.length_ok and {file.n_samples for file in report.files} == {(3675 * n_frames + 1) // 2}
+        assert report.null_depth_written_db is not None and report.null_depth_written_db < -115
+
     @pytest.mark.parametrize("rate", [44100, 96000])
     def test_another_rate_keeps_duration_and_sum(self, rate: int, tmp_path: Path, separate: Separate) -> None:
         write_audio(tmp_path / "song.wav", read_back(noise(2, 32000), 48000, tmp_path), bit_depth="24")
