@@ -15,7 +15,7 @@ from audio_ml.audio import Audio, Samples
 from audio_ml.decoding import FFMPEG_OPTIONS, Decoding, ffmpeg_name
 from audio_ml.errors import InvalidInput, UnreadableAudio
 from audio_ml.excerpt import Excerpt
-from audio_ml.layouts import mask_of_speakers
+from audio_ml.layouts import MASK_TAG, NO_PLACES, mask_of_speakers
 
 BLOCK_SAMPLES = 1 << 16
 UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
@@ -28,8 +28,8 @@ EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
 class AudioInfo:
     """What a file says of itself; `n_samples` per channel is an estimate where `exact` is False.
 
-    `channel_mask` (see `audio_ml/layouts.py`) is None where the format or the file has none; that of a
-    WAV file is part of its metadata.
+    `channel_mask` (see `audio_ml/layouts.py`) is None where the format or the file has none, and 0 where a FLAC
+    says that its channels belong to no loudspeakers; that of a WAV file is part of its metadata.
     """
 
     sample_rate: int
@@ -238,6 +238,8 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
             context = stream.codec_context
             speakers = [channel.name for channel in context.layout.channels]
             mask = mask_of_speakers(speakers) if len(speakers) > 2 else None
+            if len(speakers) > 2 and container.metadata.get(MASK_TAG) in NO_PLACES:
+                mask = 0
             return AudioInfo(stream.rate, context.channels, n_samples, False, "FFMPEG", context.name, mask)
     except av.FFmpegError as error:
         raise UnreadableAudio(f"{show(path)} is not an audio or video file that can be read.") from error
