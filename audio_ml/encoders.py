@@ -16,7 +16,7 @@ from audio_ml.audio import Samples
 from audio_ml.decoding import ffmpeg_name
 from audio_ml.errors import InvalidOption
 from audio_ml.formats import RAW, BitDepth, Format
-from audio_ml.layouts import layout_of_mask
+from audio_ml.layouts import MASK_TAG, NO_PLACES, layout_of_mask
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
 from audio_ml.streams import BLOCK_SAMPLES
 from audio_ml.wav import Chunks, WavWriter, encode
@@ -28,7 +28,11 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a file carries beside its sound: RIFF `chunks` (WAV), `tags` (other formats), mask, and its provenance."""
+    """What a file carries beside its sound: RIFF `chunks` (WAV), `tags` (other formats), mask, and its provenance.
+
+    A `channel_mask` of 0 says that the channels belong to no loudspeakers, or stand in another order than a mask has;
+    without any, FLAC takes them for its own.
+    """
 
     chunks: Chunks = ()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +148,8 @@ class _FFmpegEncoder:
             else:
                 stream.format = self._form
             self._container.metadata.update(_with_provenance(its, unless=bool(self._box)))
+            if format.name == "flac" and n_channels > 2 and its.channel_mask == 0:
+                self._container.metadata[MASK_TAG] = NO_PLACES[0]
             stream.codec_context.open()
         except (av.FFmpegError, ValueError) as error:
             raise InvalidOption(

@@ -62,7 +62,7 @@ class Format:
             said = ", ".join(speaker or "a track" for speaker in layout.speakers)
             raise InvalidOption(
                 f"{self.name} codes channels for the loudspeakers it knows, in its own order, and would damage these "
-                f"({said}); choose wav or flac."
+                f"({said}); choose wav."
             )
 
 

@@ -13,6 +13,8 @@ SPEAKERS = (
     *("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC"),
     *("SL", "SR", "TC", "TFL", "TFC", "TFR", "TBL", "TBC", "TBR"),
 )
+MASK_TAG = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK"  # of a FLAC whose channels are not those it takes for granted
+NO_PLACES = ("0x0", "0")  # its value where no channel belongs to a loudspeaker (RFC 9639, section 8.6.2)
 PAIRS = (("FL", "FR"), ("BL", "BR"), ("SL", "SR"), ("FLC", "FRC"), ("TFL", "TFR"), ("TBL", "TBR"))
 
 # What film people say. With eight channels, Ls and Rs are the pair after the LFE and Lss and Rss the last.
@@ -95,8 +97,9 @@ def parse_layout(text: str) -> Layout:
 def find_layout(n_channels: int, mask: int | None, track_names: Sequence[str] = ()) -> Layout:
     """Returns the layout of a file by its mask, the names of its tracks, or the number of its channels.
 
-    Six or eight channels without either are 5.1 or 7.1. Tracks of a production recorder (names that
-    are no loudspeakers, and no left and right) and other numbers of channels stand alone, each on its own.
+    Six or eight channels without either are 5.1 or 7.1; a mask of 0 says that they are not. Tracks of a
+    production recorder (names that are no loudspeakers, and no left and right) and other numbers of
+    channels stand alone, each on its own.
     """
     if n_channels == 2 and len(track_names) == 2 and not _is_pair(*track_names):
         return Layout(("", ""))
@@ -108,7 +111,9 @@ def find_layout(n_channels: int, mask: int | None, track_names: Sequence[str] = 
         speakers = tuple(_speaker(name) for name in track_names)
         surround = len(speakers) == n_channels == len(set(speakers)) and all(speakers)
         return Layout(speakers if surround else ("",) * n_channels)
-    return parse_layout(_BY_COUNT[n_channels]) if n_channels in _BY_COUNT else Layout(("",) * n_channels)
+    return (
+        parse_layout(_BY_COUNT[n_channels]) if n_channels in _BY_COUNT and mask is None else Layout(("",) * n_channels)
+    )
 
 
 def _is_pair(left: str, right: str) -> bool:

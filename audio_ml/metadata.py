@@ -6,9 +6,8 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from audio_ml import bext, markers
 from audio_ml.decoding import FFMPEG_OPTIONS, ffmpeg_name
@@ -19,7 +18,7 @@ from audio_ml.ixml import Ixml, cut_ixml, ixml_of_stem, read_ixml
 from audio_ml.provenance import PROVENANCE_CHUNK, PROVENANCE_TAG
 from audio_ml.riff import FILLERS, RiffFile, read_chunks
 from audio_ml.streams import show
-from audio_ml.timecode import start_samples
+from audio_ml.timecode import take_start_timecode
 
 if TYPE_CHECKING:
     from audio_ml.loudness import Loudness
@@ -385,7 +384,7 @@ def _tags(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
         with av.open(ffmpeg_name(path), options=FFMPEG_OPTIONS) as container:
             streams = container.streams.audio
             found = {**(streams[0].metadata if streams else {}), **container.metadata}
-            timecode = _take_timecode(container, found)
+            timecode = take_start_timecode(container, found)
     except UnicodeDecodeError:  # in no encoding that they should be in: some versions of PyAV refuse them all
         return {}, ("tags",)
     except av.FFmpegError:  # libsndfile reads some files that FFmpeg does not, and those have no tags
@@ -393,20 +392,3 @@ def _tags(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     tags = {key: text for key, text in found.items() if key.lower() not in CONTAINER_TAGS and text != "und"}
     left = tuple(key for key in tags if key.lower().startswith(SOUND_TAGS))
     return {key: text for key, text in tags.items() if key not in left}, (*left, *timecode)
-
-
-def _take_timecode(container: Any, tags: dict[str, str]) -> tuple[str, ...]:
-    """Makes a film's start timecode a time reference, which an excerpt moves; else returns its name, as left behind."""
-    of_streams = [stream.metadata["timecode"] for stream in container.streams if "timecode" in stream.metadata]
-    pictures, sounds = container.streams.video, container.streams.audio
-    if not pictures or not sounds:
-        return ("timecode",) if of_streams and "timecode" not in tags else ()
-    of_container = tags.pop("timecode", None)
-    label = next(iter(of_streams), of_container)
-    if label is None:
-        return ()
-    time = start_samples(label, pictures[0].average_rate or Fraction(0), sounds[0].rate)
-    if time is None:
-        return ("timecode",)
-    tags.setdefault("time_reference", str(time))
-    return ()

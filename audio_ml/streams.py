@@ -14,7 +14,8 @@ import numpy as np
 from audio_ml.audio import Audio, Samples
 from audio_ml.decoding import FFMPEG_OPTIONS, Decoding, ffmpeg_name
 from audio_ml.errors import InvalidInput, UnreadableAudio
-from audio_ml.layouts import mask_of_speakers
+from audio_ml.excerpt import Excerpt
+from audio_ml.layouts import MASK_TAG, NO_PLACES, mask_of_speakers
 
 BLOCK_SAMPLES = 1 << 16
 UNKNOWN_RIFF_SIZE = 0xFFFFFFFF - (1 << 16)  # what programs write that do not know the size yet
@@ -27,8 +28,8 @@ EXACT_SEEK = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "CAF", "AU"}
 class AudioInfo:
     """What a file says of itself; `n_samples` per channel is an estimate where `exact` is False.
 
-    `channel_mask` (see `audio_ml/layouts.py`) is None where the format or the file has none; that of a
-    WAV file is part of its metadata.
+    `channel_mask` (see `audio_ml/layouts.py`) is None where the format or the file has none, and 0 where a FLAC
+    says that its channels belong to no loudspeakers; that of a WAV file is part of its metadata.
     """
 
     sample_rate: int
@@ -83,7 +84,9 @@ class AudioReader:
         self._skip = round(self.start_seconds * rate)
         self._limit = None if self.duration_seconds is None else round(self.duration_seconds * rate)
         if self.info.exact and total is not None and self._skip >= max(total, 1):
-            raise InvalidInput(f"{show(path)} ends at {total / rate:.3f} s: it cannot start at {self.start_seconds} s.")
+            raise self._begins_too_late(total)
+        if self._limit == 0:
+            raise InvalidInput(f"{show(path)} has {rate} Hz: {self.duration_seconds} s of it are not one sample.")
 
     @property
     def n_expected(self) -> int | None:
@@ -150,6 +153,12 @@ class AudioReader:
             missing -= dropped
             if dropped < block.shape[1]:
                 yield block[:, dropped:]
+        if self._skip > missing and self.n_read == 0:
+            raise self._begins_too_late(self._skip - missing)
+
+    def _begins_too_late(self, n_samples: int) -> InvalidInput:
+        end = n_samples / self.info.sample_rate
+        return InvalidInput(f"{show(self.path)} ends at {end:.3f} s: it cannot start at {self.start_seconds} s.")
 
     def _ffmpeg_blocks(self, path: Path) -> Iterator[Samples]:
         import av
@@ -229,6 +238,8 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
             context = stream.codec_context
             speakers = [channel.name for channel in context.layout.channels]
             mask = mask_of_speakers(speakers) if len(speakers) > 2 else None
+            if len(speakers) > 2 and container.metadata.get(MASK_TAG) in NO_PLACES:
+                mask = 0
             return AudioInfo(stream.rate, context.channels, n_samples, False, "FFMPEG", context.name, mask)
     except av.FFmpegError as error:
         raise UnreadableAudio(f"{show(path)} is not an audio or video file that can be read.") from error
@@ -237,7 +248,7 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
 class Resampler:
     """Changes the sample rate of a stream [channels, n], without delay.
 
-    After `finish`, an input of n samples has given n * to_rate / from_rate samples, rounded.
+    After `finish`, an input of n samples has given n * to_rate / from_rate samples, rounded half up.
     """
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
@@ -247,6 +258,8 @@ class Resampler:
 
             self._stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32", quality="HQ")
         self._n_channels = n_channels
+        self._length = Excerpt(0, None, from_rate, to_rate)
+        self._n_taken = self._n_given = 0
 
     def push(self, block: Samples) -> Samples:
         """Takes the next block and returns what is ready, which may be nothing."""
@@ -254,7 +267,10 @@ class Resampler:
 
     def finish(self) -> Samples:
         """Returns the rest."""
-        return self._feed(np.zeros((self._n_channels, 0), np.float32), last=True)
+        rest = self._feed(np.zeros((self._n_channels, 0), np.float32), last=True)
+        missing = self._length.rescale(self._n_taken) - self._n_given
+        # Where the length ends in one half, soxr gives now the lower, now the upper whole number.
+        return rest[:, :missing] if missing < 0 else np.pad(rest, ((0, 0), (0, missing)))
 
     def stream(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """Resamples a whole stream."""
@@ -263,10 +279,11 @@ class Resampler:
         yield self.finish()
 
     def _feed(self, block: Samples, last: bool) -> Samples:
-        if self._stream is None:
-            return block
-        resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(block.T), last=last)
-        return np.ascontiguousarray(resampled.T)
+        self._n_taken += block.shape[1]
+        if self._stream is not None:
+            block = np.ascontiguousarray(self._stream.resample_chunk(np.ascontiguousarray(block.T), last=last).T)
+        self._n_given += block.shape[1]
+        return block
 
 
 def read_audio(path: str | os.PathLike[str], sample_rate: int | None = None) -> Audio:

@@ -11,6 +11,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from audio_ml.errors import InvalidInput, InvalidOption, did_you_mean
 
@@ -194,6 +195,26 @@ def start_samples(label: str, pictures_per_second: Fraction, sample_rate: int) -
             with contextlib.suppress(InvalidInput):  # no such label at this rate
                 found.add(to_samples(rate.frames(label) / rate.fps, sample_rate))
     return found.pop() if len(found) == 1 else None
+
+
+def take_start_timecode(container: Any, tags: dict[str, str]) -> tuple[str, ...]:
+    """Makes the start timecode of a film, open in PyAV, a time reference among its tags, which an excerpt moves.
+
+    Where that cannot be, returns its name, as of what is left behind.
+    """
+    of_streams = [stream.metadata["timecode"] for stream in container.streams if "timecode" in stream.metadata]
+    pictures, sounds = container.streams.video, container.streams.audio
+    if not pictures or not sounds:
+        return ("timecode",) if of_streams and "timecode" not in tags else ()
+    of_container = tags.pop("timecode", None)
+    label = next(iter(of_streams), of_container)
+    if label is None:
+        return ()
+    time = start_samples(label, pictures[0].average_rate or Fraction(0), sounds[0].rate)
+    if time is None:
+        return ("timecode",)
+    tags.setdefault("time_reference", str(time))
+    return ()
 
 
 def to_seconds(samples: int, sample_rate: int) -> Fraction:

@@ -26,6 +26,7 @@ from audio_ml.errors import InvalidOption, OutputExists, UnreadableAudio
 from audio_ml.excerpt import Excerpt
 from audio_ml.hashing import file_sha256
 from audio_ml.ladder import Ladder
+from audio_ml.layouts import MASK_TAG, NO_PLACES, mask_of_speakers
 from audio_ml.loader import ModelLoader
 from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.options import parse
@@ -157,7 +158,7 @@ def _separate(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions], 
                 coding_history=_history(job), keep_umid=job.delivery.keep_umid, bit_depth=job.form.bit_depth
             ),
             tags=job.metadata.tags,
-            channel_mask=job.metadata.channel_mask,
+            channel_mask=_mask(job),
             is_bw64=job.metadata.is_bw64,
             provenance=json.dumps(dataclasses.asdict(made_by)),
         )
@@ -169,6 +170,17 @@ def _separate(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions], 
         files = written.finish(job.metadata, _history(job), job.delivery.keep_umid)
         done = time.perf_counter()
     return _report(job, written, files, (loaded - began, done - loaded), made_by, ladder.warnings)
+
+
+def _mask(job: _Job) -> int | None:
+    """Returns the channel mask of the files: the source's, unless the options name other loudspeakers."""
+    speakers, kept = job.plan.layout.speakers, job.metadata.channel_mask
+    if len(speakers) <= 2:
+        return kept
+    named = mask_of_speakers(speakers)
+    if named is None and job.form.format.name == "flac":
+        return 0
+    return named if job.options.layout else kept
 
 
 def _provenance(job: _Job, source_sha256: str, ladder: Ladder[SeparationOptions]) -> provenance.Provenance:
@@ -316,6 +328,17 @@ def _holds(file: StemFile, n_expected: int) -> bool:
     return file.n_samples >= n_expected if file.bit_depth == "lossy" else file.n_samples == n_expected
 
 
+def _misplaced(job: _Job) -> tuple[str, ...]:
+    """Says where programs may play channels from loudspeakers that they are not for."""
+    if job.form.format.name != "flac" or _mask(job) != 0:
+        return ()
+    said = ", ".join(speaker or "a track" for speaker in job.plan.layout.speakers)
+    return (
+        f"FLAC has an order of loudspeakers of its own, and these are others ({said}). The stems say so "
+        f"({MASK_TAG}={NO_PLACES[0]}), but not every program reads that; WAV has no such order.",
+    )
+
+
 def _report(
     job: _Job,
     written: Delivery,
@@ -349,6 +372,7 @@ def _report(
             *reader.warnings,
             *(f"{show(reader.path)}: {text}." for text in metadata.warnings),
             *written.warnings(files),
+            *_misplaced(job),
             *steps,
         ),
         provenance=made_by,

@@ -171,6 +171,14 @@ class TestForm:
         report = separate(tmp_path / "song.wav", sample_rate=48000)
         assert report.length_ok and report.files[0].n_samples == (n_samples + 1) // 2
 
+    @pytest.mark.parametrize("n_frames", [23, 25, 27])
+    def test_an_odd_number_of_frames_of_film_is_right(self, n_frames: int, tmp_path: Path, separate: Separate) -> None:
+        """At 44.1 kHz its length ends in one half."""
+        write_audio(tmp_path / "reel.wav", Audio(noise(2, 48000).samples[:, : 2000 * n_frames], 48000))
+        report = separate(tmp_path / "reel.wav", sample_rate=44100)
+        assert report.length_ok and {file.n_samples for file in report.files} == {(3675 * n_frames + 1) // 2}
+        assert report.null_depth_written_db is not None and report.null_depth_written_db < -115
+
     @pytest.mark.parametrize("rate", [44100, 96000])
     def test_another_rate_keeps_duration_and_sum(self, rate: int, tmp_path: Path, separate: Separate) -> None:
         write_audio(tmp_path / "song.wav", read_back(noise(2, 32000), 48000, tmp_path), bit_depth="24")
@@ -215,7 +223,7 @@ class TestForm:
         self, format: str, layout: str, tmp_path: Path, separate: Separate
     ) -> None:
         write_audio(tmp_path / "film.wav", noise(0.1, 48000, 6))
-        with pytest.raises(InvalidOption, match="choose wav or flac"):
+        with pytest.raises(InvalidOption, match=r"choose wav\.$"):
             separate(tmp_path / "film.wav", format=format, options={"layout": layout})
 
     def test_surround_from_ogg_is_in_the_order_of_wave(self, tmp_path: Path, separate: Separate) -> None:
@@ -241,6 +249,46 @@ class TestForm:
         coded = separate(tmp_path / "film.wav", format="flac")
         again = separate(Path(coded.files[0].path), out="again")
         assert read_metadata(again.files[0].path).channel_mask == mask
+
+    @pytest.mark.parametrize(
+        ("n_channels", "mask", "layout", "of_wav", "of_flac"),
+        [
+            (6, None, "5.1-film", None, 0),
+            (6, 0x3F, "5.1-film", None, 0),  # the file is wrong
+            (6, 0x3F, "L,R,C,LFE,SL,SR", 0x60F, 0x60F),
+            (6, None, "5.1", 0x3F, 0x3F),
+            (6, None, None, None, 0x3F),  # what it is taken for, as everywhere
+            (4, None, None, None, 0),  # four tracks of a recorder, not a quad
+            (6, 0x3F, None, 0x3F, 0x3F),
+            (2, None, "stereo", None, None),
+        ],
+    )
+    def test_loudspeakers_are_what_the_options_say(
+        self,
+        n_channels: int,
+        mask: int | None,
+        layout: str | None,
+        of_wav: int | None,
+        of_flac: int | None,
+        tmp_path: Path,
+        separate: Separate,
+    ) -> None:
+        data = bytes(np.random.default_rng(0).integers(0, 255, n_channels * 2 * 4800, np.uint8))
+        parts = (riff_files.pcm_format(n_channels=n_channels, bits=16, mask=mask), riff_files.chunk(b"data", data))
+        (tmp_path / "film.wav").write_bytes(riff_files.wave(*parts))
+        options = {"layout": layout} if layout else None
+        plain = separate(tmp_path / "film.wav", options=options)
+        coded = separate(tmp_path / "film.wav", options=options, format="flac", out="coded")
+        assert read_metadata(plain.files[0].path).channel_mask == of_wav
+        assert AudioReader(coded.files[0].path).info.channel_mask == of_flac
+        assert any("FLAC has an order" in text for text in coded.warnings) is (of_flac == 0)
+        assert not any("FLAC" in text for text in plain.warnings)
+        for stem in range(2):
+            np.testing.assert_array_equal(exact(plain.files[stem].path), exact(coded.files[stem].path))
+        with av.open(coded.files[0].path) as container:  # as other programs find it
+            assert (container.metadata.get("WAVEFORMATEXTENSIBLE_CHANNEL_MASK") == "0x0") == (of_flac == 0)
+        again = separate(Path(coded.files[0].path), out="again")
+        assert again.channel_policy == ("each" if of_flac == 0 else plain.channel_policy)
 
     @pytest.mark.parametrize(("form", "wanted"), [("flac", False), ("wav", True)])
     def test_two_tracks_of_a_recorder(self, form: str, wanted: bool, tmp_path: Path, separate: Separate) -> None:

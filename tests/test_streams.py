@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals import decibels, noise
 
-from audio_ml.audio import Audio
+from audio_ml.audio import Audio, Samples
 from audio_ml.errors import InvalidInput, InvalidOption, OutputError, OutputExists, UnreadableAudio
 from audio_ml.formats import FORMATS, source_depth
 from audio_ml.streams import AudioReader, Resampler, read_audio
@@ -37,8 +37,25 @@ def test_resampling_in_blocks_equals_resampling_at_once(
     whole = np.concatenate(list(Resampler(from_rate, to_rate, 2).stream([stream])), axis=1)
     blocks = np.split(stream, sorted(cut for cut in set(cuts) if cut < stream.shape[1]), axis=1)
     parts = np.concatenate(list(Resampler(from_rate, to_rate, 2).stream(blocks)), axis=1)
-    assert abs(parts.shape[1] - stream.shape[1] * to_rate / from_rate) <= 1
+    assert parts.shape == whole.shape
+    assert abs(parts.shape[1] - stream.shape[1] * to_rate / from_rate) <= 0.5
     np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+def test_a_length_of_so_many_and_a_half_is_rounded_up() -> None:
+    """As of every film of 24 pictures a second with an odd number of them, brought from 48 to 44.1 kHz."""
+    lengths = range(80, 9600, 160)
+    found = [sum(block.shape[1] for block in Resampler(48000, 44100, 1).stream([_ones(n)])) for n in lengths]
+    assert found == [n * 147 // 160 + 1 for n in lengths]
+
+
+def test_sound_that_is_as_fast_already_is_left_alone() -> None:
+    blocks = [_ones(5), _ones(3)]
+    assert [block.shape[1] for block in Resampler(48000, 48000, 1).stream(blocks)] == [5, 3, 0]
+
+
+def _ones(n_samples: int) -> Samples:
+    return np.ones((1, n_samples), np.float32)
 
 
 @pytest.mark.parametrize("rate", [8000, 48000, 96000, 192000])
@@ -111,8 +128,16 @@ def test_excerpts_are_exact(tmp_path: Path) -> None:
     whole = read_audio(tmp_path / "x.mp3").samples
     part = np.concatenate(list(AudioReader(tmp_path / "x.mp3", 1.0).blocks()), axis=1)
     np.testing.assert_array_equal(part, whole[:, 44100:])
-    with pytest.raises(InvalidInput, match="ends at"):
-        AudioReader(tmp_path / "x.wav", 2.0)
+
+
+@pytest.mark.parametrize("name", ["wav", "mp3", "m4a"])
+def test_an_excerpt_behind_the_end_or_of_no_sample_is_told(name: str, tmp_path: Path) -> None:
+    """How long a lossy file is shows only when it was read."""
+    write_audio(tmp_path / f"x.{name}", noise(2, 44100))
+    with pytest.raises(InvalidInput, match=r"ends at 2\.0\d\d s: it cannot start at 2\.5 s"):
+        list(AudioReader(tmp_path / f"x.{name}", 2.5).blocks())
+    with pytest.raises(InvalidInput, match="44100 Hz: 1e-05 s of it are not one sample"):
+        AudioReader(tmp_path / f"x.{name}", 0.0, 0.00001)
 
 
 def test_the_sound_of_a_video_is_read(tmp_path: Path) -> None:
