@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNKNOWN_LENGTH = 1 << 62  # samples: to the end, wherever that is
+
 
 @dataclass(frozen=True)
 class Excerpt:

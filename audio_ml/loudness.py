@@ -18,6 +18,7 @@ from audio_ml.audio import Samples
 from audio_ml.bs1770 import CHUNK_SAMPLES, KWeighting, TruePeak
 from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidInput, InvalidOption, OutputExists, did_you_mean
+from audio_ml.excerpt import UNKNOWN_LENGTH
 from audio_ml.formats import BitDepth, find_format
 from audio_ml.layouts import Layout, find_layout
 from audio_ml.metadata import Metadata, read_metadata
@@ -330,7 +331,7 @@ def normalise_file(
 
     Raises:
         InvalidInput: when there is nothing to measure, or the file cannot be read.
-        InvalidOption: for an ending that is no format of ours, or one that cannot hold the channels.
+        InvalidOption: for an ending that is no format of ours, or one that cannot hold the channels or loudspeakers.
         OutputError: as `AudioWriter`; a file is never written over itself.
     """
     source, copy, progress = Path(path), Path(target_path), progress or Progress()
@@ -340,13 +341,16 @@ def normalise_file(
     check_target(copy, overwrite)
     format, n_channels = find_format(copy), reader.info.n_channels
     depth = format.depth_for(reader.info.subtype)
-    format.check(depth, n_channels)
+    metadata = read_metadata(source)
+    mask = metadata.channel_mask or reader.info.channel_mask
+    format.check(depth, n_channels, find_layout(n_channels, mask, metadata.track_names))
     measured = measure(source, progress=progress)
     loudness = measured.loudness
     gain = gain_to(target, loudness)
     rate = reader.info.sample_rate
     resampler = Resampler(rate, format.rate_for(rate), n_channels)
-    metadata = read_metadata(source).cut(0, reader.n_expected or 0, rate, format.rate_for(rate))
+    n_samples = reader.n_expected if reader.n_expected is not None else UNKNOWN_LENGTH
+    metadata = metadata.cut(0, n_samples, rate, format.rate_for(rate))
     identity = _identity_of_copy(metadata, reader, gain, loudness, depth)
     with AudioWriter(
         copy,

@@ -146,6 +146,7 @@ class AudioWriter:
     def take_back(self) -> None:
         """Undoes `commit`, so that a failure of another file leaves everything as it was."""
         if self._is_committed:
+            self._is_committed = False
             self.path.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):  # nothing was replaced
             os.replace(self._replaced, self.path)
@@ -155,7 +156,11 @@ class AudioWriter:
         if self._encoder is not None:
             self._encoder.abandon()
         self._temporary.unlink(missing_ok=True)
-        self._replaced.unlink(missing_ok=True)
+        if self._is_committed:
+            self._replaced.unlink(missing_ok=True)
+        else:
+            with contextlib.suppress(OSError):  # nothing was replaced, or it stays aside, which is not lost
+                os.replace(self._replaced, self.path)
         with contextlib.suppress(OSError):  # something else is in one of them
             for folder in self._made_folders:
                 folder.rmdir()
@@ -205,7 +210,8 @@ def commit_all(writers: Sequence[AudioWriter]) -> None:
             writer.commit()
     except BaseException:
         for writer in begun:
-            writer.take_back()
+            with contextlib.suppress(OSError):  # the others are taken back all the same, and the first error is told
+                writer.take_back()
         raise
 
 

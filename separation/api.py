@@ -23,7 +23,7 @@ from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import ModelSpec
 from audio_ml.encoders import Identity
 from audio_ml.errors import InvalidOption, OutputExists, UnreadableAudio
-from audio_ml.excerpt import Excerpt
+from audio_ml.excerpt import UNKNOWN_LENGTH, Excerpt
 from audio_ml.hashing import file_sha256
 from audio_ml.ladder import Ladder
 from audio_ml.layouts import MASK_TAG, NO_PLACES, mask_of_speakers
@@ -42,7 +42,6 @@ from separation.recipe import Recipe, find_recipe
 from separation.report import SeparationReport, StemFile
 from separation.stream import StemStream
 
-_UNKNOWN_LENGTH = 1 << 62  # samples: to the end, wherever that is
 OptionValues = SeparationOptions | Mapping[str, Any] | None
 
 
@@ -210,7 +209,7 @@ def _check(
     for target in targets.values():
         _check_target(target, Path(path), form_options.overwrite)
     start = round(form_options.start_seconds * reader.info.sample_rate)
-    n_samples = reader.n_expected if reader.n_expected is not None else _UNKNOWN_LENGTH
+    n_samples = reader.n_expected if reader.n_expected is not None else UNKNOWN_LENGTH
     metadata = metadata.cut(start, n_samples, reader.info.sample_rate, form.sample_rate)
     return _Job(reader, metadata, spec, chosen, form_options, plan, recipe, form, targets)
 

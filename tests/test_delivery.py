@@ -343,23 +343,43 @@ def lag(reference: np.ndarray, delayed: np.ndarray) -> int:
 class TestNames:
     """Files that are there already."""
 
+    @pytest.mark.parametrize("n_failures", [1, 2], ids=["once", "when it is taken back as well"])
     def test_a_failure_halfway_leaves_everything_as_it_was(
-        self, tmp_path: Path, separate: Separate, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, separate: Separate, monkeypatch: pytest.MonkeyPatch, n_failures: int
     ) -> None:
         write_audio(tmp_path / "song.wav", noise(0.5))
         old = {Path(file.path): Path(file.path).read_bytes() for file in separate(tmp_path / "song.wav").files}
-        real, calls = os.replace, []
+        first, second = old
+        real, failed = os.replace, []
 
         def failing(source: Any, target: Any) -> None:
-            calls.append(target)
-            if Path(target) == list(old)[1] and len(calls) < 5:
+            if Path(target) == (first if failed else second) and len(failed) < n_failures:
+                failed.append(target)
+                raise OSError(5, f"Error {len(failed)}")
+            real(source, target)
+
+        monkeypatch.setattr(os, "replace", failing)
+        with pytest.raises(OutputUnwritable, match="Error 1"):
+            separate(tmp_path / "song.wav", overwrite=True, bit_depth="16")
+        assert len(failed) == n_failures
+        assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == old
+
+    def test_a_file_whose_place_another_cannot_take_is_not_lost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, real, failed = tmp_path / "song.wav", os.replace, []
+        path.write_bytes(b"mine")
+
+        def failing(source: Any, target: Any) -> None:
+            if Path(target) == path and not failed:
+                failed.append(target)
                 raise OSError(5, "Input/output error")
             real(source, target)
 
         monkeypatch.setattr(os, "replace", failing)
         with pytest.raises(OutputUnwritable):
-            separate(tmp_path / "song.wav", overwrite=True, bit_depth="16")
-        assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == old
+            write_audio(path, noise(0.5), overwrite=True)
+        assert failed and [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("song.wav", b"mine")]
 
     def test_a_folder_in_the_way_is_told_before_any_work(self, tmp_path: Path, separate: Separate) -> None:
         write_audio(tmp_path / "song.wav", noise(0.5))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import riff_files
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from audio_ml.loudness import (
     measure,
     normalise_file,
 )
+from audio_ml.metadata import read_metadata
 from audio_ml.streams import AudioReader, read_audio
 from audio_ml.writer import write_audio
 
@@ -356,6 +358,25 @@ def test_a_copy_of_5_1_keeps_its_channels(tmp_path: Path) -> None:
     done = normalise_file(tmp_path / "film.wav", tmp_path / "copy.wav", find_target("-30"))
     copied = read_audio(tmp_path / "copy.wav").samples
     np.testing.assert_allclose(copied, audio.samples * np.float32(done.gain.factor), atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["m4a", "opus"])
+def test_tracks_without_loudspeakers_are_not_coded_as_such(tmp_path: Path, ending: str) -> None:
+    write_audio(tmp_path / "tracks.wav", music(3, 48000, 4))
+    with pytest.raises(InvalidOption, match="would damage"):
+        normalise_file(tmp_path / "tracks.wav", tmp_path / "out" / f"tracks.{ending}", find_target("-30"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_markers_stay_where_the_length_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (music(1, 48000, 2).samples.T * 2**15).astype("<i2").tobytes()
+    points = riff_files.chunk(b"cue ", riff_files.cue({1: 100, 2: 40000}))
+    parts = (riff_files.pcm_format(bits=16), points, riff_files.chunk(b"axml", b"<a/>"))
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff_files.wave(*parts, riff_files.chunk(b"data", data)))
+    monkeypatch.setattr(AudioReader, "n_expected", None)
+    normalise_file(path, tmp_path / "b.wav", find_target("-25"))
+    assert read_metadata(tmp_path / "b.wav").chunks == read_metadata(path).chunks
 
 
 def test_a_file_is_not_written_over_itself(tmp_path: Path) -> None:

@@ -62,8 +62,9 @@ def network_of(shape: Shape, seed: int) -> OpenUnmix:
     return network
 
 
+STEMS = ("vocals", "drums", "bass", "other")
 TINY = Checkpoint(
-    {stem: f"{stem}.pth" for stem in openunmix.MUSIC}, sample_rate=8000, n_fft=512, n_channels=2, heard=200, hidden=16
+    {stem: f"{stem}.pth" for stem in STEMS}, sample_rate=8000, n_fft=512, n_channels=2, heard=200, hidden=16
 )
 
 

@@ -157,8 +157,6 @@ def _sounding(segment: Samples, shortest: int) -> tuple[int, int]:
     return first, max(int(heard[-1]) + 1, first + shortest)
 
 
-MUSIC = ("vocals", "drums", "bass", "other")
-SPEECH = ("speech", "noise")
 MIT = Licence(
     "MIT",
     commercial=True,
