@@ -409,7 +409,6 @@ class Client:
         place: Callable[[str], AnyPath | None] = lambda name: None,
         overwrite: bool = False,
         keep: bool = False,
-        private: bool = False,
         sleeps: bool = False,
         piece_bytes: int = 1 << 18,
         on_progress: OnStep = lambda step: None,
@@ -418,8 +417,7 @@ class Client:
         """Uploads, submits, waits and downloads step by step, for hosts whose one thread draws the screen.
 
         Each `next` does one exchange at most, and only waits where the server cannot be reached. `place` says where a
-        file of that name on the server goes; None leaves it there. All files get their names together; `private` ones
-        are for this user alone. An error, Ctrl-C and closing the generator cancel the job on the server; afterwards job
+        file of that name on the server goes; None leaves it there. All files get their names together. An error, Ctrl-C and closing the generator cancel the job on the server; afterwards job
         and uploads are removed from it, unless they are to be kept (`keep`). `on_progress` is told of what happens
         within a step. The generator returns the `Result`.
         """
@@ -447,7 +445,7 @@ class Client:
                 job = news
                 yield _step(job)
             job.check()
-            with _Targets(overwrite, private) as targets:
+            with _Targets(overwrite) as targets:
                 found = {str(file["name"]): place(str(file["name"])) for file in job.files}
                 paths = {name: Path(target) for name, target in found.items() if target is not None}
                 for name, path in paths.items():
@@ -482,10 +480,8 @@ class Client:
         with contextlib.suppress(ServerError):
             if job is not None:
                 where = "/v1/jobs/" + _quoted(job.id)
-                if (
-                    tidying._call("DELETE", where).status == http.client.ACCEPTED
-                ):  # it was cancelled, and is there still
-                    tidying._call("DELETE", where)
+                if tidying._call("DELETE", where).status == http.client.ACCEPTED:
+                    tidying._call("DELETE", where)  # it was cancelled, and is there still
         for upload in uploads:
             with contextlib.suppress(ServerError):
                 tidying.discard(upload)
@@ -528,11 +524,20 @@ class Client:
     ) -> Result:
         """Makes a voice in the server's library of recordings of somebody who agrees; `target` gets its file.
 
-        A voice is personal data: nobody else on this machine may read that file. What it says of a `text` stays on the
-        server, if that is kept (`keep`).
+        A voice is personal data: nobody else on this machine may read that file, and the server gives it to those alone
+        whom it lets keep voices. What it says of a `text` stays on the server, if that is kept (`keep`).
         """
-        request.update(name=name, consent=consent, inputs=recordings, private=True)
-        return self.run("enroll", place=lambda name: target if name.endswith(VOICE_ENDING) else None, **request)
+        overwrite = bool(request.get("overwrite", False))
+        if target is not None:
+            _check_free(target, overwrite)
+        done = self.run("enroll", name=name, consent=consent, inputs=recordings, **request)
+        if target is None:
+            return done
+        with _Targets(overwrite, private=True) as targets:
+            partial = targets.partial(Path(target))
+            partial.write_bytes(self._call("GET", f"/v1/voices/{_quoted(name)}/file").body)
+            targets.publish()
+        return Result(done.job, {name + VOICE_ENDING: Path(target)})
 
     def speak(self, text: str, **request: Any) -> bytes:
         """Returns a spoken text as a sound file; `request` may have voice, model, response_format and speed."""

@@ -54,6 +54,7 @@ class StandIn:
     files: dict[str, bytes] = field(default_factory=dict)  # that every job gives; the first input by default
     report: dict[str, Any] | None = None
     models: list[dict[str, Any]] = field(default_factory=list)
+    voices: dict[str, bytes] = field(default_factory=dict)
 
     def count(self, method: str, path: str) -> int:
         return sum(made == method and where.startswith(path) for made, where, _ in self.requests)
@@ -134,6 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     # models
+
+    def _get_voices(self, name: str, *_: str) -> None:
+        self._reply(200, self.state.voices[name])
 
     def _get_models(self, *name: str) -> None:
         models = self.state.models

@@ -348,18 +348,15 @@ class TestWholeRequests:
                 return
 
     def test_the_file_of_a_voice_is_for_nobody_else(self, server: StandIn, song: Path, tmp_path: Path) -> None:
-        server.files = {"anna.voice.safetensors": b"voice"}
-        Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice")
-        assert (tmp_path / "anna.voice").stat().st_mode & 0o777 == 0o600
+        server.voices, target = {"anna": b"voice"}, tmp_path / "anna.voice"
+        server.files = {"sample.wav": b"sound", "view.json": b"{}"}
+        done = Client(server.url).enroll([song], "anna", "Anna, today", target=target, text="Hello.")
+        assert done.paths == {"anna.voice.safetensors": target} and target.read_bytes() == b"voice"
+        assert target.stat().st_mode & 0o777 == 0o600
         assert server.bodies[0]["name"] == "anna" and server.bodies[0]["consent"] == "Anna, today"
-
-    def test_of_a_voice_that_speaks_the_target_is_still_the_voice(
-        self, server: StandIn, song: Path, tmp_path: Path
-    ) -> None:
-        server.files = {"anna.voice.safetensors": b"voice", "sample.wav": b"sound", "view.json": b"{}"}
-        done = Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "anna.voice", text="Hello.")
-        assert done.paths == {"anna.voice.safetensors": tmp_path / "anna.voice"}
-        assert (tmp_path / "anna.voice").read_bytes() == b"voice"
+        with pytest.raises(FileExistsError):
+            Client(server.url).enroll([song], "anna", "Anna, today", target=target)
+        assert len(server.bodies) == 1  # it was seen before any work
 
     def test_speech_comes_as_bytes(self, server: StandIn) -> None:
         server.files = {"speech": b"x" * 200_000}
