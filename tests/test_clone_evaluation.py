@@ -213,9 +213,27 @@ def test_the_command_tells_what_conversions_come_to(people: Path, command: Calla
     assert "2 of 2" in told.output and "kept to the sample" in told.output
 
 
+def test_options_of_both_reach_conversions(
+    people: Path, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Mapping[str, Any]] = []
+
+    def convert(self: cloning.Cloning, audio: Audio, voice: float) -> Audio:
+        found.append(self.convert_options)
+        return tone(voice, audio.duration_seconds)
+
+    monkeypatch.setattr(cloning.Cloning, "convert", convert)
+    told = command(people, "--convert", "--likeness", "0.5", "--no-watermark")
+    assert told.exit_code == 0, told.output
+    assert found[0] == {"likeness": 0.5, "watermark": False}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--convert", "--no-floor", "--model", "kokoro"], "--model and --no-floor would do nothing"),
+        (["--convert", "--speed", "1.5"], "--speed would do nothing"),
+        (["--convert", "--text", "lines.txt"], "--text would do nothing"),
         (["--consent", "yes"], "does not say who"),
         (["--person", "lou"], "Did you mean 'low'"),
         (["--seconds", "1"], "seconds"),
