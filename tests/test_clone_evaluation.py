@@ -16,8 +16,10 @@ from speaking_machine import SAMPLE_RATE, samples
 from typer.testing import CliRunner
 
 from audio_ml.audio import Audio
+from audio_ml.cloned_voice import checked_name
 from audio_ml.errors import AudioMLError, InvalidInput, MissingDependency, UnreadableAudio
 from audio_ml.loader import ModelLoader
+from audio_ml.progress import Progress
 from audio_ml.speaker_windows import Embedding
 from audio_ml.writer import write_audio
 from ui import cloning, evaluate_clone
@@ -80,6 +82,21 @@ def test_recordings_of_a_person_are_split_into_three_that_share_nothing(people: 
     (alone,) = read_subjects(people / "low", reference_seconds=6)
     names = [[path.name for path in part] for part in (alone.reference, alone.test, alone.ceiling)]
     assert names == [["0.wav"], ["1.wav", "3.wav", "5.wav"], ["2.wav", "4.wav"]]
+
+
+@pytest.mark.parametrize("name", ["Anna (take 2)", "p287.v2", "x" * 60])
+def test_a_folder_may_be_called_what_no_voice_can_be(people: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = people / name
+    (people / "low").rename(folder)
+    monkeypatch.chdir(folder)
+    (here,) = read_subjects(Path(), reference_seconds=6)
+    assert here.name == name
+
+    def enroll(references: Any, name: str, consent: str, **_: Any) -> str:
+        return checked_name(name)
+
+    monkeypatch.setattr("voiceclone.enroll", enroll)
+    assert cloning.Cloning("Anna, 2025-01-01, tests", ModelLoader("cpu"), Progress()).enroll(here)
 
 
 @pytest.mark.parametrize("seconds", [19.0, 24.0])
@@ -196,9 +213,27 @@ def test_the_command_tells_what_conversions_come_to(people: Path, command: Calla
     assert "2 of 2" in told.output and "kept to the sample" in told.output
 
 
+def test_options_of_both_reach_conversions(
+    people: Path, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Mapping[str, Any]] = []
+
+    def convert(self: cloning.Cloning, audio: Audio, voice: float) -> Audio:
+        found.append(self.convert_options)
+        return tone(voice, audio.duration_seconds)
+
+    monkeypatch.setattr(cloning.Cloning, "convert", convert)
+    told = command(people, "--convert", "--likeness", "0.5", "--no-watermark")
+    assert told.exit_code == 0, told.output
+    assert found[0] == {"likeness": 0.5, "watermark": False}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--convert", "--no-floor", "--model", "kokoro"], "--model and --no-floor would do nothing"),
+        (["--convert", "--speed", "1.5"], "--speed would do nothing"),
+        (["--convert", "--text", "lines.txt"], "--text would do nothing"),
         (["--consent", "yes"], "does not say who"),
         (["--person", "lou"], "Did you mean 'low'"),
         (["--seconds", "1"], "seconds"),

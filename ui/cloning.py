@@ -15,6 +15,7 @@ from voiceclone.evaluation.subjects import Subject
 
 BUILT_IN = "kokoro"
 LANGUAGE = "en"
+VOICE_NAME = "evaluated"  # it is kept nowhere, and a person's folder may be called what no voice can be
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Cloning:
         references = [str(path) for path in subject.reference]
         return voiceclone.enroll(
             references,
-            subject.name,
+            VOICE_NAME,
             self.consent,
             options=self.enrol_options,
             loader=self.loader,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from ui.models import store_for
 from ui.report_files import AsJson, Overwrite, Quiet, ReportFile, check_report, write_report
 from ui.voices_enroll import read_consents
 from voiceclone.consent import EXAMPLE, parse_consent
+from voiceclone.engines.kokoro_convert import CONVERT
 from voiceclone.evaluation import (
     CloneEvaluation,
     ConversionEvaluation,
@@ -113,11 +114,12 @@ def clone(
     parse_consent(written)
     parse(EnrolOptions, enrol)
     chosen = parse(EvaluationOptions, wanted)
+    lent = _convert_options(options, model, text, chosen) if chosen.convert else {}
     subjects = _chosen(read_subjects(folder, chosen.reference_seconds), person)
     sentences = shares(read_sentences(text), len(subjects), chosen.each)
     loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-    with shown_progress(folder.name, quiet or as_json) as progress:
-        cloning = Cloning(written, loader, progress, model, enrol, options)
+    with shown_progress(folder.resolve().name, quiet or as_json) as progress:
+        cloning = Cloning(written, loader, progress, model, enrol, options, lent)
         found = _judged(cloning, subjects, sentences, chosen)
     report = json.dumps(found.as_dict(), indent=2, ensure_ascii=False)
     write_report(report_file, report)
@@ -125,6 +127,21 @@ def clone(
         print(report)
     elif not quiet:
         _print(found)
+
+
+def _convert_options(
+    options: Mapping[str, Any], model: str | None, text: Path | None, chosen: EvaluationOptions
+) -> dict[str, Any]:
+    """Returns the options that conversions have too; raises `InvalidOption` for those that would do nothing there."""
+    known = {**CONVERT.options.model_fields, **CloneOptions.model_fields}
+    given = {**options, **({} if model is None else {"model": model}), **({} if text is None else {"text": text})}
+    unused = [f"--{name.replace('_', '-')}" for name in given if name not in known]
+    unused += [] if chosen.floor else ["--no-floor"]
+    if unused:
+        raise InvalidOption(
+            f"With --convert nothing is spoken, so {' and '.join(unused)} would do nothing: leave it out."
+        )
+    return dict(options)
 
 
 def _judged(

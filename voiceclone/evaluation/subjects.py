@@ -105,7 +105,7 @@ def _subject(folder: Path, reference_seconds: float) -> Subject:
             f"{show(folder)} has too few recordings: {reference_seconds:g} s make the voice, and two more recordings "
             "at the least are what it is compared with."
         )
-    return Subject(folder.name, tuple(files[:n_reference]), tuple(others[::2]), tuple(others[1::2]))
+    return Subject(folder.resolve().name, tuple(files[:n_reference]), tuple(others[::2]), tuple(others[1::2]))
 
 
 def _duration(path: Path) -> float:
