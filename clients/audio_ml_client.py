@@ -419,7 +419,8 @@ class Client:
         Each `next` does one exchange at most, and only waits where the server cannot be reached. `place` says where a
         file of that name on the server goes; None leaves it there. All files get their names together. An error, Ctrl-C
         and closing the generator cancel the job on the server; afterwards job and uploads are removed from it, unless
-        they are to be kept (`keep`). `on_progress` is told of what happens within a step. The generator returns the `Result`.
+        they are to be kept (`keep`). `on_progress` is told of what happens within a step. The generator returns
+        the `Result`.
         """
         uploads: list[str] = []
         job: Job | None = None
