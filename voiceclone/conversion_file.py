@@ -24,6 +24,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.progress import Progress
 from audio_ml.provenance import Provenance, record
+from audio_ml.speaking import Speller
 from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.writer import AudioWriter, check_target
 from voiceclone.api import convert
@@ -55,6 +56,7 @@ def convert_file(
     target_path: str | os.PathLike[str],
     voice: ClonedVoice,
     *,
+    speller: Speller | None = None,
     options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     loader: ModelLoader | None = None,
@@ -80,7 +82,7 @@ def convert_file(
     format.check(depth, 1)
     mono = [block.mean(axis=0, keepdims=True) for block in reader]  # all of it is held, but not all of its channels
     audio = Audio(np.concatenate(mono, axis=1), info.sample_rate)
-    converted = convert(audio, voice, options=options, loader=loader, progress=progress)
+    converted = convert(audio, voice, speller=speller, options=options, loader=loader, progress=progress)
     assert converted.n_samples == audio.n_samples and converted.sample_rate == audio.sample_rate
     metadata = read_metadata(source).cut(0, audio.n_samples, info.sample_rate, rate)
     told = {"voice": voice.name, **(options or {})}
