@@ -154,16 +154,14 @@ def known_words(*begins: float) -> KnownWords:
     return found
 
 
-def test_the_book_prefers_words_that_are_known_where_it_is_unsure() -> None:
+@pytest.mark.parametrize(("share", "is_preferred"), [(0.51, True), (0.56, False)])
+def test_the_book_prefers_words_that_are_known_unless_others_are_clear(share: float, is_preferred: bool) -> None:
     book, features, _ = made_up_book()
     known = known_words(0.0, 0.1)
-    said = np.concatenate([known.features[[0, 1, 1, 2, 3, 4, 5]], features[[21, 22, 23]].astype(np.float32)])
-    mumbled = (0.2 * said).astype(np.float32)
-    mumbled[-3:] = said[-3:]  # clearly something else than what is known
-    found, is_known = book.nearest(mumbled, known)
-    np.testing.assert_array_equal(found, said)
-    assert is_known.tolist() == [True] * 7 + [False] * 3
-    assert not book.nearest(mumbled)[1].any()
+    of_book, of_known = features[[20, 21, 21, 22, 23, 24]].astype(np.float32), known.features[[0, 1, 1, 2, 3, 4]]
+    found, is_known = book.nearest(share * of_book + (1 - share) * of_known, known)
+    np.testing.assert_array_equal(found, of_known if is_preferred else of_book)
+    assert (is_known == is_preferred).all()
 
 
 def test_known_words_are_said_at_their_times() -> None:
