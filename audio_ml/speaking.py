@@ -1,11 +1,12 @@
 """Who speaks with a cloned voice: a protocol, so that cloning needs no text to speech of its own.
 
-Text to speech implements it (`tts.VoiceSpeaker`), and so do models that imitate a recording; a face passes one in.
+Text to speech implements it (`tts.VoiceSpeaker`), and so do models that imitate a recording; a face passes one in, and
+what spells words for conversion (`tts.spell`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from audio_ml.catalogue import ModelSpec
@@ -13,6 +14,9 @@ from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.progress import Progress
 from audio_ml.provenance import Provenance
 from audio_ml.speech import SpeechChunk
+
+Speller = Callable[[Sequence[str]], Sequence[Sequence[int]]]
+"""Spells words of English for Kokoro: for each, its numbers of phonemes, marks and of the space behind it."""
 
 
 class Speaker(Protocol):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+import tts
 import voiceclone
 from audio_ml.audio import Audio
 from audio_ml.cloned_voice import ClonedVoice, Consent
@@ -59,7 +60,7 @@ def main() -> None:
 
     def convert(audio: Audio, voice: ClonedVoice) -> Audio:
         results.say(f"converting {audio.duration_seconds:.1f} s to {voice.name}")
-        return voiceclone.convert(audio, voice, loader=loader)
+        return voiceclone.convert(audio, voice, speller=tts.spell, loader=loader)
 
     found = evaluate_conversions(
         read_subjects(given.folder), enroll=enroll, convert=convert, each=given.each, loader=loader

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tts
 from audio_ml.audio import Audio, Samples
 from audio_ml.catalogue import find
 from audio_ml.cloned_voice import Intonation
@@ -24,6 +25,7 @@ from voiceclone import content, conversion
 from voiceclone.conversion import SPOKEN_FRAME, convert, cuts
 from voiceclone.engines.voice_activity import VOICE_ACTIVITY
 
+NOISE = 0.4  # of the level of speech: 8 dB below
 SPEECH = Path(__file__).parents[1] / "../shared/data/speech/ljspeech/LJ001-0003.flac"
 
 
@@ -35,8 +37,10 @@ class FakeEngine:
         self.styles: list[Samples] = []
         self.offsets: list[Samples | None] = []
         self.lengths: list[int] = []
+        self.spellers: list[Any] = []
 
-    def read(self, samples: Samples, pitch: Pitch, begin_frame: int) -> tuple[Samples, Samples, Samples]:
+    def read(self, samples: Samples, pitch: Pitch, begin_frame: int, speller: Any) -> tuple[Samples, Samples, Samples]:
+        self.spellers.append(speller)
         n_frames = -(-samples.size // 400)
         self.lengths.append(n_frames)
         halves = np.pad(np.abs(samples), (0, n_frames * 400 - samples.size)).reshape(2 * n_frames, 200).mean(axis=1)
@@ -134,6 +138,16 @@ def test_pieces_are_joined_as_if_there_were_none(loader: Any, monkeypatch: pytes
     monkeypatch.setattr(conversion, "LONGEST_FRAMES", 10**6)
     whole = convert(recording, made_up_voice(), loader=loader)
     np.testing.assert_allclose(cut.samples, whole.samples, atol=1e-5)
+
+
+def test_words_are_spelled_for_every_piece_where_there_is_a_speller(loader: Any) -> None:
+    recording = Audio(babble(30, 16000)[None], 16000)
+    convert(recording, made_up_voice(), loader=loader)
+    assert set(loader.engine.spellers) == {None}
+    loader.engine.spellers.clear()
+    convert(recording, made_up_voice(), speller=tts.spell, loader=loader)
+    assert len(loader.engine.spellers) > 2
+    assert set(loader.engine.spellers) == {tts.spell}
 
 
 def test_the_melody_does_not_know_of_pieces(loader: Any) -> None:
@@ -265,8 +279,16 @@ def test_the_words_and_the_melody_of_real_speech_are_kept() -> None:
     recording = read_audio(SPEECH)
     styles = read_voice(loader.store.open(find("tts", "kokoro"))["am_michael.bin"])
     voice = made_up_voice(styles=styles, delta=np.zeros(N_STYLE, np.float32), pitch=Intonation(np.log(120), 0.2))
-    result = convert(recording, voice, loader=loader)
-    said, heard = (spoken_words(transcribe(audio, loader, in_words=True)) for audio in (recording, result))
-    assert count_errors(said, heard).rate <= 0.1
-    melody = correlation(recording, result)
-    assert melody is not None and melody > 0.8
+    noise = np.random.default_rng(0).standard_normal(recording.samples.shape).astype(np.float32)
+    noisy = Audio(recording.samples + NOISE * recording.samples.std() * noise, recording.sample_rate)
+    said = spoken_words(transcribe(recording, loader, in_words=True))
+
+    def errors(speech: Audio, speller: Any) -> float:
+        result = convert(speech, voice, speller=speller, loader=loader)
+        melody = correlation(recording, result)
+        assert melody is not None and melody > 0.8
+        return count_errors(said, spoken_words(transcribe(result, loader, in_words=True))).rate
+
+    assert errors(recording, None) <= 0.1
+    assert errors(recording, tts.spell) <= 0.1
+    assert errors(noisy, tts.spell) < 0.5 * errors(noisy, None)

@@ -13,6 +13,7 @@ import soundfile
 from made_up_voices import made_up_voice
 from typer.testing import CliRunner
 
+import tts
 import voiceclone
 from audio_ml import bext
 from audio_ml.audio import Audio
@@ -29,6 +30,7 @@ from audio_ml.writer import AudioWriter
 from ui.convert import app
 from voiceclone.conversion_file import convert_file
 
+spellers: list[Any] = []  # that conversion was given
 RATE, N_SAMPLES, START = 48000, 48_123, 172_800_000
 
 
@@ -42,14 +44,18 @@ class _Options(Options):
 def converter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Takes the place of conversion (the sound turned round, mono) and of the watermark (half as loud)."""
 
-    def convert(audio: Audio, voice: Any, *, options: Mapping[str, Any], loader: Any, progress: Any) -> Audio:
+    def convert(
+        audio: Audio, voice: Any, *, speller: Any, options: Mapping[str, Any], loader: Any, progress: Any
+    ) -> Audio:
         parse(_Options, options)
+        spellers.append(speller)
         assert audio.n_channels == 1  # the channels of an hour of surround are never in memory together
         return Audio(-audio.samples.mean(axis=0, keepdims=True), audio.sample_rate)
 
     def mark(audio: Audio, loader: Any, progress: Any) -> Audio:
         return Audio(audio.samples * 0.5, audio.sample_rate)
 
+    spellers.clear()
     monkeypatch.setattr("voiceclone.conversion.convert", convert)
     monkeypatch.setattr("audio_ml.watermark.mark", mark)
     monkeypatch.setenv("AUDIO_ML_VOICES", str(tmp_path / "voices"))
@@ -82,6 +88,7 @@ def test_a_take_keeps_its_length_and_timecode(take: Path) -> None:
     told = json.loads(run(take, "--voice", "anna", "--json"))
     made = Path("take-anna.wav")
     assert (told["n_samples"], told["sample_rate"], told["marked"]) == (N_SAMPLES, RATE, True)
+    assert spellers == [tts.spell]
     samples, rate = soundfile.read(made, always_2d=True)
     source = soundfile.read(take)[0].mean(axis=1)
     assert samples.shape == (N_SAMPLES, 1) and rate == RATE

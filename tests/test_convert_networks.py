@@ -1,4 +1,4 @@
-"""The networks of conversion: Whisper's encoder beside the published code, our own, and Kokoro's decoder alone."""
+"""The networks of conversion: Whisper's beside the published code, our own, and Kokoro's decoder alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from audio_ml.pitch import FRAME_SECONDS, Pitch
 from voiceclone import phrase_book
 from voiceclone.content import WHISPER, active_power, contour, level_db, n_frames, resampled
 from voiceclone.engines.kokoro_convert import CONTENT_FILE, CONVERT, DECODER_FILE
-from voiceclone.phrase_book import PhraseBook, split
+from voiceclone.phrase_book import KnownWords, PhraseBook, split
+from voiceclone.words import NO_TIMES, START, Word
 
 REFERENCE = Path(__file__).with_name("data") / "whisper_reference.npz"
 PLACES = [0, 77, 499, 700]
@@ -26,27 +27,41 @@ def loader() -> ModelLoader:
     return ModelLoader("cpu")
 
 
-@pytest.mark.weights
-def test_whispers_encoder_agrees_with_the_published_code(loader: ModelLoader) -> None:
-    """The reference: openai-whisper 20250625 on the same sound, some numbers of its layers."""
-    import torch
-
-    from audio_ml.state_dicts import load_strictly, read_state_dict
-    from voiceclone.nets.whisper_encoder import WhisperEncoder, encoder_state
-
+def a_wail() -> Any:
+    """Ten seconds of a voice that swings, in noise, and twenty of nothing, at 16 kHz."""
     time = np.arange(30 * 16000) / 16000
     noise = 0.02 * np.random.default_rng(1).standard_normal(time.size)
     samples = (0.1 * np.sin(2 * np.pi * (150 + 40 * np.sin(time)) * time) + noise).astype(np.float32)
     samples[10 * 16000 :] = 0
+    return samples
+
+
+@pytest.mark.weights
+def test_whisper_agrees_with_the_published_code(loader: ModelLoader) -> None:
+    """The reference: openai-whisper 20250625 on the same sound and tokens, some numbers of its layers."""
+    import torch
+
+    from audio_ml.state_dicts import load_strictly, read_state_dict
+    from voiceclone.nets.whisper_decoder import WhisperDecoder, decoder_state
+    from voiceclone.nets.whisper_encoder import WhisperEncoder, encoder_state
+
+    checkpoint = read_state_dict(loader.store.open(CONVERT)[WHISPER.name])
     encoder = WhisperEncoder().eval()
-    load_strictly(encoder, encoder_state(read_state_dict(loader.store.open(CONVERT)[WHISPER.name])), "Whisper")
-    sound = torch.from_numpy(samples)[None]
+    load_strictly(encoder, encoder_state(checkpoint), "Whisper")
+    sound = torch.from_numpy(a_wail())[None]
+    decoder = WhisperDecoder().eval()
+    load_strictly(decoder, decoder_state(checkpoint), "Whisper")
     with torch.inference_mode():
         layers, mel = encoder(sound), encoder.log_mel(sound)
+        memory = decoder.begin(layers[-1][0])
+        written = [decoder(token, memory) for token in (START, NO_TIMES, 314, 836, 470, 760, 13)]
     expected = np.load(REFERENCE)
     np.testing.assert_allclose(mel[0, ::8, [0, 5, 400, 999, 1500]].numpy(), expected["mel"], atol=1e-4)
     np.testing.assert_allclose(layers[1][0, PLACES, ::16].numpy(), expected["second"], atol=1e-3)
     np.testing.assert_allclose(layers[3][0, PLACES, ::16].numpy(), expected["last"], atol=5e-3)
+    np.testing.assert_allclose([logits[::997].numpy() for logits, _ in written], expected["logits"], atol=0.02)
+    looks = np.stack([look[:, PLACES].numpy() for _, look in written], axis=1)
+    np.testing.assert_allclose(looks, expected["looks"], atol=0.01)
 
 
 @pytest.mark.weights
@@ -94,14 +109,15 @@ def test_the_book_finds_its_own_phrases_in_noise() -> None:
     book, features, _ = made_up_book()
     said = [1, 1, 1, 2, 3, 3, 30, 31, 31, 31, 12]  # goes on twice, leaps twice
     noise = np.random.default_rng(0).normal(0, 0.4, (len(said), 512))
-    found = book.nearest((features[said] + noise).astype(np.float32))
+    found, is_known = book.nearest((features[said] + noise).astype(np.float32))
     np.testing.assert_array_equal(found, features[said].astype(np.float32))
+    assert not is_known.any()
 
 
 def test_the_book_prefers_what_follows_and_takes_no_step_across_phrases() -> None:
     book, features, symbols = made_up_book()
     unsure = np.stack([features[4], 0.5 * features[5] + 0.5 * features[40], features[6]]).astype(np.float32)
-    np.testing.assert_array_equal(book.nearest(unsure)[1], features[5].astype(np.float32))
+    np.testing.assert_array_equal(book.nearest(unsure)[0][1], features[5].astype(np.float32))
     firsts = np.cumsum([0, *(len(phrase) for phrase in split(symbols)[:-1])])
     assert firsts.tolist() == list(range(0, symbols.size, 9))
 
@@ -120,7 +136,56 @@ def test_the_path_is_the_cheapest_of_all() -> None:
             return moves + phrase_book.TRUST * float(distance[np.arange(4), list(path)].sum())
 
         best = min(itertools.product(range(symbols.size), repeat=4), key=price)
-        np.testing.assert_array_equal(book.nearest(answers), features[list(best)].astype(np.float32))
+        np.testing.assert_array_equal(book.nearest(answers)[0], features[list(best)].astype(np.float32))
+
+
+class FakeTextEncoder:
+    """Has a feature of its own for every symbol."""
+
+    def encode(self, symbols: list[int]) -> Any:
+        return np.stack([np.random.default_rng(symbol).uniform(-1, 1, 512) for symbol in symbols]).astype(np.float32)
+
+
+def known_words(*begins: float) -> KnownWords:
+    """Words of two symbols each, that no phrase of the book has."""
+    words = [Word("go", begin) for begin in begins]
+    spelled = [[100 + 2 * place, 101 + 2 * place] for place in range(len(begins))]
+    found = KnownWords.of(words, spelled, FakeTextEncoder())  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("share", "is_preferred"), [(0.51, True), (0.56, False)])
+def test_the_book_prefers_words_that_are_known_unless_others_are_clear(share: float, is_preferred: bool) -> None:
+    book, features, _ = made_up_book()
+    known = known_words(0.0, 0.1)
+    of_book, of_known = features[[20, 21, 21, 22, 23, 24]].astype(np.float32), known.features[[0, 1, 1, 2, 3, 4]]
+    found, is_known = book.nearest(share * of_book + (1 - share) * of_known, known)
+    np.testing.assert_array_equal(found, of_known if is_preferred else of_book)
+    assert (is_known == is_preferred).all()
+
+
+def test_known_words_are_said_at_their_times() -> None:
+    known = known_words(0.5, 2.0, 3.0)
+    assert known.begins.tolist() == [-np.inf, 20, 20, 80, 80, 120, 120, -np.inf]
+    assert known.ends.tolist() == [np.inf, 80, 80, 120, 120, np.inf, np.inf, np.inf]
+    untimely = known.untimely(160)
+    assert untimely.shape == (160, 8)
+    on_time = [np.flatnonzero(column == 0)[[0, -1]].tolist() for column in untimely.T]
+    assert on_time == [[0, 159], [8, 91], [8, 91], [68, 131], [68, 131], [108, 159], [108, 159], [0, 159]]
+    assert untimely[100, 1] == 8.5  # frames
+    assert KnownWords.of([], [], FakeTextEncoder()) is None  # type: ignore[arg-type]
+
+
+def test_the_path_is_not_through_words_at_another_time() -> None:
+    book, _, _ = made_up_book()
+    known = known_words(0.0, 3.0)
+    second = known.features[3:5]
+    for begin, is_heard in ((0, False), (115, True)):
+        answers = np.zeros((124, 512), np.float32)
+        answers[begin : begin + 4] = 0.3 * np.repeat(second, 2, axis=0)
+        found = book.nearest(answers, known)[0][begin : begin + 4]
+        assert (found == np.repeat(second, 2, axis=0)).all() == is_heard
 
 
 @pytest.mark.weights

@@ -11,6 +11,7 @@ from tts.cloned_speech import VoiceSpeaker
 from tts.delivery import SpeechReport
 from tts.estimate import Estimate
 from tts.options import SpeechFileOptions, SpeechOptions
+from tts.phonemes.symbols import spell
 from tts.voices import find_speaker, list_voices
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "estimate",
     "find_speaker",
     "list_voices",
+    "spell",
     "stream",
     "synthesize",
     "synthesize_file",

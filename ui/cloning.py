@@ -57,9 +57,10 @@ class Cloning:
 
     def convert(self, audio: Audio, voice: ClonedVoice) -> Audio:
         """Lends a voice to a recording."""
+        import tts
         import voiceclone
 
-        return voiceclone.convert(audio, voice, options=self.convert_options, loader=self.loader)
+        return voiceclone.convert(audio, voice, speller=tts.spell, options=self.convert_options, loader=self.loader)
 
     def built_in(self, subject: Subject) -> tuple[str, Callable[[str], Audio]]:
         """Names the English voice of Kokoro that is nearest to a person, which is the floor, and how it speaks."""

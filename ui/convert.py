@@ -69,12 +69,20 @@ def convert(
         if server is not None:
             report = convert_remotely(server, recording, target, name, options, overwrite, progress)
         else:
+            import tts
             from audio_ml.loader import ModelLoader
             from voiceclone.conversion_file import convert_file
 
             loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
             report = convert_file(
-                recording, target, known, options=options, overwrite=overwrite, loader=loader, progress=progress
+                recording,
+                target,
+                known,
+                speller=tts.spell,
+                options=options,
+                overwrite=overwrite,
+                loader=loader,
+                progress=progress,
             )
     for warning in report.warnings:
         print_line(f"audio-ml: {warning}")

@@ -33,7 +33,7 @@ def clone_and_convert(folder: Path, loader: ModelLoader) -> None:
     with shown_progress("enrol", quiet=False) as progress:
         voice = voiceclone.enroll(reference, "nobody", CONSENT, loader=loader, progress=progress)
     spoken = voiceclone.clone(LINE, voice, speaker=tts.VoiceSpeaker(loader), loader=loader).audio
-    converted = voiceclone.convert(take, voice, loader=loader)
+    converted = voiceclone.convert(take, voice, speller=tts.spell, loader=loader)
     made = {clones / "clone.wav": spoken, clones / "converted.wav": converted}
     for path, audio in made.items():
         write_audio(path, audio, overwrite=True)

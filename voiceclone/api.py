@@ -16,7 +16,7 @@ from audio_ml.errors import ConsentMissing, InvalidOption, WeightsError
 from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.progress import Progress
-from audio_ml.speaking import Speaker
+from audio_ml.speaking import Speaker, Speller
 from audio_ml.speech import Speech, SpeechChunk
 from voiceclone import zero_shot
 from voiceclone.consent import EXAMPLE, check_speaker, parse_consent, with_recording
@@ -145,11 +145,14 @@ def convert(
     audio: Recording,
     voice: ClonedVoice,
     *,
+    speller: Speller | None = None,
     options: Mapping[str, Any] | None = None,
     loader: ModelLoader | None = None,
     progress: Progress | None = None,
 ) -> Audio:
     """Lends a voice to the speech in a recording: the same words at the same times, as long to the sample.
+
+    Fewer words are lost with what spells them, such as `tts.spell`: they are then listened for, where it is English.
 
     Raises:
         InvalidInput: for options that do not fit, and sound in which nobody speaks.
@@ -162,7 +165,7 @@ def convert(
     loader, progress = loader or loaders.default(), progress or Progress()
     is_to_be_marked = marks(given)
     theirs = {name: value for name, value in given.items() if name not in CloneOptions.model_fields}
-    converted = converted_by(audio, voice, options=theirs, loader=loader, progress=progress)
+    converted = converted_by(audio, voice, speller=speller, options=theirs, loader=loader, progress=progress)
     return mark(converted, loader, progress) if is_to_be_marked else converted
 
 

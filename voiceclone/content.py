@@ -35,22 +35,22 @@ WHISPER = WeightFile(
 
 
 class Hearing:
-    """Whisper's encoder; safe to call from several threads at once."""
+    """Whisper's `encoder`; safe to call from several threads at once."""
 
     def __init__(self, whisper: Path) -> None:
         from audio_ml.state_dicts import load_strictly, read_state_dict
         from voiceclone.nets.whisper_encoder import WhisperEncoder, encoder_state
 
-        self._encoder = WhisperEncoder()
-        load_strictly(self._encoder, encoder_state(read_state_dict(whisper)), "Whisper tiny.en")
-        self._encoder.eval()
+        self.encoder = WhisperEncoder()
+        load_strictly(self.encoder, encoder_state(read_state_dict(whisper)), "Whisper tiny.en")
+        self.encoder.eval()
 
     def hear(self, samples: Samples) -> Samples:
         """Returns features [frames, 768] of speech [time] at 16 kHz, of 30 s at most."""
         import torch
 
         with torch.inference_mode():
-            layers = self._encoder(torch.from_numpy(samples)[None])
+            layers = self.encoder(torch.from_numpy(samples)[None])
             heard = torch.cat([layers[number][0] for number in LAYERS], -1).numpy()
         return resampled(heard, n_frames(samples))
 

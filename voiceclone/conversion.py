@@ -19,6 +19,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.options import parse
 from audio_ml.pitch import SWIFT_F0, Pitch
 from audio_ml.progress import Progress
+from audio_ml.speaking import Speller
 from audio_ml.streams import Resampler, read_audio
 from voiceclone.content import ACTIVE_DB, FRAME_SECONDS, HALF, active_power, half_centres, level_db, n_frames
 from voiceclone.engines.kokoro_convert import CONVERT, SAMPLE_RATE, ConvertOptions
@@ -46,13 +47,15 @@ def convert(
     audio: Audio | str | os.PathLike[str],
     voice: ClonedVoice,
     *,
+    speller: Speller | None = None,
     options: ConvertOptions | Mapping[str, Any] | None = None,
     loader: ModelLoader | None = None,
     progress: Progress | None = None,
 ) -> Audio:
     """Returns the speech of a recording in another voice, mono, at its sample rate and as long to the sample.
 
-    Silence stays silence; the loudness of the speech stays. The result is not marked: `voiceclone.convert` does that.
+    Silence stays silence; the loudness of the speech stays. English words are told apart better with a `speller` of
+    theirs, such as `tts.spell`. The result is not marked: `voiceclone.convert` does that.
 
     Raises:
         InvalidInput: for options that do not fit, files that cannot be read, sound in which nobody speaks, and
@@ -72,7 +75,7 @@ def convert(
     heard = np.pad(heard, (0, max(0, SHORTEST_FRAMES * FRAME - heard.size)))
     with loader.use_all([CONVERT, SWIFT_F0], progress) as (engine, tracker):
         pitch = Pitch(tracker.track(heard), pitches.FRAME_SECONDS)
-        spoken = np.concatenate(list(_spoken(engine, heard, pitch, voice, chosen, progress)))
+        spoken = np.concatenate(list(_spoken(engine, heard, pitch, voice, chosen, speller, progress)))
     return Audio(_fitted(spoken, recording, power)[None], recording.sample_rate)
 
 
@@ -113,7 +116,13 @@ def _check_speech(samples: Samples, loader: ModelLoader, progress: Progress) -> 
 
 
 def _spoken(
-    engine: Any, samples: Samples, pitch: Pitch, voice: ClonedVoice, options: ConvertOptions, progress: Progress
+    engine: Any,
+    samples: Samples,
+    pitch: Pitch,
+    voice: ClonedVoice,
+    options: ConvertOptions,
+    speller: Speller | None,
+    progress: Progress,
 ) -> Iterator[Samples]:
     """Yields sound [time] at 24 kHz, in the end `SPOKEN_FRAME` samples for every frame of speech [time] at 16 kHz."""
     borders = cuts(samples)
@@ -127,7 +136,7 @@ def _spoken(
         progress.update("converting", begin / borders[-1])
         first, last = max(0, begin - MARGIN_FRAMES), min(borders[-1], end + MARGIN_FRAMES)
         piece = samples[first * FRAME : last * FRAME]
-        features, energy, voiced = engine.read(piece, pitch, first)
+        features, energy, voiced = engine.read(piece, pitch, first, speller)
         f0_hz = np.where(voiced, melody[2 * first : 2 * last], 0).astype(np.float32)
         sound = engine.speak(features, f0_hz, energy, style, offsets)
         sound = sound[(begin - first) * SPOKEN_FRAME :]

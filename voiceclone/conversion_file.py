@@ -25,6 +25,7 @@ from audio_ml.loader import ModelLoader
 from audio_ml.metadata import Metadata, read_metadata
 from audio_ml.progress import Progress
 from audio_ml.provenance import Provenance, record
+from audio_ml.speaking import Speller
 from audio_ml.streams import AudioReader, Resampler, show
 from audio_ml.writer import AudioWriter, check_target
 from voiceclone.api import convert
@@ -57,6 +58,7 @@ def convert_file(
     target_path: str | os.PathLike[str],
     voice: ClonedVoice,
     *,
+    speller: Speller | None = None,
     options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     loader: ModelLoader | None = None,
@@ -85,7 +87,7 @@ def convert_file(
         mixer.add(block)
     mono = [mixer.mix(block) for block in _blocks(reader, progress)]  # all of it is held, but not all of its channels
     audio = Audio(np.concatenate(mono, axis=1), info.sample_rate)
-    converted = convert(audio, voice, options=options, loader=loader, progress=progress)
+    converted = convert(audio, voice, speller=speller, options=options, loader=loader, progress=progress)
     assert converted.n_samples == audio.n_samples and converted.sample_rate == audio.sample_rate
     metadata = read_metadata(source).cut(0, audio.n_samples, info.sample_rate, rate)
     told = {"voice": voice.name, **(options or {})}

@@ -1,8 +1,8 @@
 """Speech in another voice, by Kokoro's decoder: what is said and how comes from a recording, the voice from a style.
 
 Whisper's encoder hears the recording (Radford et al. 2022), maps of ours tell from that what Kokoro's text encoder
-would have said to its decoder (`voiceclone.nets.content`), a book of phrases makes that crisp, and pitch and energy
-follow the recording.
+would have said to its decoder (`voiceclone.nets.content`), a book of phrases makes that crisp, the words that Whisper's
+decoder writes among them, and pitch and energy follow the recording.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from audio_ml.onnx_sessions import cpu_session
 from audio_ml.options import Options
 from audio_ml.pitch import Pitch
 from audio_ml.sources import InstalledSource
+from audio_ml.speaking import Speller
 from audio_ml.torch_threads import use_threads
 from voiceclone.content import WHISPER, Hearing, contour
-from voiceclone.phrase_book import PhraseBook
+from voiceclone.phrase_book import KnownWords, PhraseBook, TextEncoder
+from voiceclone.words import VOCABULARY, WordHearing
 
 SAMPLE_RATE = 24000
 CONTENT_FILE, DECODER_FILE, PHRASES_FILE = "convert_content.safetensors", "decoder.onnx", "phrases.npy"
+TEXT_ENCODER_FILE = "text_encoder.onnx"
 CRISPNESS = (
     0.75  # share of the book in what is said; chosen on two speakers, with 16 word errors of 102 (0.5: 19, 0: 27)
 )
@@ -58,6 +61,8 @@ class KokoroConvertEngine:
 
         self._n_threads = device.cores
         self._hearing = Hearing(files[WHISPER.name])
+        self._words = WordHearing(self._hearing.encoder, files[WHISPER.name], files[VOCABULARY.name])
+        self._text_encoder = TextEncoder(files[TEXT_ENCODER_FILE])
         self._content = ContentNetwork()
         state = read_state_dict(files[CONTENT_FILE])
         book = {name: state.pop(name).numpy() for name in ("book.symbols", "book.expected", "book.white")}
@@ -66,9 +71,12 @@ class KokoroConvertEngine:
         self._book = PhraseBook(np.load(files[PHRASES_FILE], allow_pickle=False), *book.values())
         self._decoder = cpu_session(files[DECODER_FILE], n_threads=device.cores)
 
-    def read(self, samples: Samples, pitch: Pitch, begin_frame: int) -> tuple[Samples, Samples, NDArray[np.bool_]]:
+    def read(
+        self, samples: Samples, pitch: Pitch, begin_frame: int, speller: Speller | None = None
+    ) -> tuple[Samples, Samples, NDArray[np.bool_]]:
         """Tells what is said in speech [time] at 16 kHz: features [frames, 512], 40 a second, and in halves of frames
-        energy [2 frames] and whether it is voiced [2 frames]. The pitch is of the whole, of which this is a part."""
+        energy [2 frames] and whether it is voiced [2 frames]. The pitch is of the whole, of which this is a part.
+        Words are listened for where there is a speller for them."""
         import torch
 
         use_threads(self._n_threads)
@@ -78,8 +86,13 @@ class KokoroConvertEngine:
             features, prosody = self._content(*(torch.from_numpy(part)[None] for part in given))
         energy, voicing = np.split(prosody[0].numpy(), 2, axis=1)
         said = features[0].numpy()
-        said += np.float32(CRISPNESS) * (self._book.nearest(said) - said)
+        nearest, is_known = self._book.nearest(said, None if speller is None else self._known(samples, speller))
+        said += np.where(is_known, 1, CRISPNESS).astype(np.float32)[:, None] * (nearest - said)
         return said, energy.reshape(-1), voicing.reshape(-1) > 0
+
+    def _known(self, samples: Samples, speller: Speller) -> KnownWords | None:
+        words = self._words.hear(samples)
+        return KnownWords.of(words, speller([word.text for word in words]), self._text_encoder)
 
     def speak(
         self, features: Samples, f0_hz: Samples, energy: Samples, style: Samples, layer_offsets: Samples | None
@@ -106,6 +119,7 @@ CONVERT = ModelSpec(
     licence=Licence("Apache-2.0", commercial=True),
     files=(
         WHISPER,
+        VOCABULARY,
         kokoro_files.FLOAT32,
         WeightFile(
             CONTENT_FILE,
@@ -117,6 +131,7 @@ CONVERT = ModelSpec(
     derived=(
         DerivedFile(DECODER_FILE, (kokoro_files.MODEL_FILE,), "audio_ml.nets.kokoro_onnx:build_decoder", "1"),
         DerivedFile(PHRASES_FILE, (CONTENT_FILE, kokoro_files.MODEL_FILE), "voiceclone.phrase_book:build", "1"),
+        DerivedFile(TEXT_ENCODER_FILE, (kokoro_files.MODEL_FILE,), "voiceclone.phrase_book:build_encoder", "1"),
     ),
     files_shared_with=("kokoro",),
     outputs=("speech",),

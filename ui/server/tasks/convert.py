@@ -40,12 +40,21 @@ def cloned(request: JobRequest) -> list[str]:
 
 
 def run(work: Work) -> dict[str, Any]:
+    import tts
     from voiceclone.conversion_file import convert_file
 
     request, (source,) = work.request, work.inputs
     voice, form = find_voice(request.voice or ""), parse(ConversionDelivery, request.delivery)
     target = work.folder / f"{source.stem}-{voice.name}.{form.format}"
-    report = convert_file(source, target, voice, options=request.options, loader=work.loader, progress=work.progress)
+    report = convert_file(
+        source,
+        target,
+        voice,
+        speller=tts.spell,
+        options=request.options,
+        loader=work.loader,
+        progress=work.progress,
+    )
     told = report.as_dict()
     if form.view:
         told["likenesses"] = write_view(work.folder, voice, target, work.loader)
