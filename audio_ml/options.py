@@ -17,11 +17,11 @@ from audio_ml.errors import InvalidOption, did_you_mean
 
 WHOLE, NUMBER = "a whole number", "a number"
 EXPECTED = {  # by pydantic's names for what is wrong
-    "greater_than_equal": "at least {ge:g}",
-    "greater_than": "more than {gt:g}",
-    "less_than_equal": "at most {le:g}",
-    "less_than": "less than {lt:g}",
-    "multiple_of": "a multiple of {multiple_of:g}",
+    "greater_than_equal": "at least {ge:.12g}",
+    "greater_than": "more than {gt:.12g}",
+    "less_than_equal": "at most {le:.12g}",
+    "less_than": "less than {lt:.12g}",
+    "multiple_of": "a multiple of {multiple_of:.12g}",
     "literal_error": "{expected}",
     "bool_parsing": "true or false",
     "int_parsing": WHOLE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 _setting = threading.Lock()
 
@@ -10,13 +11,13 @@ _setting = threading.Lock()
 def use_threads(n_threads: int) -> None:
     """Lets torch use so many cores for what this thread computes, and leaves other threads as they are.
 
-    Setting the number also sets it for threads that are yet to come, so another thread sets that back.
+    Setting the number also sets it for threads that are yet to come, so a new thread, which knows what it was for
+    those, sets that back.
     """
     import torch
 
-    with _setting:
-        before = torch.get_num_threads()
+    torch.get_num_threads()  # each thread's first call sets its number to the usual one
+    with _setting, ThreadPoolExecutor(1) as elsewhere:
+        usual = elsewhere.submit(torch.get_num_threads).result()
         torch.set_num_threads(n_threads)
-        restorer = threading.Thread(target=torch.set_num_threads, args=(before,))
-        restorer.start()
-        restorer.join()
+        elsewhere.submit(torch.set_num_threads, usual).result()

@@ -135,7 +135,11 @@ class VoiceLibrary:
     def _files(self) -> dict[str, Path]:
         try:
             found = [path for path in self.folder.iterdir() if path.name.endswith(SUFFIX) and path.name[0] != "."]
-        except OSError:  # no voice was enrolled yet, or the folder is somebody else's
+        except (
+            FileNotFoundError,
+            NotADirectoryError,
+            PermissionError,
+        ):  # nobody enrolled yet, or it is somebody else's
             return {}
         return {_name_of(path): path for path in sorted(found)}
 

@@ -531,6 +531,8 @@ class Client:
         overwrite = bool(request.get("overwrite", False))
         if target is not None:
             _check_free(target, overwrite)
+            if not self._call("GET", "/v1/voices").json().get("may_keep"):
+                raise ServerError(403, "NotAllowed", "This token may not take voices away: enrol without a target.")
         done = self.run("enroll", name=name, consent=consent, inputs=recordings, **request)
         if target is None:
             return done

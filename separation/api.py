@@ -201,8 +201,7 @@ def _check(
     form_options = parse(DeliveryOptions, delivery)
     recipe = find_recipe(spec, chosen)
     reader = AudioReader(path, form_options.start_seconds, form_options.duration_seconds)
-    metadata = read_metadata(path, tags_of_wave=form_options.format != "wav")
-    metadata = dataclasses.replace(metadata, channel_mask=metadata.channel_mask or reader.info.channel_mask)
+    metadata = _with_mask(read_metadata(path, tags_of_wave=form_options.format != "wav"), reader)
     plan = plan_channels(chosen, reader.info.n_channels, spec.n_channels, metadata.channel_mask, metadata.track_names)
     form = find_form(reader, form_options, plan.layout)
     targets = _name_targets(Path(path), Path(out_dir), spec, recipe.outputs, form_options)
@@ -239,7 +238,11 @@ def check_request(
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Audio, Metadata]:
-    return read_audio(path), read_metadata(path, tags_of_wave=False)
+    return read_audio(path), _with_mask(read_metadata(path, tags_of_wave=False), AudioReader(path))
+
+
+def _with_mask(metadata: Metadata, reader: AudioReader) -> Metadata:
+    return dataclasses.replace(metadata, channel_mask=metadata.channel_mask or reader.info.channel_mask)
 
 
 def _spec(model: str | ModelSpec | None) -> ModelSpec:

@@ -55,6 +55,7 @@ class StandIn:
     report: dict[str, Any] | None = None
     models: list[dict[str, Any]] = field(default_factory=list)
     voices: dict[str, bytes] = field(default_factory=dict)
+    keeps_voices: bool = True
 
     def count(self, method: str, path: str) -> int:
         return sum(made == method and where.startswith(path) for made, where, _ in self.requests)
@@ -136,8 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     # models
 
-    def _get_voices(self, name: str, *_: str) -> None:
-        self._reply(200, self.state.voices[name])
+    def _get_voices(self, name: str = "", *_: str) -> None:
+        if name:
+            self._reply(200, self.state.voices[name])
+        else:
+            self._json(200, {"voices": [], "may_keep": self.state.keeps_voices})
 
     def _get_models(self, *name: str) -> None:
         models = self.state.models

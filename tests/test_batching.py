@@ -58,7 +58,8 @@ def test_threads_are_set_for_one_thread_alone() -> None:
     before, seen = torch.get_num_threads(), []
 
     def work() -> None:
-        use_threads(1)
+        for n_threads in (1, before, 1):
+            use_threads(n_threads)
         seen.append(torch.get_num_threads())
 
     thread = threading.Thread(target=work)

@@ -356,7 +356,10 @@ class TestWholeRequests:
         assert server.bodies[0]["name"] == "anna" and server.bodies[0]["consent"] == "Anna, today"
         with pytest.raises(FileExistsError):
             Client(server.url).enroll([song], "anna", "Anna, today", target=target)
-        assert len(server.bodies) == 1  # it was seen before any work
+        server.keeps_voices = False
+        with pytest.raises(ServerError, match="may not take voices away"):
+            Client(server.url).enroll([song], "anna", "Anna, today", target=tmp_path / "other.voice")
+        assert len(server.bodies) == 1  # both were seen before any work
 
     def test_speech_comes_as_bytes(self, server: StandIn) -> None:
         server.files = {"speech": b"x" * 200_000}

@@ -101,6 +101,7 @@ def test_a_recording_of_something_else_is_no_consent(
         (LINE, "I, Anna Smith, disagree that my voice is cloned for temp ADR for reel 3.", "'disagree' may refuse"),
         (LINE, "I, Anna Smith, doubt that my voice is cloned for temp ADR for reel 3.", "'agree' is missing"),
         (LINE, "I, Anna Smith, agree that my voice is cloned for charity.", "the purpose is another"),
+        (LINE, "I, Anna Smith, agree that my voice is cloned for advertising for reel 3.", "the purpose is another"),
         ("Anna Smith, 2025-11-26, advertising", "I, Bob Jones, agree that my voice is cloned for charity.", "purpose"),
         ("Anna Smith, 2025-11-26, advertising", "I don't agree that my voice is cloned for anything.", "'not'"),
         ("Anna Smith, 2025-11-26, voice over", "I, Anna Smith, agree that my voice is cloned for charity.", "purpose"),
@@ -124,6 +125,7 @@ def test_nearly_the_sentence_is_no_consent_when_it_refuses_or_is_for_something_e
     [
         ("temp, not for broadcast", "I, Anna Smith, agree that my voice is cloned for temp, not for broadcast.", ""),
         ("Ads", "Right. I, Anna Smith, agree my voice is cloned for ads.", ""),
+        ("podcasts", "I, Anna Smith, agree that my voice is cloned for podcast.", ""),
         ("voice over", "I, Anna Smith, agree that my voice is cloned for voiceover.", ""),
         ("temp ADR", "I, Hannah Smythe, agree that my voice is cloned for temp ADR.", ", but not the name"),
     ],

@@ -262,7 +262,7 @@ def test_a_host_that_drips_is_cancelled_and_has_its_time_like_any_other(
         here = f"http://127.0.0.1:{port}"
         with pytest.raises(Cancelled):
             fetched(f"{here}/drips", tmp_path, here, progress=progress)
-        assert 0 < heard[0].fraction < 0.1  # told when the first bytes were here
+        assert 0 < heard[0].fraction < 1  # told when the first bytes were here
         monkeypatch.setattr(inputs, "FETCH_SECONDS", 0.0)
         with pytest.raises(HostFailed, match="takes too long"):
             fetched(f"{here}/drips", tmp_path, here)

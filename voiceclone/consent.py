@@ -6,8 +6,10 @@ import datetime
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,6 +29,8 @@ MOST_SHOWN = 80  # characters
 LEAST_LIKE = 0.7  # cosine of GE2E: recordings of one person .81 and more even with noise, of two people .64 and less
 LEAST_HEARD = 0.7  # of the words of the sentence: Whisper may mishear names
 LEAST_OF_PART = 0.5  # of the words of the purpose, and of the name
+LEAST_OF_WORD = 0.75  # of its letters: "podcast" for "podcasts"
+SAY_LITTLE = frozenset(spoken_words("a an the and or of for to in on at my our their 0 1 2 3 4 5 6 7 8 9 10"))
 AGREEING = "agree"
 BETWEEN = spoken_words("that my voice is cloned")  # and what the purpose is
 REFUSING = frozenset(
@@ -166,7 +170,26 @@ def _against(consent: Consent, words: Sequence[str]) -> str:
     if Counter(words)[AGREEING] < wanted[AGREEING]:
         return f"'{AGREEING}' is missing"
     behind = words[words.index(AGREEING) + len(BETWEEN) + 1 :]
-    return "" if _share(spoken_words(consent.purpose), behind) >= LEAST_OF_PART else "the purpose is another"
+    return "" if _tells(spoken_words(consent.purpose), behind) else "the purpose is another"
+
+
+def _tells(purpose: Sequence[str], words: Sequence[str]) -> bool:
+    """Tells whether enough of the words that say something of a purpose were heard, as they are or nearly so.
+
+    >>> _tells(["podcasts"], ["podcast"]), _tells(["temp", "adr", "for", "reel"], ["advertising", "for", "reel"])
+    (True, False)
+    """
+    heard = {*words, *map("".join, pairwise(words))}
+    telling = [word for word in purpose if word not in SAY_LITTLE] or purpose
+    told = [_is_near(word, heard) for word in telling]
+    for place, pair in enumerate(map("".join, pairwise(telling))):
+        if _is_near(pair, heard):
+            told[place : place + 2] = [True, True]
+    return sum(told) >= LEAST_OF_PART * len(told)
+
+
+def _is_near(word: str, heard: Iterable[str]) -> bool:
+    return any(SequenceMatcher(None, word, other).ratio() >= LEAST_OF_WORD for other in heard)
 
 
 def _share(wanted: Sequence[str], heard: Sequence[str]) -> float:

@@ -24,7 +24,7 @@ def forget_deleted_voices(store: JobStore, scheduler: Scheduler) -> None:
             continue
         if job.request.task in ("enroll", "explain_voices"):
             scheduler.remove(job.id)
-        elif store.leave_out(job.id, VIEW):
+        elif any(file.name == VIEW for file in job.outcome.files) and store.leave_out(job.id, VIEW):
             (scheduler.folder_of(job.id) / VIEW).unlink(missing_ok=True)
 
 

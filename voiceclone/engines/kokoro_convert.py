@@ -92,6 +92,7 @@ class KokoroConvertEngine:
 
     def _known(self, samples: Samples, speller: Speller) -> KnownWords | None:
         words = self._words.hear(samples)
+        use_threads(self._n_threads)
         return KnownWords.of(words, speller([word.text for word in words]), self._text_encoder)
 
     def speak(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
+from sqlalchemy.exc import SQLAlchemyError
 
 from audio_ml.cloned_voice import ClonedVoice
 from audio_ml.errors import UnknownVoice
@@ -17,6 +19,7 @@ from ui.server.tokens import Caller
 from ui.voice_view import view_of
 from ui.voices_kept import described
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/voices", tags=["voices"])
 
 MEDIA_TYPE = "application/octet-stream"
@@ -66,7 +69,10 @@ def delete_voice(name: Name, services: Served, caller: Known) -> Response:
         _load(name)  # says why there is none
     services.audit.note(caller, "delete", voice=known)
     library.delete(known or name)
-    forget_deleted_voices(services.store, services.scheduler)
+    try:
+        forget_deleted_voices(services.store, services.scheduler)
+    except (OSError, SQLAlchemyError):  # the voice is gone; the housekeeper looks again within a minute
+        log.exception("What shows a deleted voice could not be removed.")
     return Response(status_code=204)
 
 
