@@ -73,17 +73,9 @@ def convert(
             from audio_ml.loader import ModelLoader
             from voiceclone.conversion_file import convert_file
 
+            given: dict[str, Any] = {"options": options, "overwrite": overwrite, "progress": progress}
             loader = ModelLoader(device.get("device", "auto"), store_for(fetch))
-            report = convert_file(
-                recording,
-                target,
-                known,
-                speller=tts.spell,
-                options=options,
-                overwrite=overwrite,
-                loader=loader,
-                progress=progress,
-            )
+            report = convert_file(recording, target, known, speller=tts.spell, loader=loader, **given)
     for warning in report.warnings:
         print_line(f"audio-ml: {warning}")
     if as_json:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from voiceclone.nets.whisper_encoder import N_HEADS, N_LAYERS, N_WIDTH
+from voiceclone.nets.whisper_encoder import N_HEADS, N_LAYERS, N_WIDTH, Projections
 
 N_TOKENS, N_PLACES = 51864, 448  # of tiny.en
 ALIGNED = ((1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4))  # layer, head: as published for tiny.en
@@ -82,14 +82,7 @@ class _Block(nn.Module):
         return x + self.mlp(self.mlp_ln(x)), written, looks
 
 
-class _Attention(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.query = nn.Linear(N_WIDTH, N_WIDTH)
-        self.key = nn.Linear(N_WIDTH, N_WIDTH, bias=False)
-        self.value = nn.Linear(N_WIDTH, N_WIDTH)
-        self.out = nn.Linear(N_WIDTH, N_WIDTH)
-
+class _Attention(Projections):
     def remember(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns keys and values [heads, n, width of a head] of x [n, width]."""
         key, value = (layer(x).view(len(x), N_HEADS, -1).transpose(0, 1) for layer in (self.key, self.value))

@@ -78,7 +78,9 @@ class _Block(nn.Module):
         return result
 
 
-class _Attention(nn.Module):
+class Projections(nn.Module):
+    """The weights of an attention; those of the decoder are the same."""
+
     def __init__(self) -> None:
         super().__init__()
         self.query = nn.Linear(N_WIDTH, N_WIDTH)
@@ -86,6 +88,8 @@ class _Attention(nn.Module):
         self.value = nn.Linear(N_WIDTH, N_WIDTH)
         self.out = nn.Linear(N_WIDTH, N_WIDTH)
 
+
+class _Attention(Projections):
     def forward(self, x: Tensor) -> Tensor:
         batch, frames, _ = x.shape
         query, key, value = (
